@@ -29,7 +29,7 @@ from hulak.clients.feeds.quote_flags import QuoteFlags
 from hulak.clients.feeds.symbol_keys import canonical_symbol, check_prefix
 from hulak.clients.feeds.venues.parsing import price_of, utc_ms
 
-LOOK_S = 0.002  # between two polls for confirmations, while a caller waits for them
+POLL_S = 0.002  # between two polls for confirmations, while a caller waits for them
 LONGEST_NAME = 200  # characters
 
 
@@ -205,7 +205,7 @@ class Feed:
                 count = len(self._publisher.link.unconfirmed)
             if time.monotonic() > deadline:
                 raise BusTimeout(f"{count} ticks were not confirmed within {timeout_s:g} s; the feed keeps them")
-            time.sleep(LOOK_S)
+            time.sleep(POLL_S)
 
     def _check_usable(self) -> None:
         if os.getpid() != self._process:
@@ -234,7 +234,7 @@ class Feed:
     async def _connect(self) -> None:
         connecting = asyncio.ensure_future(self._publisher.connect())
         while not self._ends.is_set():
-            done, _ = await asyncio.wait([connecting], timeout=LOOK_S * 10)
+            done, _ = await asyncio.wait([connecting], timeout=POLL_S * 10)
             if done:
                 connecting.result()
                 self._connected.set()

@@ -27,7 +27,7 @@ from hulak.clients.feed import Feed
 from hulak.clients.nepse.client import NepseClient
 from hulak.clients.subscriber import Subscriber
 
-LOOK_S = 0.05  # between two checks whether the workers are ready
+POLL_S = 0.05  # between two checks whether the workers are ready
 ASK_S = 1.0  # for one reply of the broker meanwhile
 HOST = "127.0.0.1"
 SOCKETS = ("collector", "publisher", "frontend", "backend")
@@ -131,7 +131,7 @@ class LocalBus:
                 raise HulakError(f"supervisord ended unexpectedly; its last line: {line}")
             if time.monotonic() > deadline:
                 raise BusTimeout(f"{ready} of {wanted} workers were ready within {self._timeout_s:g} s; {self._logs()}")
-            time.sleep(LOOK_S)
+            time.sleep(POLL_S)
 
     def _logs(self) -> str:
         """Return the last line of each log: a temporary home is removed before the error is read."""

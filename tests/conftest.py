@@ -67,7 +67,7 @@ def pytest_xdist_make_scheduler(config, log):
 
 
 @pytest.fixture
-def tell(record_property):
+def record_figure(record_property):
     """Print a trial's figures at the end of the run, also if it failed."""
     return lambda line: record_property("figure", line)
 

@@ -102,7 +102,7 @@ def impure(name, imports):
     ]
 
 
-def strangers(name, source=None):
+def forbidden_imports(name, source=None):
     """List what this file imports though it may not."""
     names = list(imported(name, source))
     return [*across_packages(name, names), *across_rooms(name, names), *impure(name, names)]
@@ -110,7 +110,7 @@ def strangers(name, source=None):
 
 @pytest.mark.parametrize("name", FILES)
 def test_a_module_imports_only_what_its_room_may(name):
-    assert strangers(name) == []
+    assert forbidden_imports(name) == []
 
 
 @pytest.mark.parametrize(
@@ -143,7 +143,7 @@ def test_a_module_imports_only_what_its_room_may(name):
     ],
 )
 def test_an_import_across_the_rooms_would_be_seen(name, source):
-    assert strangers(name, source) != []
+    assert forbidden_imports(name, source) != []
 
 
 @pytest.mark.parametrize(
@@ -157,7 +157,7 @@ def test_an_import_across_the_rooms_would_be_seen(name, source):
     ],
 )
 def test_an_import_within_the_rooms_is_let_through(name, source):
-    assert strangers(name, source) == []
+    assert forbidden_imports(name, source) == []
 
 
 def test_every_room_of_the_bus_has_its_rule_and_whoever_opens_it_sees_eleven_entries():

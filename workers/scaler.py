@@ -80,7 +80,7 @@ class Scaler:
             for member in self.members:
                 member.beat()
             due = time.monotonic() + self.settings.scaling.look_s
-            self.look(time.monotonic())
+            self.poll(time.monotonic())
             while not self.stop.asked and (left_s := due - time.monotonic()) > 0:
                 poller.poll(int(left_s * 1000) + 1)
         for member in self.members:
@@ -88,7 +88,7 @@ class Scaler:
         self.control.close()
         self.log.info("scaler stopped")
 
-    def look(self, now: float) -> None:
+    def poll(self, now: float) -> None:
         """Poll once and carry out the decisions; an unreachable process is logged once, and tried again at the next poll.
 
         Args:

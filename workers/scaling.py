@@ -168,12 +168,12 @@ class Scaling:
     def _surplus(self, staying: Sequence[Slot], by_slot: dict[str, PoolWorker]) -> list[Slot]:
         assert self.wanted is not None
 
-        def dear(slot: Slot) -> tuple[bool, bool, bool]:
+        def cost(slot: Slot) -> tuple[bool, bool, bool]:
             worker = by_slot.get(slot.name)
             return worker is not None and worker.busy, worker is not None, _is_young(slot, by_slot)
 
         last_first = staying[::-1]
-        return sorted(last_first, key=dear)[: max(0, len(staying) - self.wanted)]
+        return sorted(last_first, key=cost)[: max(0, len(staying) - self.wanted)]
 
     def _doubles(self, workers: Sequence[PoolWorker], by_slot: dict[str, PoolWorker]) -> list[str]:
         """List workers whose slot has another process now: they were left behind by a supervisord that was killed."""

@@ -52,10 +52,10 @@ class BugGuard:
         except ConfigError:
             raise
         except Exception as error:  # noqa: BLE001 - this is the purpose of the guard
-            self.tell(where, error)
+            self.report(where, error)
             return otherwise
 
-    def tell(self, where: str, error: Exception) -> None:
+    def report(self, where: str, error: Exception) -> None:
         """Count a failure, and log it: each kind once with its traceback, and repeated ones once a minute."""
         now = time.monotonic()
         self.total += 1

@@ -40,7 +40,7 @@ from hulak.bus.wire.names import CONFIG
 
 MOST_WAITING = 1000  # changes that wait for an earlier one
 MOST_WAITERS = 1000  # requests that wait for a version to be applied
-LOOK_S = 0.25  # between two checks whether a process that is waited for has ended
+CHECK_S = 0.25  # between two checks whether a process that is waited for has ended
 SILENT_S = 2.0  # after this time without a report, the process table is checked for the process
 Prepare = Callable[[Any, int], ConfigVersion | None]  # makes a version from arguments and a time; may refuse them
 # Called after a change with {version, changed}, or with the error.
@@ -76,7 +76,7 @@ class ConfigService:
         self.waiting: deque[tuple[Prepare, Arguments, AfterChange]] = deque()
         self.writing = False
         self.waits: Waiters[int] = Waiters(MOST_WAITERS, "processes to apply a version")  # by version
-        self.look_at = 0.0  # when the applied versions are checked again, monotonic seconds; only while requests wait
+        self.check_at = 0.0  # when the applied versions are checked again, monotonic seconds; only while requests wait
         self.seen = -1  # the last counter of changes in the reports
 
     def begin(self) -> list[BrokerEffect]:
@@ -140,7 +140,7 @@ class ConfigService:
                 effects += then(None, error)
                 continue
             except Exception as error:  # noqa: BLE001 - neither its request nor those after it may wait without limit
-                self.guard.tell("a change of the configuration", error)
+                self.guard.report("a change of the configuration", error)
                 effects += then(None, ProtocolError("INTERNAL", internal(None, error).text))
                 continue
             if version is None:
@@ -209,19 +209,19 @@ class ConfigService:
             return [asker.reply(rows)]
         until = now + args.wait_ms / 1000
         self.waits.add(version, asker, until)
-        self.look_at = min(self.look_at, until)
+        self.check_at = min(self.check_at, until)
         return []
 
     def turn(self, now: float) -> list[BrokerEffect]:
         """Answer the requests whose version is applied by all processes, and those that have expired."""
-        if not self.waits or (self.bus.reports.changes == self.seen and now < self.look_at):
+        if not self.waits or (self.bus.reports.changes == self.seen and now < self.check_at):
             return []
         self.seen = self.bus.reports.changes
         rows = self.processes(now)
         lowest = _lowest(rows)
         askers = [asker for version in self.waits if version <= lowest for asker in self.waits.pop(version)]
         askers += [asker for _, asker in self.waits.pop_over(now)]
-        self.look_at = min(now + LOOK_S, self.waits.next_over())
+        self.check_at = min(now + CHECK_S, self.waits.next_over())
         return [asker.reply(rows) for asker in askers]
 
     def processes(self, now: float) -> list[dict[str, Any]]:

@@ -30,7 +30,7 @@ class Connections:
     def __init__(self, context: "zmq.Context[Any]", bound: Bound, log: structlog.typing.FilteringBoundLogger) -> None:
         self.monitors: dict[str, SocketMonitor] = {}  # by name of the socket
         self.bound = bound
-        self.near = True  # the bound may be near: each new connection wakes the loop, until the first `look`
+        self.near = True  # the bound may be near: each new connection wakes the loop, until the first `poll`
         self._context = context
         self._admission = Admission(bound, time.monotonic())
         self._ender = ConnectionCloser()
@@ -42,15 +42,15 @@ class Connections:
         self, name: str, on_gone: Callable[[PeerConnection], object] | None = None
     ) -> tuple[Callable[["zmq.Socket[bytes]"], None], bool]:
         """Return the last arguments of `sockets.bind`: the function that monitors the socket, and whether to bind it to ipc."""
-        return partial(self.watch, name, on_gone=on_gone), self.bound.local
+        return partial(self.monitor, name, on_gone=on_gone), self.bound.local
 
-    def tell_bound(self) -> None:
+    def log_bound(self) -> None:
         """Log a warning if there are too few descriptors for ipc sockets."""
         if not self.bound.local:
             what = {"most_connections": self.bound.most, "remedy": f"raise {FILES}"}
             self._log.warning("few descriptors, no ipc sockets", **what)
 
-    def watch(self, name: str, socket: "zmq.Socket[bytes]", on_gone: Callable[[PeerConnection], object] | None = None) -> None:
+    def monitor(self, name: str, socket: "zmq.Socket[bytes]", on_gone: Callable[[PeerConnection], object] | None = None) -> None:
         """Monitor a socket from now on.
 
         Args:
@@ -58,26 +58,26 @@ class Connections:
             socket: not bound yet.
             on_gone: called with each of its connections that has ended.
         """
-        self._wake_by(False)
+        self._poll_monitors(False)
         if (before := self.monitors.get(name)) is not None:
             before.close()
         self.monitors[name] = SocketMonitor(self._context, socket, on_gone)
-        self._wake_by(self.near)
+        self._poll_monitors(self.near)
 
     def register(self, poller: zmq.Poller) -> None:
         """Let new connections wake the loop while the bound is near."""
         self._poller = poller
-        self._wake_by(self.near)
+        self._poll_monitors(self.near)
 
     def close(self) -> None:
         """Close the descriptors that are reserved for ending connections; the monitors end with the context."""
         self._ender.close()
 
-    def woken(self, ready: dict[Any, int]) -> bool:
+    def has_events(self, ready: dict[Any, int]) -> bool:
         """Return whether a poll has found an event of a connection."""
         return any(monitor.reader in ready for monitor in self.monitors.values())
 
-    def look(self, now: float) -> None:
+    def poll(self, now: float) -> None:
         """Read the events of connections, and end those above the bound."""
         new = {name: monitor.follow() for name, monitor in self.monitors.items()}
         arrived = {name: len(peers) for name, peers in new.items()}
@@ -93,9 +93,9 @@ class Connections:
                 self._admission.count(name, count)
         near = self._admission.is_near(sum(self._counts().values()))
         if near != self.near:
-            self._wake_by(near)
+            self._poll_monitors(near)
             self.near = near
-        self._tell(now)
+        self._log_refused(now)
 
     def end(self, name: str, peer: PeerConnection) -> str | None:
         """End a connection of a socket; returns its peer's address, None if it has already ended."""
@@ -109,7 +109,7 @@ class Connections:
     def _counts(self) -> dict[str, int]:
         return {name: len(monitor.known) for name, monitor in self.monitors.items()}
 
-    def _wake_by(self, on: bool) -> None:
+    def _poll_monitors(self, on: bool) -> None:
         """Add the monitors to the loop's poll, or remove them: each socket in the poll costs time in every iteration."""
         if self._poller is None:
             return
@@ -119,7 +119,7 @@ class Connections:
             elif monitor.reader in self._poller:
                 self._poller.unregister(monitor.reader)
 
-    def _tell(self, now: float) -> None:
+    def _log_refused(self, now: float) -> None:
         counts, bound = self._counts(), self.bound
         for name, many in self._admission.due(now).items():
             where = {"socket": name, "connections": counts.get(name, 0), "of_all": sum(counts.values()), "most": bound.most}

@@ -50,7 +50,7 @@ class Dialects:
         Raises:
             ProtocolError: the message is malformed; `unread` returns the answer.
         """
-        if mdp.speaks(parts, mdp.CLIENT):
+        if mdp.is_dialect(parts, mdp.CLIENT):
             address, request = self.majordomo.request(parts, self.new_id())
             return address, [request], []
         address, frame = _open(parts)
@@ -62,7 +62,7 @@ class Dialects:
 
     def unread(self, parts: list[bytes], error: ProtocolError) -> list[Effect]:
         """Return the answer to a malformed message of a client; Majordomo has none."""
-        if mdp.speaks(parts, mdp.CLIENT):
+        if mdp.is_dialect(parts, mdp.CLIENT):
             return []
         try:
             address, frame = _open(parts)
@@ -76,7 +76,7 @@ class Dialects:
         Raises:
             ProtocolError: it is malformed or out of place; `refused` returns the effects.
         """
-        if mdp.speaks(parts, mdp.WORKER):
+        if mdp.is_dialect(parts, mdp.WORKER):
             return self.majordomo.command(now, parts)
         address, frame = _open(parts)
         if frame[:1] == batch_frames.ANSWERS:
@@ -115,7 +115,7 @@ class Dialects:
 
     def refused(self, now: float, parts: list[bytes], error: ProtocolError) -> list[Effect]:
         """Return the effects of a refused message of a worker: in Hulak's dialect only a READY is answered."""
-        if mdp.speaks(parts, mdp.WORKER):
+        if mdp.is_dialect(parts, mdp.WORKER):
             return self.majordomo.refused(now, parts, error)
         if len(parts) not in (2, 3) or (len(parts) == 3 and parts[1]) or parts[-1][:1] != Ready.KIND:
             return []  # without its envelope there is no address to answer to

@@ -95,7 +95,7 @@ class DisplayService:
             self.seen, self.settled = roster.changes, now >= self.settles
             living = [worker for worker in roster if worker.service == names.DISPLAY_SERVICE and not worker.retiring]
             slots = {slot for worker in living if isinstance(slot := worker.info.get("slot"), str) and slot}
-            changed = self.assignment.look({worker.name for worker in living}, settled=self.settled, slots=slots)
+            changed = self.assignment.rebalance({worker.name for worker in living}, settled=self.settled, slots=slots)
             if changed:
                 workers = sorted({row.worker or "none" for row in changed})
                 self.log.info("displays assigned", displays=len(changed), to=workers)
@@ -226,7 +226,7 @@ class DisplayService:
                 self.unwritten.pop(display, None)
                 effects += self.config.drop_scope(DISPLAY + display, "its display was removed")
             if removed:
-                effects += self._changed(self.assignment.look(self.assignment.workers, settled=self.settled))
+                effects += self._changed(self.assignment.rebalance(self.assignment.workers, settled=self.settled))
             return [*effects, asker.reply({"removed": removed})]
 
         return [Store(partial(display_rows.delete, gone=gone), then, asker)]

@@ -75,7 +75,7 @@ class EffectRunner:
         except ProtocolError as error:
             effects = [] if asker is None else [asker.refuse(error)]
         except Exception as error:  # noqa: BLE001 - a bug of the broker, met by one job
-            self._guard.tell("a callback of the store", error)
+            self._guard.report("a callback of the store", error)
             effects = [] if asker is None else [ToClient(asker.client, internal(asker.request, error))]
         if effects:
             self.carry_out(effects)

@@ -139,8 +139,8 @@ class Broker:
             PartEnded: the store's thread has ended.
         """
         self.log.info("broker started", epoch=self.bus.epoch, version=VERSION, **self._addresses())
-        self.connections.tell_bound()
-        self.ticks.tell()
+        self.connections.log_bound()
+        self.ticks.log_notices()
         gc.freeze()  # the objects made so far stay: the collector need not check them again
         gc.set_threshold(GARBAGE)
         while not self.stop.asked and not self.database.dead:
@@ -155,7 +155,7 @@ class Broker:
         while self.bus.stats(time.monotonic(), {})["tasks"]["running"] and time.monotonic() < deadline:
             self._turn(min(deadline, self._next_due()))
         unfinished = len(self.bus.dispatcher.tasks)
-        self.carry_out(self.majordomo.farewell())
+        self.carry_out(self.majordomo.disconnect_all())
         self._flush(time.monotonic())
         self.database.close()
         self.database.finished()
@@ -174,8 +174,8 @@ class Broker:
         wait_ms = max(0, int((until - time.monotonic()) * 1000) + 1)
         ready = dict(zmq_poll(self.poller.sockets, wait_ms))
         now, run = time.monotonic(), self.guard.run
-        if self.connections.near and self.connections.woken(ready):
-            run("connections", self.connections.look, now, otherwise=None)
+        if self.connections.near and self.connections.has_events(ready):
+            run("connections", self.connections.poll, now, otherwise=None)
         if self.ticks.publisher in ready:
             run("subscriptions", self.ticks.subscriptions, otherwise=None)
         if self.ticks.collector in ready:
@@ -210,7 +210,7 @@ class Broker:
     def _next_due(self) -> float:
         due = min(self.beat_due, self.bus.next_due())
         if self.config.waits:
-            due = min(due, self.config.look_at)
+            due = min(due, self.config.check_at)
         return min(due, self.ticks.replays.next_due()) if self.ticks.replays else due
 
     def _timers(self, now: float) -> None:
@@ -219,7 +219,7 @@ class Broker:
             self.carry_out(run("a timer of tasks and workers", step, otherwise=[]))
         if now >= self.beat_due:
             self.beat_due = now + BEAT_S
-            for beat in (self.connections.look, self.ticks.beat, self.ticks.tell_topics):
+            for beat in (self.connections.poll, self.ticks.beat, self.ticks.publish_last_sequences):
                 run("beat", beat, now, otherwise=None)
             self.carry_out(run("beat", self.tasks.beat, now, otherwise=[]))
         if now >= self.bus.stats_due:
@@ -245,7 +245,7 @@ class Broker:
                     self._reject("backend", parts[0], error)
                     effects += self.dialects.refused(now, parts, error)
                 except Exception as error:  # noqa: BLE001 - a bug of the broker, met by one message
-                    self.guard.tell("a worker's message", error)
+                    self.guard.report("a worker's message", error)
         self.carry_out(effects)
 
     def _flush(self, now: float) -> None:

@@ -113,7 +113,7 @@ class Majordomo:
             return []
         return [*self.dispatcher.lost(now, address, str(error)), _disconnect(address)]
 
-    def farewell(self) -> list[Effect]:
+    def disconnect_all(self) -> list[Effect]:
         """Disconnect every worker, since the broker stops: workers are to look for the next one."""
         return [_disconnect(worker.identity) for worker in self.dispatcher.roster if mdp.of_majordomo(worker.identity)]
 

@@ -59,13 +59,13 @@ class Outbox:
 
     def _instead(self, address: bytes, message: Any, error: Exception) -> list[list[bytes]]:
         """Report a message that cannot be encoded; return an error for a client in its place, and nothing for a worker."""
-        self.guard.tell("a message to a peer", error)
+        self.guard.report("a message to a peer", error)
         messages = message if isinstance(message, list) else [message]
         ids = [single.id for single in messages if isinstance(single, Reply | Error | Part)]
         try:
             return [parts for id_ in ids for parts in self.dialects.encode(address, internal(id_, error))]
         except Exception as second_error:  # noqa: BLE001 - even the error cannot be encoded for this peer
-            self.guard.tell("a message to a peer", second_error)
+            self.guard.report("a message to a peer", second_error)
             return []
 
     def flush(self) -> list[tuple[bytes, str]]:

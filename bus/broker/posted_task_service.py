@@ -82,15 +82,15 @@ class PostedTaskService:
         self._moment: Moment | None = None
         self.clean_at = 0.0
         self.cleaned: Counter[str] = Counter()  # since the start
-        self.told_cleaned: Counter[str] = Counter()
-        self.told_failed = ""
+        self.logged_cleaned: Counter[str] = Counter()
+        self.logged_failed = ""
         self.dead_letters = DeadLetters()
         self.backlog = TaskBacklog(dispatcher, self.settings.lease_s, self.moment, log)
         self.posts = PostService(dispatcher, self.backlog, self.settings.key_keep_s, self.moment)
 
     def begin(self) -> list[BrokerEffect]:
         """Read the tasks in the store, and log whether its file is a new one."""
-        self._tell_store()
+        self._log_store()
         return self.backlog.begin()
 
     def moment(self) -> Moment:
@@ -100,7 +100,7 @@ class PostedTaskService:
             last = self._moment = Moment(now, time.time_ns(), self.ages.now(now), self.boot, since_boot())
         return last
 
-    def _tell_store(self) -> None:
+    def _log_store(self) -> None:
         file = self.database.file
         if file.why_aside:
             self.log.error("store set aside", why=file.why_aside, aside=file.aside, salvaged=file.salvaged)
@@ -207,14 +207,14 @@ class PostedTaskService:
         effects: list[BrokerEffect] = [self._read(asker, task) for task, asker in self.waiters.pop_over(now)]
         effects += [store for due, store in self.again if due <= now]
         self.again = [(due, store) for due, store in self.again if due > now]
-        effects += [*self.backlog.look(), *self.dead_letters.look(now)]
-        if self.database.failed != self.told_failed:
-            self.told_failed = self.database.failed
-            if self.told_failed:
-                self.log.error("store failed", why=self.told_failed)
+        effects += [*self.backlog.read_more(), *self.dead_letters.poll(now)]
+        if self.database.failed != self.logged_failed:
+            self.logged_failed = self.database.failed
+            if self.logged_failed:
+                self.log.error("store failed", why=self.logged_failed)
             else:
                 self.log.info("store live again")
-        self._tell_store()
+        self._log_store()
         if now >= self.clean_at:
             self.clean_at = now + CLEAN_S
             effects += self._clean()
@@ -229,9 +229,9 @@ class PostedTaskService:
             self.cleaned += gone
             if more:
                 self.clean_at = 0.0  # with the next beat
-            elif self.cleaned != self.told_cleaned:
-                self.log.info("old tasks deleted", **(self.cleaned - self.told_cleaned))
-                self.told_cleaned = self.cleaned.copy()
+            elif self.cleaned != self.logged_cleaned:
+                self.log.info("old tasks deleted", **(self.cleaned - self.logged_cleaned))
+                self.logged_cleaned = self.cleaned.copy()
             return []
 
         age_s = self.ages.now(time.monotonic())

@@ -82,7 +82,7 @@ class RequestIntake:
                 except ProtocolError as error:
                     address, requests, unread = b"", [], [(parts, error)]
                 except Exception as error:  # noqa: BLE001 - a bug of the broker, met by one client
-                    self.guard.tell("reading a request", error)
+                    self.guard.report("reading a request", error)
                     address, requests, unread = b"", [], [(parts, ProtocolError("INTERNAL", internal(None, error).text))]
                 for alone, why in unread:
                     self.reject("frontend", alone[0], why)
@@ -118,7 +118,7 @@ class RequestIntake:
         try:
             effects = self.bus.dispatcher.requests(now, address, asked, size)
         except Exception as error:  # noqa: BLE001 - a bug of the broker; it is not known which request met it
-            self.guard.tell("taking tasks in", error)
+            self.guard.report("taking tasks in", error)
             tasks = self.bus.dispatcher.tasks
             effects = [ToClient(address, internal(request.id, error)) for request in asked if request.id not in tasks]
         self.carry_out(effects)
@@ -131,7 +131,7 @@ class RequestIntake:
             self.bus.refused += 1
             return [asker.refuse(error)]
         except Exception as error:  # noqa: BLE001 - a bug of the broker, met by one request
-            self.guard.tell(request.service[:60], error)
+            self.guard.report(request.service[:60], error)
             return [ToClient(asker.client, internal(request.id, error))]
 
     def _control(self, asker: Asker, request: Request, now: float) -> Sequence[BrokerEffect]:

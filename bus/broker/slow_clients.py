@@ -10,7 +10,7 @@ import zmq
 
 from hulak.bus.broker.socket_monitor import PeerConnection, connection_of
 
-LOOK_EVERY = 16  # answers to one client between two checks of its connection
+CHECK_EVERY = 16  # answers to one client between two checks of its connection
 MOST_UNREAD = 64  # answers to one client while its connection has no room
 MOST = 4096  # clients remembered; when full, the oldest is dropped, and counts as one with room
 
@@ -48,7 +48,7 @@ class UnreadAnswers:
         self._connections = ClientConnections()
         self._counts: dict[
             bytes, int
-        ] = {}  # address -> answers since its connection was last seen with room, checked every LOOK_EVERY answers
+        ] = {}  # address -> answers since its connection was last seen with room, checked every CHECK_EVERY answers
 
     def takes_one_more(self, address: bytes, frame: zmq.Frame) -> bool:
         """Count one more answer to a client; false if it has too many unread ones.
@@ -58,7 +58,7 @@ class UnreadAnswers:
             frame: of the client's request.
         """
         count = self._counts.get(address, 0) + 1
-        if count % LOOK_EVERY == 0 or count > MOST_UNREAD:
+        if count % CHECK_EVERY == 0 or count > MOST_UNREAD:
             self._connections.note(address, connection_of(frame))
             if self._connections.reads(address):
                 count = 0

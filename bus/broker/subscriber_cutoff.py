@@ -28,7 +28,7 @@ class SlowSubscribers:
         """Record that a connection has ended by itself."""
         self._had_queue |= peer in self._blocked
 
-    def look(
+    def poll(
         self, there: Collection[PeerConnection], published: int, now: float, end: Callable[[PeerConnection], str | None]
     ) -> list[str]:
         """End the connections that have accepted nothing for too long.
@@ -41,7 +41,7 @@ class SlowSubscribers:
         Returns:
             the addresses of the ended ones.
         """
-        ended = [address for peer in self._blocked.look(_full(there), published) if (address := end(peer)) is not None]
+        ended = [address for peer in self._blocked.poll(_full(there), published) if (address := end(peer)) is not None]
         if ended or self._had_queue:
             self._trim_at, self._had_queue = now + AFTER_S, False
         elif self._trim_at is not None and now >= self._trim_at:

@@ -55,7 +55,7 @@ class TaskBacklog:
         self._reading = True
         return [Load(self._first, self._take)]
 
-    def look(self) -> list[BrokerEffect]:
+    def read_more(self) -> list[BrokerEffect]:
         """Read more tasks, if there is room for them."""
         room = self._room()
         if not self.more or self._reading or room.tasks <= 0 or (room.size <= 0 and not room.alone):

@@ -21,7 +21,7 @@ from hulak.bus.broker.storage.journal import Journal
 from hulak.bus.broker.storage.journal_reader import JournalReader
 from hulak.bus.broker.subscriber_cutoff import SlowSubscribers
 from hulak.bus.core.broker_state import BrokerState
-from hulak.bus.core.control_requests import ReplayArguments, wanted_of
+from hulak.bus.core.control_requests import ReplayArguments, range_of
 from hulak.bus.core.effects import Asker, Effect, ToClient
 from hulak.bus.core.journal.record_format import Snapshot
 from hulak.bus.core.ticks.intake import IntakeTurn
@@ -125,14 +125,14 @@ class TickService:
             return
         self._follow_epoch(turn)
         self.journal.hold(turn.batch)
-        self.tell()
+        self.log_notices()
 
     def _follow_epoch(self, turn: IntakeTurn | None = None) -> None:
         """Adopt the journal's epoch, which changes when it degrades; `turn` was not published yet."""
         if self.bus.epoch != self.journal.epoch:
             self.bus.begin_epoch(self.journal.epoch, turn)
 
-    def tell(self) -> None:
+    def log_notices(self) -> None:
         """Write the journal's notices to the log."""
         for notice in self.journal.notices:
             notice.write(self.log)
@@ -149,13 +149,13 @@ class TickService:
         if self.journal.beat(now, self.state):
             self.bus.intake.journalled(list(self.bus.intake.sources))
         self._follow_epoch()
-        self.tell()
+        self.log_notices()
         there = self.connections.monitors["publisher"].known.values()
-        for peer in self.slow.look(there, self.published, now, partial(self.connections.end, "publisher")):
+        for peer in self.slow.poll(there, self.published, now, partial(self.connections.end, "publisher")):
             self.bus.cut_off += 1
             self.log.warning("subscriber cut off", peer=peer, took_nothing_of_bytes=self.settings.broker.subscriber_bytes)
 
-    def tell_topics(self, now: float) -> None:
+    def publish_last_sequences(self, now: float) -> None:
         """Publish the topics' last numbers."""
         del now
         self.publish(self.bus.topics.heartbeat(time.time_ns()))
@@ -232,7 +232,7 @@ class TickService:
         Raises:
             ProtocolError: `BAD_ARGUMENT`, `BAD_TOPIC`, `UNKNOWN_TOPIC`, `TOO_OLD`, `OTHER_EPOCH` or `BUSY`.
         """
-        replay = self.reader.begin(wanted_of(args), self.bus.topics)
+        replay = self.reader.begin(range_of(args), self.bus.topics)
         replaced = self.replays.begin(asker.client, asker.request, replay, now)
         self.client_connections.note(asker.client, asker.connection)
         if replaced is None:
@@ -249,7 +249,7 @@ class TickService:
                 replay.parts += 1
                 effects.append(ToClient(address, Part(request_id, replay.parts, turn.rows)))
             if turn.error is not None:
-                self.guard.tell("replays", turn.error)
+                self.guard.report("replays", turn.error)
                 effects.append(ToClient(address, internal(request_id, turn.error)))
             elif replay.ended:
                 effects.append(ToClient(address, Reply(request_id, replay.summary())))

@@ -225,7 +225,7 @@ class DisplayDayArguments(InitArguments, frozen=True, kw_only=True):
     first: PositiveInteger = field(name="from")
 
 
-def wanted_of(args: ReplayArguments) -> ReplayRange:
+def range_of(args: ReplayArguments) -> ReplayRange:
     """Return the range of a replay.
 
     Raises:

@@ -124,7 +124,7 @@ class DisplayAssignment:
         """Add a display that is in the store, and assign it."""
         self.rows[row.id] = row
         self.counters["created"] += 1
-        self._give(row, self._least_loaded())
+        self._assign(row, self._least_loaded())
 
     def update(self, display: str, init: dict[str, Any]) -> Display | None:
         """Restart a display with other initial values, under a new token; None if it was removed."""
@@ -132,7 +132,7 @@ class DisplayAssignment:
         if row is not None:
             row.init = init
             self.counters["updated"] += 1
-            self._give(row, row.worker)
+            self._assign(row, row.worker)
         return row
 
     def remove(self, displays: Iterable[str]) -> list[str]:
@@ -147,7 +147,7 @@ class DisplayAssignment:
 
     # Assignment
 
-    def look(self, living: Collection[str], *, settled: bool = True, slots: Collection[str] = ()) -> list[Display]:
+    def rebalance(self, living: Collection[str], *, settled: bool = True, slots: Collection[str] = ()) -> list[Display]:
         """Record the live workers, and reassign displays accordingly.
 
         Args:
@@ -165,7 +165,7 @@ class DisplayAssignment:
                 continue
             gone = settled or row.worker is None or row.worker.partition("/")[0] in slots
             if gone and (row.worker or self.workers):
-                self._give(row, self._least_loaded())
+                self._assign(row, self._least_loaded())
                 changed.append(row)
         return changed + self._even_out() if settled else changed
 
@@ -194,12 +194,12 @@ class DisplayAssignment:
             if loads[most] - loads[least] < 2:
                 break
             row = held[most].pop()
-            self._give(row, least)
+            self._assign(row, least)
             loads.update({least: 1, most: -1})
             moved.append(row)
         return moved
 
-    def _give(self, row: Display, worker: str | None) -> None:
+    def _assign(self, row: Display, worker: str | None) -> None:
         self.counters["moved"] += bool(row.token) and row.worker != worker
         self.last_token += 1
         row.worker, row.token = worker, self.last_token

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hulak.bus.errors import ProtocolError
-from hulak.bus.wire.plain_values import meant
+from hulak.bus.wire.plain_values import suggestion
 
 GLOBAL = "global"
 KIND = "kind:"
@@ -176,7 +176,9 @@ def check_scope(scope: Any) -> str:
         if name != scope and 0 < len(name) <= LONGEST_ID and ID_CHARACTERS.issuperset(name) and not name.endswith("."):
             return scope
     shown = scope if isinstance(scope, str) else ""
-    text = f"scope {_short(scope)} is unknown; allowed are {allowed}{meant(scope, [GLOBAL, *(KIND + kind for kind in KINDS)])}"
+    text = (
+        f"scope {_short(scope)} is unknown; allowed are {allowed}{suggestion(scope, [GLOBAL, *(KIND + kind for kind in KINDS)])}"
+    )
     raise refuse(shown, "", scope, allowed, text)
 
 
@@ -191,7 +193,7 @@ def find_key(scope: str, name: Any) -> LiveKey:
         there = [entry.name for entry in TABLE if fits(entry, scope)]
         here = ", ".join(there) or "none"
         shown = name if isinstance(name, str) else ""
-        raise refuse(scope, shown, name, here, f"key {_short(name)} is unknown; {scope} has {here}{meant(name, there)}")
+        raise refuse(scope, shown, name, here, f"key {_short(name)} is unknown; {scope} has {here}{suggestion(name, there)}")
     if not fits(key, scope):
         places = ", ".join(key.scopes)
         raise refuse(scope, key.name, scope, places, f"key {key.name} is set in scope {scope}, must be in {places}")

@@ -6,7 +6,7 @@ from typing import Any, get_args
 import msgspec
 
 from hulak.bus.process.settings import CHECK, SECRET, Settings
-from hulak.bus.wire.plain_values import meant
+from hulak.bus.wire.plain_values import suggestion
 
 
 def types_of(section: Any) -> dict[str, Any]:
@@ -23,7 +23,7 @@ def take(values: dict[str, Any], section: str, setting: str, value: Any, wrong: 
     shown_setting = f"setting {section}.{setting} = {shown}"
     if setting not in types:
         known = [f"{section}.{name}" for name in types]
-        wrong.append(f"{shown_setting} is unknown; allowed are {', '.join(known)}{meant(f'{section}.{setting}', known)}")
+        wrong.append(f"{shown_setting} is unknown; allowed are {', '.join(known)}{suggestion(f'{section}.{setting}', known)}")
         return
     try:
         checked = msgspec.convert(value, types[setting], strict=not is_text, dec_hook=_path)

@@ -40,10 +40,10 @@ class FrontendLink:
         self.connected = False  # after the events that `reconnected` has read
         self._context = context
         self._connections = 0
-        self.socket = sockets.connect_dealer(context, where, self._watch, sndhwm=sndhwm, rcvhwm=rcvhwm, immediate=immediate)
+        self.socket = sockets.connect_dealer(context, where, self._monitor, sndhwm=sndhwm, rcvhwm=rcvhwm, immediate=immediate)
         sockets.close_with(self, self.socket, self.monitor)
 
-    def _watch(self, socket: "zmq.Socket[bytes]") -> None:
+    def _monitor(self, socket: "zmq.Socket[bytes]") -> None:
         self.monitor = sockets.monitor(self._context, socket, self.WATCHED)
 
     def close(self, linger_ms: int = 0) -> None:

@@ -25,7 +25,7 @@ from hulak.bus.process.settings import Settings
 
 PR_SET_PDEATHSIG = 1  # prctl(2)
 FOLDERS = ("/proc/self/fd", "/dev/fd")  # the descriptors of this process
-LOOK_AGAIN_MS = 100  # between two checks for a broker that does not run yet
+SEARCH_AGAIN_MS = 100  # between two checks for a broker that does not run yet
 
 
 class Stop:
@@ -163,7 +163,7 @@ def find_broker(settings: Settings, home: Path, name: str, stop: Stop, log: stru
         if not logged:
             log.info("waiting for broker", socket=name, address=getattr(settings.broker, name))
             logged = True
-        poller.poll(LOOK_AGAIN_MS)
+        poller.poll(SEARCH_AGAIN_MS)
     return None
 
 

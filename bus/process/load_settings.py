@@ -16,7 +16,7 @@ from typing import Any
 from hulak.bus.errors import ConfigError
 from hulak.bus.process.check_settings import SECTIONS, take, types_of
 from hulak.bus.process.settings import Settings
-from hulak.bus.wire.plain_values import meant
+from hulak.bus.wire.plain_values import suggestion
 
 PREFIX = "HULAK_"
 PLAIN_VARIABLES = {"HULAK_HOME", "HULAK_CONFIG", "HULAK_PYTHON"}
@@ -97,7 +97,7 @@ def _known(table: Mapping[str, Any], wrong: list[str]) -> dict[str, dict[str, An
     for section, given in table.items():
         if section not in SECTIONS:
             wrong.append(f"setting {section} = {given!r} is unknown; allowed are {', '.join(f'[{name}]' for name in SECTIONS)}")
-            wrong[-1] += meant(section, SECTIONS)
+            wrong[-1] += suggestion(section, SECTIONS)
         elif not isinstance(given, dict):
             wrong.append(f"setting {section} = {given!r}: must be a table, [{section}]")
         else:
@@ -113,7 +113,9 @@ def _variables() -> dict[str, str]:
         section, _, setting = name.removeprefix(PREFIX).lower().partition("__")
         if section not in SECTIONS or not setting:
             allowed = ", ".join(f"{PREFIX}{known.upper()}__NAME" for known in sorted(SECTIONS))
-            near = meant(name, [f"{PREFIX}{known}__{key}".upper() for known in SECTIONS for key in types_of(SECTIONS[known])])
+            near = suggestion(
+                name, [f"{PREFIX}{known}__{key}".upper() for known in SECTIONS for key in types_of(SECTIONS[known])]
+            )
             raise ConfigError(f"variable {name}={text!r} is unknown; allowed are {allowed}{near}")
     return variables
 

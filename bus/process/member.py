@@ -28,7 +28,7 @@ from hulak.bus.live_config.scopes import Document, effective
 from hulak.bus.process import log as logs
 from hulak.bus.process import sockets
 from hulak.bus.process.dead_threads import DeadThreads
-from hulak.bus.process.requests import LOOK_AGAIN_S, RequestChannel
+from hulak.bus.process.requests import SEARCH_AGAIN_S, RequestChannel
 from hulak.bus.process.resource_usage import Usage
 from hulak.bus.process.settings import Settings
 from hulak.bus.wire import codec
@@ -168,8 +168,8 @@ class Member:
             where = sockets.endpoint(self.settings.broker, self.home, "publisher")
             if where is not None:
                 return where
-            if poller.poll(int(LOOK_AGAIN_S * 1000)):
-                self._woken()
+            if poller.poll(int(SEARCH_AGAIN_S * 1000)):
+                self._was_woken()
         return None
 
     def _serve(self, publisher: str) -> None:
@@ -179,7 +179,7 @@ class Member:
         try:
             while not self._ends:
                 self._poll(updates, requests)
-                if self._woken():
+                if self._was_woken():
                     self._report_due = 0.0
                 self._take(updates)
                 self._read_answers(requests)
@@ -187,7 +187,7 @@ class Member:
                 if time.monotonic() >= self._report_due and not self._ends:
                     # A report without a connection is retried soon: a restarted broker needs to know its processes.
                     done = self._send_report(requests, leaving=False)
-                    self._report_due = time.monotonic() + (REPORT_S if done else LOOK_AGAIN_S)
+                    self._report_due = time.monotonic() + (REPORT_S if done else SEARCH_AGAIN_S)
             self._send_report(requests, leaving=True)
         finally:
             requests.close(LINGER_MS)
@@ -199,7 +199,7 @@ class Member:
                 poller.register(socket, zmq.POLLIN)
         poller.poll(max(0, int((self._report_due - time.monotonic()) * 1000) + 1))
 
-    def _woken(self) -> bool:
+    def _was_woken(self) -> bool:
         try:
             return len(self._wakes.recv(4096)) > 0
         except BlockingIOError:

@@ -28,8 +28,8 @@ from hulak.bus.process.settings import Settings
 from hulak.bus.wire import codec
 from hulak.bus.wire.messages import ID_BYTES, Error, MessageToClient, Request
 
-LOOK_AGAIN_S = 0.1  # between two checks for a broker that does not run
-LOOK_ELSEWHERE_S = 1.0  # between two checks whether a lost broker is at its other address now
+SEARCH_AGAIN_S = 0.1  # between two checks for a broker that does not run
+SEARCH_ELSEWHERE_S = 1.0  # between two checks whether a lost broker is at its other address now
 CONNECT_S = 0.02  # between two tries to send before the connection is established: on this machine it takes less than that
 IDS = 256  # drawn at a time: the cost is that of the system call, not of its bytes
 _cut = struct.Struct(f"{ID_BYTES}s" * IDS).unpack
@@ -74,7 +74,7 @@ class RequestChannel:
         self._new_ids, self._sndhwm, self._rcvhwm = new_ids, sndhwm, rcvhwm
         self._new_id = draw_ids()
         self._link: FrontendLink | None = None
-        self._look_due = 0.0
+        self._search_due = 0.0
 
     @property
     def socket(self) -> "zmq.Socket[bytes] | None":
@@ -161,7 +161,7 @@ class RequestChannel:
     def _send(self, request: PendingRequest, now: float) -> float:
         """Send it if there is a connection; returns when to retry, monotonic seconds, infinite if it was sent."""
         if self._link is None:
-            return now + LOOK_AGAIN_S
+            return now + SEARCH_AGAIN_S
         return math.inf if self._link.send(codec.encode(request.request)) else now + CONNECT_S
 
     def _connect(self, now: float) -> None:
@@ -173,9 +173,9 @@ class RequestChannel:
         link = self._link
         if link is not None and link.reconnected():
             self.pending.send_all(now)
-        if now < self._look_due or (link is not None and (link.connected or not link.where.startswith("ipc:"))):
+        if now < self._search_due or (link is not None and (link.connected or not link.where.startswith("ipc:"))):
             return
-        self._look_due = now + (LOOK_AGAIN_S if link is None else LOOK_ELSEWHERE_S)
+        self._search_due = now + (SEARCH_AGAIN_S if link is None else SEARCH_ELSEWHERE_S)
         where = sockets.endpoint(self._settings.broker, self._home, "frontend")
         if where is None or (link is not None and link.where == where):
             return
@@ -183,4 +183,4 @@ class RequestChannel:
             link.close()
             self.pending.send_all(now)
         self._link = FrontendLink(self._context, where, sndhwm=self._sndhwm, rcvhwm=self._rcvhwm)
-        self._look_due = now + LOOK_ELSEWHERE_S
+        self._search_due = now + SEARCH_ELSEWHERE_S

@@ -11,12 +11,12 @@ async def readable(sockets: "Iterable[zmq.Socket[bytes]]", woken: asyncio.Event,
 
     A socket's descriptor reports changes only: waiting messages are checked for first, which also arms it.
     """
-    loop, looked = asyncio.get_running_loop(), list(sockets)
-    descriptors = [int(socket.getsockopt(zmq.FD)) for socket in looked]
+    loop, polled = asyncio.get_running_loop(), list(sockets)
+    descriptors = [int(socket.getsockopt(zmq.FD)) for socket in polled]
     for descriptor in descriptors:
         loop.add_reader(descriptor, woken.set)
     try:
-        if not any(int(socket.getsockopt(zmq.EVENTS)) & zmq.POLLIN for socket in looked):
+        if not any(int(socket.getsockopt(zmq.EVENTS)) & zmq.POLLIN for socket in polled):
             async with asyncio.timeout(limit_s):
                 await woken.wait()
     except TimeoutError:

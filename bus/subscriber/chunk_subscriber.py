@@ -41,11 +41,11 @@ class ChunkSubscriber:
         tracker = self._router.trackers.get(TICKS)
         return tracker.expected if tracker is not None and tracker.expected else None
 
-    def heard(self, topic: str) -> int:
+    def last_sequence(self, topic: str) -> int:
         """Return a topic's last number in the newest heartbeat: a message up to it that has not arrived by now was missed."""
-        return self._router.heard.get(topic, 0)
+        return self._router.last_sequences.get(topic, 0)
 
-    def look(self) -> tuple[list[Chunk], list[Event]]:
+    def poll(self) -> tuple[list[Chunk], list[Event]]:
         """Receive the messages that have arrived, bounded; never waits.
 
         Returns:
@@ -59,7 +59,7 @@ class ChunkSubscriber:
         return self._receiver.sockets()
 
     def next_due(self) -> float | None:
-        """Return when `look` has something to do without a message, in monotonic seconds."""
+        """Return when `poll` has something to do without a message, in monotonic seconds."""
         return self._receiver.next_due()
 
     def counters(self) -> dict[str, int]:

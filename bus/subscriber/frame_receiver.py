@@ -13,7 +13,7 @@ from hulak.bus.subscriber.frame_router import HEARTBEAT, HELLO, FrameRouter
 from hulak.bus.subscriber.replay_requests import ReplayEnded, ReplayRequests, ReplayRows, TooOld
 from hulak.bus.wire import codec
 
-LOOK_AGAIN_S = 0.1
+SEARCH_AGAIN_S = 0.1
 TURN = 256  # messages received at a time, at most
 GROWS_AFTER = 3  # receives in a row that were full
 TURN_BYTES = 1 << 17  # received at a time: decoded ticks then stay in the processor's cache until they are read
@@ -123,10 +123,10 @@ class FrameReceiver:
 def _find(settings: Settings, home: Path, timeout_s: float | None) -> str:
     deadline = None if timeout_s is None else time.monotonic() + timeout_s
     while (where := sockets.endpoint(settings.broker, home, "publisher")) is None:
-        if deadline is not None and time.monotonic() + LOOK_AGAIN_S > deadline:
+        if deadline is not None and time.monotonic() + SEARCH_AGAIN_S > deadline:
             raise BusTimeout(
                 f"no broker publishes at {settings.broker.publisher} within {timeout_s:g} s; "
                 "start one with `hulak up` or `hulak broker`"
             )
-        time.sleep(LOOK_AGAIN_S)
+        time.sleep(SEARCH_AGAIN_S)
     return where

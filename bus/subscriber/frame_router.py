@@ -51,7 +51,7 @@ class FrameRouter:
         self.gaps: deque[tuple[str, Gap]] = deque(maxlen=MOST_GAPS)
         self.greeted = False
         self.malformed = 0
-        self.heard: dict[str, int] = {}  # whole topic that is no tick -> its last number, as the newest heartbeat has it
+        self.last_sequences: dict[str, int] = {}  # whole topic that is no tick -> its last number, as the newest heartbeat has it
         self.trackers: dict[str, SequenceTracker] = {}
         self._keys: dict[bytes, SequenceTracker] = {}  # topic and NUL -> the same trackers
         self._in_order: SequenceTracker | None = None  # of `ticks`, whose messages have many numbers each
@@ -114,7 +114,7 @@ class FrameRouter:
         elif topic == HELLO:
             self.greeted = True
         elif topic == HEARTBEAT and self.lossless:
-            self._hear(message)
+            self._heartbeat(message)
         elif is_snapshot(message):
             for event in snapshot_events(message):
                 self._follow(event.topic, self._alone(event))
@@ -155,7 +155,7 @@ class FrameRouter:
         key = topic.encode() + NUL
         return key in self._exact or key.startswith(self._prefixes)
 
-    def _hear(self, message: Publication) -> None:
+    def _heartbeat(self, message: Publication) -> None:
         body: Any = codec.unpack(message.body)
         if not isinstance(body, dict) or not isinstance(body.get("topics"), dict):
             raise ProtocolError("BAD_BODY", "a heartbeat must be a map with topics")
@@ -165,10 +165,10 @@ class FrameRouter:
             if tracker is None and topic.startswith(JOURNALLED) and self._was_new(topic):
                 tracker = self._add(topic, SequenceTracker(self.hold, 1, epoch, TrackerState.LIVE, given=epoch))
             if tracker is not None:
-                self._done(topic, tracker.heard(epoch, last))
+                self._done(topic, tracker.heartbeat(epoch, last))
         if TICKS in self.trackers:
-            self._done(TICKS, self.trackers[TICKS].heard(epoch, body["ticks"]))
-        self.heard.update((topic, body["topics"][topic]) for topic in self._others if topic in body["topics"])
+            self._done(TICKS, self.trackers[TICKS].heartbeat(epoch, body["ticks"]))
+        self.last_sequences.update((topic, body["topics"][topic]) for topic in self._others if topic in body["topics"])
         if HEARTBEAT in self._others:
             self.sink.give(HEARTBEAT, self._alone(Event(HEARTBEAT, message.stamp, message.body)))
 

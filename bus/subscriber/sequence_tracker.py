@@ -139,7 +139,7 @@ class SequenceTracker:
         self.state, self.upto = TrackerState.REPAIRING, upto
         return [Ask(self.low, upto)]
 
-    def _must_look_further(self, chunk: Chunk) -> bool:
+    def _must_search_further(self, chunk: Chunk) -> bool:
         """Check the first message of a search backwards: unless it is a known one, the epoch may begin before it."""
         if chunk.epoch > self.given and chunk.first < self.expected and self.low == chunk.first > self.floor:
             return True
@@ -173,7 +173,7 @@ class SequenceTracker:
             self.held.append(chunk)
             self.held_items += len(chunk.items)
 
-    def heard(self, epoch: int, last: int) -> list[TrackerOutput]:
+    def heartbeat(self, epoch: int, last: int) -> list[TrackerOutput]:
         """Add the number in a heartbeat: that of the topic's last message, which was sent before the heartbeat."""
         if epoch < self.epoch or self.state is TrackerState.JOINING:
             return []
@@ -192,7 +192,7 @@ class SequenceTracker:
                 break
             if chunk.epoch > self.epoch:  # the broker was restarted meanwhile
                 return out + self._new_epoch(chunk.epoch, chunk.behind - 1)
-            if self.look_back and self._must_look_further(chunk):
+            if self.look_back and self._must_search_further(chunk):
                 self.look_back *= 16
                 return out + self._look_back(self.upto)
             if chunk.epoch > self.given and self.known < self.expected:
@@ -218,7 +218,7 @@ class SequenceTracker:
             return [Ask(further, self.upto)]  # maybe below the expected number, while the beginning of an epoch is searched
         out: list[TrackerOutput] = []
         if self.known < self.expected:  # replayed in the search, and not there
-            out.append(Gap(self.known, self.expected - 1, f"the journal cannot tell whether epoch {self.epoch} uses them again"))
+            out.append(Gap(self.known, self.expected - 1, f"the journal does not show whether epoch {self.epoch} uses them again"))
         if self.expected <= self.upto:
             out.append(self._lose(self.upto, "the journal does not have them"))
         return out + self._catch_up()

@@ -59,7 +59,7 @@ own = _Own()
 extensions: set[int] = set()  # codes of all extension types read so far
 
 
-def seen(code: int, data: bytes) -> msgpack.ExtType:
+def record_extension(code: int, data: bytes) -> msgpack.ExtType:
     """Return the value of an extension, and record its code."""
     extensions.add(code)
     return msgpack.ExtType(code, data)
@@ -73,7 +73,7 @@ def unpack(data: bytes) -> Any:
             that they could not be packed again, with some levels around them.
     """
     try:
-        value = msgpack.unpackb(data, strict_map_key=False, ext_hook=seen)
+        value = msgpack.unpackb(data, strict_map_key=False, ext_hook=record_extension)
         if len(data) > SAFE_BYTES:
             msgpack.packb([[[[[[[[value]]]]]]]])
     except (ValueError, TypeError, RecursionError) as error:

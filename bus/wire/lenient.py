@@ -7,7 +7,7 @@ import msgpack
 import msgspec
 
 from hulak.bus.errors import ProtocolError
-from hulak.bus.wire.codec import UNREADABLE, seen, unpack
+from hulak.bus.wire.codec import UNREADABLE, record_extension, unpack
 
 _split = msgspec.msgpack.Decoder(list[msgspec.Raw]).decode
 
@@ -25,7 +25,7 @@ def unpack_anyway(data: bytes) -> Any:
     except ProtocolError:
         lenient: dict[str, Any] = {"unicode_errors": "replace", "object_pairs_hook": _map_of}
         try:
-            return msgpack.unpackb(data, strict_map_key=False, ext_hook=seen, **lenient)
+            return msgpack.unpackb(data, strict_map_key=False, ext_hook=record_extension, **lenient)
         except (ValueError, TypeError, RecursionError):
             pass
         raise

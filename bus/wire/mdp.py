@@ -28,7 +28,7 @@ ERROR = b"ERROR"  # the first frame of an error's body
 Frames = list[bytes]
 
 
-def speaks(parts: Sequence[bytes], dialect: bytes) -> bool:
+def is_dialect(parts: Sequence[bytes], dialect: bytes) -> bool:
     """Return whether a ROUTER's message (identity first) names this dialect at Majordomo's place."""
     return len(parts) > 1 and (parts[1] == dialect or (parts[1] == b"" and len(parts) > 2 and parts[2] == dialect))
 

@@ -18,7 +18,7 @@ def short(value: Any) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-def meant(name: Any, allowed: Iterable[str]) -> str:
+def suggestion(name: Any, allowed: Iterable[str]) -> str:
     """Return a suggestion of the closest names: `; did you mean 'rate_per_s'?`; empty if none is close."""
     near = get_close_matches(name, list(allowed), 2, 0.7) if isinstance(name, str) else []
     return f"; did you mean {' or '.join(map(repr, near))}?" if near else ""

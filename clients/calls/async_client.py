@@ -14,7 +14,7 @@ from hulak.bus.errors import BusError
 from hulak.bus.process import sockets
 from hulak.bus.process.client_logger import Logger, logger_of
 from hulak.bus.process.load_settings import located
-from hulak.bus.process.requests import LOOK_AGAIN_S, draw_ids
+from hulak.bus.process.requests import SEARCH_AGAIN_S, draw_ids
 from hulak.bus.process.settings import Settings
 from hulak.clients.calls.client import WINDOW
 from hulak.clients.calls.connection import Connection
@@ -68,7 +68,7 @@ class AsyncBusClient:
         self._link: Connection | None = None
         self._connecting: asyncio.Task[None] | None = None
         self._send_buffer = SendBuffer()
-        self._looking = False  # `_look` is scheduled
+        self._polling = False  # `_poll` is scheduled
         self._timer: asyncio.TimerHandle | None = None
         self._timer_due = math.inf  # monotonic seconds
 
@@ -217,31 +217,31 @@ class AsyncBusClient:
 
     async def _connect(self) -> None:
         while (where := sockets.endpoint(self._settings.broker, self._home, "frontend")) is None:  # noqa: ASYNC110 - no event
-            await asyncio.sleep(LOOK_AGAIN_S)
+            await asyncio.sleep(SEARCH_AGAIN_S)
         self._link = Connection(where)
         self._log.info("broker found", frontend=where)
         loop = asyncio.get_running_loop()
         for descriptor in self._link.descriptors():
-            loop.add_reader(descriptor, self._look)
+            loop.add_reader(descriptor, self._poll)
         self._connecting = None
         self._send_buffer.begin_again(self._pending.under_way.values())
-        self._look()
+        self._poll()
 
     def _send(self, link: Connection, call: AsyncCall, alone: bool) -> None:
         gathered = self._send_buffer
         gathered.calls.append(call)
         if alone or len(gathered.calls) >= BUNDLE_CALLS:
             gathered.flush(link.send)
-        self._look_soon()  # sending may have consumed the descriptor's edge, so received messages must be read now
+        self._poll_soon()  # sending may have consumed the descriptor's edge, so received messages must be read now
 
-    def _look_soon(self) -> None:
-        if not self._looking:
-            self._looking = True
-            asyncio.get_running_loop().call_soon(self._look)
+    def _poll_soon(self) -> None:
+        if not self._polling:
+            self._polling = True
+            asyncio.get_running_loop().call_soon(self._poll)
 
-    def _look(self) -> None:
+    def _poll(self) -> None:
         """Send the pending calls, and read all received messages: the descriptors are edge-triggered."""
-        self._looking = False
+        self._polling = False
         link = self._link
         if link is None:
             return
@@ -253,7 +253,7 @@ class AsyncBusClient:
             while self._link is link and link.readable():
                 self._pending.take(link.receive())
         except Exception:
-            self._look_soon()  # the remaining messages must be read too
+            self._poll_soon()  # the remaining messages must be read too
             raise
 
     def _set_timer(self) -> None:

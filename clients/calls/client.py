@@ -20,7 +20,7 @@ from hulak.bus.errors import BusError, BusTimeout
 from hulak.bus.process import sockets
 from hulak.bus.process.client_logger import Logger, logger_of
 from hulak.bus.process.load_settings import located
-from hulak.bus.process.requests import LOOK_AGAIN_S, draw_ids
+from hulak.bus.process.requests import SEARCH_AGAIN_S, draw_ids
 from hulak.bus.process.settings import Settings
 from hulak.clients.calls.connection import Connection
 from hulak.clients.calls.future import Future
@@ -28,7 +28,7 @@ from hulak.clients.calls.pending import GRACE_S, CallKind, PendingCalls, kind_of
 from hulak.clients.calls.posted_tasks import PostedTasks
 from hulak.clients.calls.send_buffer import BUNDLE_CALLS, Flusher, SendBuffer
 
-LOOK_AFTER = 64  # calls of `submit` between two reads of replies, so that these do not accumulate
+POLL_AFTER = 64  # calls of `submit` between two reads of replies, so that these do not accumulate
 WINDOW = 100  # pending calls of `map` at a time
 MOST_WAIT_MS = 3_600_000
 
@@ -53,7 +53,7 @@ class BusClient(PostedTasks):
         self._send_buffer = SendBuffer()
         self._flusher: Flusher | None = None
         self._taking = False
-        self._until_look = LOOK_AFTER
+        self._until_poll = POLL_AFTER
 
     def __enter__(self) -> Self:
         return self
@@ -137,13 +137,13 @@ class BusClient(PostedTasks):
         if alone and self._sent_alone(future):
             return future
         gathered.append(future)
-        self._until_look -= 1
+        self._until_poll -= 1
         if len(gathered) >= BUNDLE_CALLS:
             self._send()
         elif self._flusher is None or self._flusher.is_idle:
             self._notify_flusher()
-        if self._until_look <= 0:
-            self._look()
+        if self._until_poll <= 0:
+            self._poll()
         return future
 
     def _begin(self, kind: CallKind, args: Mapping[str, Any] | None, on_part: Callable[[Any], None] | None) -> Future:
@@ -211,12 +211,12 @@ class BusClient(PostedTasks):
 
     def _connect(self, deadline: float, timeout_s: float) -> Connection:
         while (where := sockets.endpoint(self._settings.broker, self._home, "frontend")) is None:
-            if time.monotonic() + LOOK_AGAIN_S > deadline:
+            if time.monotonic() + SEARCH_AGAIN_S > deadline:
                 raise BusTimeout(
                     f"no broker answers at {self._settings.broker.frontend} within {timeout_s:g} s; "
                     "start one with `hulak up` or `hulak broker`"
                 )
-            time.sleep(LOOK_AGAIN_S)
+            time.sleep(SEARCH_AGAIN_S)
         self._link = Connection(where)
         self._log.info("broker found", frontend=where)
         return self._link
@@ -284,9 +284,9 @@ class BusClient(PostedTasks):
         if now >= self._pending.next_due():
             self._pending.end_expired(now)
 
-    def _look(self) -> None:
+    def _poll(self) -> None:
         """Handle received messages."""
-        self._until_look = LOOK_AFTER
+        self._until_poll = POLL_AFTER
         with self._lock:
             if not self._taking and self._link is not None and self._link.readable():
                 self._take()

@@ -49,20 +49,20 @@ class Connection(FrontendLink):
         """
         watched = self._for_room if for_room else self._watched
         if not wait_ms:
-            return self._look(watched, 0)
+            return self._poll(watched, 0)
         began = time.monotonic()
         until = began + self._adaptive_wait.spin_s()
-        readable, again = self._look(watched, 0)
+        readable, again = self._poll(watched, 0)
         while not (readable or again):
             if time.monotonic() >= until:
-                readable, again = self._look(watched, wait_ms)
+                readable, again = self._poll(watched, wait_ms)
                 break
             os.sched_yield()
-            readable, again = self._look(watched, 0)
+            readable, again = self._poll(watched, 0)
         self._adaptive_wait.waited(time.monotonic() - began)
         return readable, again
 
-    def _look(self, watched: Watched, wait_ms: int) -> tuple[bool, bool]:
+    def _poll(self, watched: Watched, wait_ms: int) -> tuple[bool, bool]:
         readable = again = False
         for socket, events in zmq_poll(watched, wait_ms):
             if socket is self.socket:

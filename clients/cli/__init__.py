@@ -65,9 +65,9 @@ class LazyGroup(click.Group):
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
         """Return the command; the error for an unknown name suggests the nearest known one."""
         if self.places and args[0] not in self.places and not args[0].startswith("-"):
-            from hulak.bus.wire.plain_values import meant
+            from hulak.bus.wire.plain_values import suggestion
 
-            raise click.UsageError(f"No such command {args[0]!r}{meant(args[0], self.places)}", ctx)
+            raise click.UsageError(f"No such command {args[0]!r}{suggestion(args[0], self.places)}", ctx)
         return super().resolve_command(ctx, args)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from hulak.bus.errors import BusError
-from hulak.bus.wire.plain_values import meant
+from hulak.bus.wire.plain_values import suggestion
 from hulak.clients.cli import table
 from hulak.clients.cli.command import BROKER_S, Call, Command, print_json
 from hulak.clients.cli.help_text import examples
@@ -29,7 +29,7 @@ def check_init(ctx: click.Context, param: click.Parameter, given: tuple[tuple[st
     known = (*OWN_NAMES, *FX_NAMES)
     for name, _ in given:
         if name not in known:
-            raise click.BadParameter(f"{name!r} is unknown; known are {', '.join(known)}{meant(name, known)}", ctx, param)
+            raise click.BadParameter(f"{name!r} is unknown; known are {', '.join(known)}{suggestion(name, known)}", ctx, param)
     return given
 
 

@@ -183,7 +183,7 @@ class LiveModel:
         silent_s = now - self.stats_at
         facts = Facts(
             self.stats,
-            heard_s=silent_s,
+            stats_age_s=silent_s,
             asked_s=now - self.started,
             supervised=self.supervised,
             wants_feed=self.wants_feed,

@@ -12,8 +12,8 @@ from hulak.clients.cli.help_text import examples
 from hulak.clients.cli.keys import terminal
 from hulak.clients.cli.top_view import NAMES, TopView, render
 from hulak.clients.judge.facts import Facts
-from hulak.clients.judge.lookout import Lookout
 from hulak.clients.judge.situations import limits_of
+from hulak.clients.judge.supervisor_poll import SupervisorPoll
 from hulak.clients.judge.verdict import Verdict, judge
 
 POLL_S = 0.1  # most seconds until a key is handled
@@ -49,7 +49,7 @@ def top(call: Call, sort: str, count: int | None) -> None:
     limits = limits_of(call.settings)
     with (
         contextlib.suppress(KeyboardInterrupt),
-        Lookout(call.home) as lookout,
+        SupervisorPoll(call.home) as supervisor,
         subscribe(call.settings, call.home, "stats", timeout_s=call.timeout_s) as events,
         terminal(live) as pressed,
         screen(state, live) as draw,
@@ -57,7 +57,7 @@ def top(call: Call, sort: str, count: int | None) -> None:
 
         def verdict() -> Verdict:
             age_s = time.monotonic() - state.received
-            return judge(Facts.of(call.settings, state.stats, heard_s=age_s, supervised=lookout.rows), limits)
+            return judge(Facts.of(call.settings, state.stats, stats_age_s=age_s, supervised=supervisor.rows), limits)
 
         while not state.quits and remaining != 0:
             event = events.poll(POLL_S)

@@ -12,7 +12,7 @@ from typing import BinaryIO
 from hulak.bus.errors import FeedError
 
 MAX_LINE = 1 << 16  # characters; bounds the memory for a file without line ends
-LOOK = 256  # bytes from which the kind is detected
+SAMPLE_BYTES = 256  # bytes from which the kind is detected
 _BROKEN = (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, NotImplementedError, RuntimeError)
 
 _KINDS = (  # first bytes of files that hold no lines of text
@@ -78,7 +78,7 @@ def _decompressed(file: BinaryIO, name: str) -> tuple[str, io.BufferedReader]:
 
 
 def _encoding(name: str, file: io.BufferedReader) -> str:
-    begins = file.peek(LOOK)[:LOOK]
+    begins = file.peek(SAMPLE_BYTES)[:SAMPLE_BYTES]
     if not begins:
         hour = ": an hour without ticks in Dukascopy's archive" if name.endswith(".bi5") else ""
         raise FeedError(f"{name} is empty{hour}")

@@ -15,7 +15,7 @@ import zmq
 
 from hulak.bus.errors import ProtocolError
 from hulak.bus.process import sockets
-from hulak.bus.process.requests import LOOK_AGAIN_S, RequestChannel
+from hulak.bus.process.requests import SEARCH_AGAIN_S, RequestChannel
 from hulak.bus.process.settings import Settings
 from hulak.bus.wire.messages import Error, Reply, Tick
 from hulak.clients.feeds.delivery import Delivery
@@ -57,7 +57,7 @@ class TickPublisher:
         collector = await self._find_collector()
         self.out = sockets.connect(self.context, zmq.XPUB, collector, xpub_nodrop=1, sndhwm=BATCH * 40, linger=500)
         while not (self.subscribed and self.link.opened):
-            await asyncio.sleep(LOOK_AGAIN_S / 10)
+            await asyncio.sleep(SEARCH_AGAIN_S / 10)
             self.keep()
         self.log.info("feed connected", broker=collector, instance=f"{self.link.instance:x}")
 
@@ -67,7 +67,7 @@ class TickPublisher:
             if not logged:
                 self.log.info("waiting for broker", socket="collector", address=self.settings.broker.collector)
                 logged = True
-            await asyncio.sleep(LOOK_AGAIN_S)
+            await asyncio.sleep(SEARCH_AGAIN_S)
         return where
 
     def post(self, tick: Tick, time_ns: int) -> None:
@@ -144,7 +144,7 @@ class TickPublisher:
         deadline = time.monotonic() + limit_s
         while self.link.opened and len(self.link.unconfirmed) and time.monotonic() < deadline:
             self.keep()
-            await asyncio.sleep(LOOK_AGAIN_S / 5)
+            await asyncio.sleep(SEARCH_AGAIN_S / 5)
 
     def close(self) -> None:
         """Close both connections; pending messages have half a second to be sent."""

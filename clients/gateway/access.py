@@ -37,7 +37,7 @@ class Access:
             return False
         return parts.scheme in ("http", "https") and parts.netloc == headers.get("Host", "").lower()
 
-    def knows_token(self, path: str, headers: Mapping[str, str]) -> bool:
+    def has_token(self, path: str, headers: Mapping[str, str]) -> bool:
         """Return whether the token was given, as `?token=` or as `Authorization: Bearer`, or none is needed."""
         if not self.token:
             return True

@@ -44,15 +44,15 @@ class BusSource:
         self._on_stats = on_stats
         self._states: Subscriber | None = None
         self._ticks: Subscriber | None = None
-        self._wants_ticks = False
+        self._needs_ticks = False
         self._removed: int | None = None  # removed tick topics, from the newest statistics
-        self._fewer = False  # some were removed since the last call of `want_ticks`
+        self._fewer = False  # some were removed since the last call of `request_ticks`
         self._tried = 0.0
 
-    def want_ticks(self, wanted: bool) -> bool:
+    def request_ticks(self, wanted: bool) -> bool:
         """Start or stop receiving ticks; returns whether they start now with an empty cache, also after topics were removed."""
-        starts = wanted and (self._fewer or not self._wants_ticks)
-        self._wants_ticks, self._fewer = wanted, False
+        starts = wanted and (self._fewer or not self._needs_ticks)
+        self._needs_ticks, self._fewer = wanted, False
         if starts:
             self.cache.ticks.clear()  # they are outdated
         if not wanted and self._ticks is not None:
@@ -97,7 +97,7 @@ class BusSource:
         return received
 
     def _connect(self) -> None:
-        if (self._states is not None and (self._ticks is not None or not self._wants_ticks)) or (
+        if (self._states is not None and (self._ticks is not None or not self._needs_ticks)) or (
             time.monotonic() - self._tried < RETRY_S
         ):
             return
@@ -106,7 +106,7 @@ class BusSource:
         try:
             if self._states is None:
                 self._states = Subscriber(DISPLAY, DISPLAYS, STATS, CONFIG, mode="latest", **options)
-            if self._ticks is None and self._wants_ticks:
+            if self._ticks is None and self._needs_ticks:
                 self._ticks = Subscriber("ticks", **options)
         except BusTimeout:
             return  # tried again in a later turn

@@ -53,7 +53,7 @@ class GatewayHealth:
             supervised: as `bus.process.supervisor_rpc.list_processes`.
         """
         stats_age_s = now - self.stats_at if self.stats_at is not None else 0.0
-        facts = Facts.of(self.settings, self.stats, heard_s=stats_age_s, asked_s=now - self.started, supervised=supervised)
+        facts = Facts.of(self.settings, self.stats, stats_age_s=stats_age_s, asked_s=now - self.started, supervised=supervised)
         return judge(facts, limits_of(self.settings))
 
     def alive(self, now: float) -> list[str]:

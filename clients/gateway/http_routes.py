@@ -97,7 +97,7 @@ class HttpRoutes:
         if path in PROBES:
             return self._probe(path)
         if path == "/metrics":
-            if not self.access.knows_token(target, headers):
+            if not self.access.has_token(target, headers):
                 self.refused += 1
                 return _text(HTTPStatus.UNAUTHORIZED, "the token of [gateway] token is needed", WWW_Authenticate="Bearer")
             return _response(HTTPStatus.OK, self._metrics(), TYPE, {"Cache-Control": "no-store"})

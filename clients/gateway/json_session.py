@@ -34,7 +34,7 @@ class Session(Protocol):
     def updates(self, now_ms: float) -> list[bytes]:
         """Return the new messages for a client that keeps up, at `now_ms` since 1970 UTC."""
 
-    def wants_ticks(self) -> bool:
+    def needs_ticks(self) -> bool:
         """Return whether any ticks are subscribed to."""
 
 
@@ -82,7 +82,7 @@ class JsonSession:
     log: structlog.typing.FilteringBoundLogger = field(default_factory=structlog.get_logger)
     _commands: set[asyncio.Task[None]] = field(default_factory=set)
 
-    def wants_ticks(self) -> bool:
+    def needs_ticks(self) -> bool:
         """See `Session`."""
         return bool(self.state.interest.ticks)
 

@@ -32,7 +32,7 @@ from hulak.clients.gateway.json_session import JsonSession, Session, close_conne
 from hulak.clients.gateway.sessions import WINDOW_S, Sessions, now_ms
 from hulak.clients.gateway.state_cache import StateCache
 from hulak.clients.gateway.static_files import StaticFiles
-from hulak.clients.judge.lookout import Lookout
+from hulak.clients.judge.supervisor_poll import SupervisorPoll
 from hulak.clients.judge.verdict import Verdict
 
 JUDGED_S = 1.0  # between two verdicts for the page, also without statistics of the broker
@@ -59,7 +59,7 @@ class Gateway:
         self.cache = StateCache()
         self.sessions = Sessions(self.cache, settings.gateway.client_bytes, self.spawn, logger)
         self.health = GatewayHealth(time.monotonic(), settings)
-        self.lookout = Lookout(home)
+        self.supervisor = SupervisorPoll(home)
         self.source = BusSource(settings, home, self.cache, self._receive_stats)
         self.calls = BusCalls(settings, home)  # commands
         self.journal_calls = BusCalls(settings, home)  # reads of the journal, which take longer
@@ -96,7 +96,7 @@ class Gateway:
         )
         self.port = next(iter(self._server.sockets)).getsockname()[1]
         self.member.start()
-        self.lookout.start()
+        self.supervisor.start()
         self._loop_task = self.spawn(self._run_loop())
         return self
 
@@ -116,7 +116,7 @@ class Gateway:
         self.calls.close()
         self.journal_calls.close()
         self.source.close()
-        self.lookout.stop()
+        self.supervisor.stop()
         self.member.stop()
 
     async def run_until(self, stop: asyncio.Event) -> None:
@@ -143,7 +143,7 @@ class Gateway:
         refusal = None
         if not self.access.origin(request.headers):
             refusal = (protocol.BAD_ORIGIN, "pages of this origin may not connect; see [gateway] origins")
-        elif not self.access.knows_token(request.path, request.headers):
+        elif not self.access.has_token(request.path, request.headers):
             refusal = (protocol.BAD_TOKEN, "the token of [gateway] token is needed")
         if refusal is not None:
             self.sessions.counts["refused"] += 1
@@ -176,7 +176,7 @@ class Gateway:
             now = time.monotonic()
             self.health.turn(now, late_s)
             self.member.beat()
-            if self.source.want_ticks(self.sessions.wants_ticks()):
+            if self.source.request_ticks(self.sessions.needs_ticks()):
                 self.spawn(self._load_last_ticks())
             ticks = self.source.drain()
             if now - self.health.judged >= JUDGED_S:
@@ -200,7 +200,7 @@ class Gateway:
             self.cache.take_health(report)
 
     def _verdict(self) -> Verdict:
-        return self.health.verdict(time.monotonic(), self.lookout.rows)
+        return self.health.verdict(time.monotonic(), self.supervisor.rows)
 
     async def _load_last_ticks(self) -> None:
         """Load the last tick of each symbol from the journal, for symbols without a new tick."""

@@ -50,9 +50,9 @@ class Sessions:
             self.counts["conflated"] += session.state.conflated
             self.counts["bad_messages"] += session.bad
 
-    def wants_ticks(self) -> bool:
+    def needs_ticks(self) -> bool:
         """Return whether a client wants ticks."""
-        return any(session.wants_ticks() for session in self.clients)
+        return any(session.needs_ticks() for session in self.clients)
 
     def send_updates(self, ticks: list[Tick], now: float, *, broker_up: bool) -> None:
         """Send each client what is new for it.

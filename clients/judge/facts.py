@@ -20,7 +20,7 @@ class Facts:
     """The data to judge at one moment."""
 
     stats: Mapping[str, Any] | None  # PROTOCOL.md section 7.2; None: not received
-    heard_s: float = 0.0  # age of the statistics, seconds
+    stats_age_s: float = 0.0  # age of the statistics, seconds
     why: str = ""  # without statistics: the error
     asked_s: float = math.inf  # without statistics: for how long they have been requested, seconds
     supervised: Sequence[Mapping[str, Any]] = ()  # as `bus.process.supervisor_rpc.list_processes`; empty: no supervisord

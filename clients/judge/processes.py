@@ -50,20 +50,20 @@ def number(value: Any) -> float | None:
     return value if fits else None
 
 
-def processes(stats: Mapping[str, Any], heard_s: float = 0.0) -> list[Process]:
+def processes(stats: Mapping[str, Any], stats_age_s: float = 0.0) -> list[Process]:
     """List the broker and every process that reports, by kind and name; other workers come from the roster.
 
     Args:
         stats: PROTOCOL.md section 7.2.
-        heard_s: age of the statistics; if they are too old, the state of all processes but the broker is unknown.
+        stats_age_s: age of the statistics; if they are too old, the state of all processes but the broker is unknown.
     """
-    broker = {"kind": "broker", "name": "broker", "age_s": heard_s, "latency_us": stats["ticks"]["feed_to_broker_us"]}
+    broker = {"kind": "broker", "name": "broker", "age_s": stats_age_s, "latency_us": stats["ticks"]["feed_to_broker_us"]}
     rows = [{**broker, **stats["broker"]}, *stats["processes"]]
     known = {row.get("pid") for row in rows}
     silent = [worker for worker in stats["workers"] if worker.get("pid") not in known]
     rows += [{**worker, "kind": worker["service"], "uptime_s": worker["age_s"], "age_s": 0.0} for worker in silent]
     result = [process(row) for row in rows]
-    if heard_s >= BROKER_LATE_S:
+    if stats_age_s >= BROKER_LATE_S:
         result = [result[0], *(replace(item, is_known=False) for item in result[1:])]
     return sorted(result, key=lambda item: (item.kind != "broker", item.kind, item.name))
 

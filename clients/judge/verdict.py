@@ -64,10 +64,10 @@ def judge(facts: Facts, limits: Mapping[str, Limit] = LIMITS) -> Verdict:
         facts: data of one moment.
         limits: all of `LIMITS`, with the values of the operator.
     """
-    if facts.stats is None or facts.heard_s >= BROKER_LATE_S:
+    if facts.stats is None or facts.stats_age_s >= BROKER_LATE_S:
         findings, line, perf = [*_silent_broker(facts), *members.supervised(facts.supervised, None)], "", ""
     else:
-        known = processes(facts.stats, facts.heard_s)
+        known = processes(facts.stats, facts.stats_age_s)
         values = measure(facts, known, limits)
         findings = list(_findings(facts, known, limits, values))
         line, perf = summary(facts, known), performance(facts, values, limits)
@@ -83,7 +83,7 @@ def judge(facts: Facts, limits: Mapping[str, Limit] = LIMITS) -> Verdict:
 def _uptime_s(facts: Facts) -> float:
     """Return the uptime of the broker: from its statistics, else from supervisord, else the time for which it was requested."""
     if facts.stats is not None:
-        return facts.figure("broker.uptime_s") + facts.heard_s
+        return facts.figure("broker.uptime_s") + facts.stats_age_s
     known = [
         float(row["uptime_s"]) for row in facts.supervised if row["name"] == "broker" and row["state"] in ("starting", "running")
     ]
@@ -94,8 +94,8 @@ def _silent_broker(facts: Facts) -> Iterator[Finding]:
     if facts.stats is None:
         yield finding("broker_silent", Level.CRITICAL, facts.why or "no statistics from the broker yet")
         return
-    level = Level.CRITICAL if facts.heard_s >= BROKER_SILENT_S else Level.WARNING
-    yield finding("broker_silent", level, f"no statistics from the broker for {facts.heard_s:.0f} s")
+    level = Level.CRITICAL if facts.stats_age_s >= BROKER_SILENT_S else Level.WARNING
+    yield finding("broker_silent", level, f"no statistics from the broker for {facts.stats_age_s:.0f} s")
 
 
 def _findings(

@@ -47,7 +47,7 @@ def test_a_watch_whose_displays_do_not_come_says_how_many(late):
 def test_the_command_writes_medians_and_their_ratio(monkeypatch, tmp_path):
     seconds = {0: (1.0, 2.0, 9.0), 20 << 20: (3.0, 1.0, 3.0)}
 
-    def measured(size, repeats, folder, tell):
+    def measured(size, repeats, folder, record_figure):
         return {"times": {name: list(seconds[size]) for name in SCENARIOS}, "build_s": 12.0, "ticks": size // 140}
 
     monkeypatch.setattr(recovery, "_measure", measured)

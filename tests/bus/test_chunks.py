@@ -64,4 +64,4 @@ def test_other_topics_come_as_events_and_heartbeats_tell_their_last_numbers():
         ]
     )
     assert [(event.topic, event.stamp.sequence, event.body) for event in subject.sink.events] == [("displays", 2, {"rows": []})]
-    assert subject.heard == {"displays": 3}
+    assert subject.last_sequences == {"displays": 3}

@@ -31,10 +31,10 @@ class BrokerFixture:
     def __init__(self, fixture):
         lifecycle.make_home(fixture.home)
         self.broker = Broker(fixture.settings, fixture.home, lifecycle.Stop(), structlog.wrap_logger(None, processors=[_silent]))
-        self.broker.outbox.flush = self.nobody_is_there
+        self.broker.outbox.flush = self.no_peers
         self.ids = itertools.count(1 << 64)
 
-    def nobody_is_there(self):
+    def no_peers(self):
         """Drop the queued messages: the peers do not exist."""
         self.broker.outbox.waiting.clear()
         return []
@@ -169,7 +169,7 @@ def test_a_part_of_a_beat_that_fails_does_not_prevent_the_others(monkeypatch):
         for service, name in ((broker.ticks, "beat"), (broker.displays, "turn"), (broker.bus, "publish_stats")):
             monkeypatch.setattr(service, name, broken)
         monkeypatch.setattr(broker.tasks, "beat", lambda now: done.append(now) or [])
-        monkeypatch.setattr(broker.ticks, "tell_topics", done.append)
+        monkeypatch.setattr(broker.ticks, "publish_last_sequences", done.append)
         workers = [b"\0a", b"\0b", b"\0c"]
         for name in workers:
             broker.bus.dispatcher.ready(0.0, name, Ready("odd", name.decode(), 1))

@@ -68,21 +68,21 @@ def test_a_duplicate_is_delivered_once():
 
 def test_a_lost_last_message_is_detected_by_the_heartbeat():
     tracker = live(4)
-    assert tracker.heard(1, 4) == []
-    assert tracker.heard(1, 6) == [Ask(5, 6)]
-    assert tracker.heard(1, 6) == []
+    assert tracker.heartbeat(1, 4) == []
+    assert tracker.heartbeat(1, 6) == [Ask(5, 6)]
+    assert tracker.heartbeat(1, 6) == []
     assert numbers(tracker.replayed(rows(5, 6))) == [5, 6]
     assert (tracker.replay_ended(None), tracker.state) == ([], TrackerState.LIVE)
 
 
 def test_a_heartbeat_before_the_first_message_has_no_effect():
-    assert SequenceTracker().heard(1, 6) == []
+    assert SequenceTracker().heartbeat(1, 6) == []
 
 
 def test_messages_in_a_heartbeat_during_a_repair_are_requested_after_it():
     tracker = live(4)
-    tracker.heard(1, 6)
-    tracker.heard(1, 9)
+    tracker.heartbeat(1, 6)
+    tracker.heartbeat(1, 9)
     tracker.replayed(rows(5, 6))
     assert tracker.replay_ended(None) == [Ask(7, 9)]
 
@@ -221,7 +221,7 @@ def test_a_broker_that_lost_its_whole_journal_begins_again():
 def test_a_new_epoch_that_only_the_heartbeat_shows_is_replayed():
     """Seen up to 9 of epoch 1; epoch 2 began at 6, its 6 and 7 were missed, and nothing more comes."""
     tracker = live(9)
-    assert tracker.heard(2, 7) == [Gap(8, 9, AGAIN.format(2)), Ask(1, 7)]
+    assert tracker.heartbeat(2, 7) == [Gap(8, 9, AGAIN.format(2)), Ask(1, 7)]
     assert numbers(tracker.replayed([*rows(1, 5), *rows(6, 7, epoch=2)])) == [Gap(6, 7, AGAIN.format(2)), 6, 7]
     assert (tracker.replay_ended(None), tracker.state) == ([], TrackerState.LIVE)
     assert numbers(tracker.live(chunk(8, epoch=2))) == [8]
@@ -246,7 +246,7 @@ def test_rows_of_a_newer_epoch_in_an_answer_begin_that_epoch():
 
 def test_messages_of_a_former_epoch_are_ignored():
     tracker = live(4, epoch=3)
-    assert (tracker.live(chunk(5, epoch=2)), tracker.heard(2, 90)) == ([], [])
+    assert (tracker.live(chunk(5, epoch=2)), tracker.heartbeat(2, 90)) == ([], [])
     assert tracker.duplicates == 1
 
 

@@ -93,7 +93,7 @@ class FakeGateway:
             frame |= {"config": self.config} if with_stats or not seen else {}
             seen |= fresh
             if len(frame) > 2:
-                self.sending.add(task := asyncio.ensure_future(say(client, frame)))
+                self.sending.add(task := asyncio.ensure_future(send(client, frame)))
                 task.add_done_callback(self.sending.discard)
         self.removed = []
         for market in self.markets.values():
@@ -102,16 +102,16 @@ class FakeGateway:
     async def serve(self, client):
         """Talk with one page."""
         hello = {"type": "hello", "protocol": 1, "version": "fake", "frame_ms": 16, "server_time_ms": time.time() * 1000}
-        await say(client, {**hello, "requests": ["config.set", "display.create", "display.remove", "config.get", "dead.list"]})
+        await send(client, {**hello, "requests": ["config.set", "display.create", "display.remove", "config.get", "dead.list"]})
         try:
             async for text in client:
                 message = msgspec.json.decode(text)
                 if message["type"] == "subscribe":
                     self.clients[client] = set()
                 elif message["type"] == "ping":
-                    await say(client, {"type": "pong", "id": message["id"]})
+                    await send(client, {"type": "pong", "id": message["id"]})
                 else:
-                    await say(client, {"id": message["id"], **self.answer(message)})
+                    await send(client, {"id": message["id"], **self.answer(message)})
         except ConnectionClosed:
             pass
         finally:
@@ -200,7 +200,7 @@ class FakeGateway:
         }
 
 
-async def say(client, message):
+async def send(client, message):
     """Send one message; a closed connection is ignored."""
     try:
         await client.send(msgspec.json.encode(message).decode())

@@ -150,9 +150,9 @@ class DisplayWorkerFixture:
             "worker": worker,
             "token": token or former["token"] + 1,
         }
-        self.tell()
+        self.publish_rows()
 
-    def tell(self):
+    def publish_rows(self):
         self.version += 1
         self.display_set.reconcile({"version": self.version, "rows": list(self.rows.values())}, self.now)
 
@@ -211,13 +211,13 @@ class DisplayWorkerFixture:
     def write_down(self):
         """Write the checkpoints of all changed displays."""
         display_set = self.display_set
-        for held in display_set.checkpoints.rest(display_set.held.values(), display_set.place):
+        for held in display_set.checkpoints.unwritten(display_set.held.values(), display_set.place):
             display_set.checkpoints.write(held, self.now)
 
     def take_over(self):
         """Let another worker have all displays."""
         self.start()
-        self.tell()
+        self.publish_rows()
 
     def settle(self):
         """Let everything that is under way end, ticks included."""

@@ -30,15 +30,15 @@ class MajordomoFixture:
         messages = [effect for effect in effects if isinstance(effect, ToClient | ToWorker)]
         return [parts for message in messages for parts in self.peers.encode(message.identity, message.message)]
 
-    def worker(self, *rest, who=WHO):
-        parts = [who, W, *rest]
+    def worker(self, *rest, sender=WHO):
+        parts = [sender, W, *rest]
         try:
             return self.sent(self.peers.command(self.now, parts))
         except ProtocolError as error:
             return [error.code, *self.sent(self.peers.refused(self.now, parts, error))]
 
-    def client(self, *body, service=b"echo", who=b"c"):
-        address, [request], _ = self.peers.requests([who, C, b"\1", service, *body])
+    def client(self, *body, service=b"echo", sender=b"c"):
+        address, [request], _ = self.peers.requests([sender, C, b"\1", service, *body])
         return self.sent(self.core.request(self.now, address, request))
 
     def pass_time(self, seconds):

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 from hulak.bus.broker.control_services import find
 from hulak.bus.core.control_arguments import read
-from hulak.bus.core.control_requests import wanted_of
+from hulak.bus.core.control_requests import range_of
 
 
 def arguments(name, /, **args):
@@ -14,7 +14,7 @@ def arguments(name, /, **args):
 
 def read_wanted(args):
     """Return the range that `hulak.replay` reads for these arguments."""
-    return wanted_of(read(find("hulak.replay").args, args))
+    return range_of(read(find("hulak.replay").args, args))
 
 
 def serve(name, asker, now, args, **services):

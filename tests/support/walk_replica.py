@@ -90,7 +90,7 @@ class ReplicaWorld:
                 self.joined = self.joined or message.first
                 self.take(self.short_way(message) or self.tracker.live(message))
             else:
-                self.take(self.tracker.heard(*message))
+                self.take(self.tracker.heartbeat(*message))
 
     def short_way(self, chunk):
         """Handle the next message of a topic without a gap, like `bus.subscriber.frame_router`."""

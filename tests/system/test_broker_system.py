@@ -31,7 +31,7 @@ def local_bus():
         yield local_bus
 
 
-def strangers_messages(seed):
+def random_messages(seed):
     """Return random frames, wrong counts of frames, near misses and a frame of one megabyte."""
     draw = random.Random(seed)
     good = codec.encode(Request(bytes(16), "nepse", "market-status"))
@@ -59,9 +59,9 @@ def strangers_messages(seed):
 def test_bytes_of_an_unknown_peer_are_counted_and_affect_no_other(local_bus, context, name, kind):
     broker = local_bus.start_broker()
     subscriber = local_bus.subscriber("tick.GBPUSD")
-    stranger = context.socket(kind)
-    stranger.sndhwm = 100_000
-    stranger.connect(local_bus.addresses[name])
+    unknown = context.socket(kind)
+    unknown.sndhwm = 100_000
+    unknown.connect(local_bus.addresses[name])
     feed = context.socket(zmq.PUB)
     feed.connect(local_bus.addresses["collector"])
 
@@ -69,13 +69,13 @@ def test_bytes_of_an_unknown_peer_are_counted_and_affect_no_other(local_bus, con
         return local_bus.stats()["rejected"].get(name, {})
 
     def knocks():
-        stranger.send(b"?" + b"x" * 40)  # until the connection is established: a PUB drops everything sent before
+        unknown.send(b"?" + b"x" * 40)  # until the connection is established: a PUB drops everything sent before
         return refused()
 
     eventually(knocks, within_s=10)
     before = sum(refused().values())
-    for message in strangers_messages(seed=7):
-        stranger.send_multipart(message)
+    for message in random_messages(seed=7):
+        unknown.send_multipart(message)
 
     def two_hundred():
         if name == "publisher":  # rebound when it meets such bytes, which may lose later ones: some more
@@ -106,10 +106,10 @@ def test_bytes_that_are_no_zmtp_are_rejected_and_the_broker_continues(local_bus)
     assert local_bus.stats()["broker"]["pid"] == broker.pid
 
 
-@pytest.mark.parametrize("strangers_first", [True, False])
+@pytest.mark.parametrize("unknown_first", [True, False])
 @pytest.mark.parametrize("a_turn_s", [tick_service.SUBSCRIBING_S, 0.0], ids=["in one turn", "one a turn"])
 def test_subscriptions_that_share_a_batch_with_an_unknown_peers_bytes_still_get_every_message(
-    local_bus, context, monkeypatch, strangers_first, a_turn_s
+    local_bus, context, monkeypatch, unknown_first, a_turn_s
 ):
     """libzmq pairs events with subscribers by their place in a queue, which bytes that are no event shift."""
     monkeypatch.setattr(tick_service, "SUBSCRIBING_S", a_turn_s)
@@ -127,14 +127,14 @@ def test_subscriptions_that_share_a_batch_with_an_unknown_peers_bytes_still_get_
         listeners[symbol] = listener
 
     def knock():
-        stranger = context.socket(zmq.XSUB)
-        monitor = stranger.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED)
-        stranger.connect(address)
+        unknown = context.socket(zmq.XSUB)
+        monitor = unknown.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED)
+        unknown.connect(address)
         assert monitor.poll(5000)
-        stranger.send(b"no subscription")
+        unknown.send(b"no subscription")
 
     # The broker's loop does not run meanwhile, so that all of it is in one batch.
-    for turn in [knock, lambda: connect("EURUSD")] if strangers_first else [lambda: connect("EURUSD"), knock]:
+    for turn in [knock, lambda: connect("EURUSD")] if unknown_first else [lambda: connect("EURUSD"), knock]:
         turn()
     connect("USDJPY")
     connect("GBPUSD")

@@ -37,13 +37,13 @@ async def until(client, wanted):
             before.append(message["type"])
 
 
-async def say(client, **message):
+async def send(client, **message):
     await client.send(json.dumps(message))
 
 
 async def as_a_page(port):
     async with connect(f"ws://127.0.0.1:{port}/ws", origin=f"http://127.0.0.1:{port}") as page:
-        await say(page, type="subscribe", ticks=["*"], stats=True, config=True)
+        await send(page, type="subscribe", ticks=["*"], stats=True, config=True)
         frame, before = await until(page, lambda message: message.get("ticks"))
         assert before[0] == "hello"
         assert set(next(iter(frame["ticks"].values()))) >= {"bid", "ask", "timestamp"}
@@ -51,10 +51,10 @@ async def as_a_page(port):
             page, lambda message: any(row["kind"] == "gateway" for row in message.get("stats", {}).get("processes", []))
         )
         assert stats["stats"]["ticks"]["taken"] > 0
-        await say(page, type="config.set", id="no", scope="kind:gateway", values={"frame_ms": 0})
+        await send(page, type="config.set", id="no", scope="kind:gateway", values={"frame_ms": 0})
         refusal, _ = await until(page, lambda message: message.get("id") == "no")
         assert (refusal["type"], refusal["code"]) == ("error", "BAD_CONFIG")
-        await say(page, type="config.set", id="yes", scope="kind:gateway", values={"frame_ms": 40})
+        await send(page, type="config.set", id="yes", scope="kind:gateway", values={"frame_ms": 40})
         version = 0  # of the frame with the new config, which comes before or behind the answer
 
         def answered(message):
@@ -77,8 +77,8 @@ async def as_a_page(port):
 
 async def with_displays(port):
     async with connect(f"ws://127.0.0.1:{port}/ws") as page, connect(f"ws://127.0.0.1:{port}/fx") as front:
-        await say(page, type="subscribe", displays=["*"])
-        await say(page, type="display.create", id=1, symbol="GBPUSD")
+        await send(page, type="subscribe", displays=["*"])
+        await send(page, type="display.create", id=1, symbol="GBPUSD")
         answer, _ = await until(page, lambda message: message.get("id") == 1)
         name = answer["value"]["display"]
         whole, _ = await until(page, lambda message: "profile" in message.get("displays", {}).get(name, {}))
@@ -87,12 +87,12 @@ async def with_displays(port):
         state = delta["displays"][name]
         assert state["low"] <= state["price"] <= state["high"]
         assert state["received_ms"] <= state["published_ms"] <= delta["sent_ms"]
-        await say(front, type="get_symbol_data_package", symbol="GBPUSD")
+        await send(front, type="get_symbol_data_package", symbol="GBPUSD")
         profiles = [(await until(front, lambda message: message["type"] == "profileUpdate"))[0] for _ in range(2)]
         assert profiles[0]["profile"]["levels"]
         assert profiles[1]["delta"]["added"] or profiles[1]["delta"]["updated"]
         assert profiles[1]["seq"] == profiles[0]["seq"] + 1
-        await say(page, type="display.remove", id=2, display=name)
+        await send(page, type="display.remove", id=2, display=name)
         removed, _ = await until(page, lambda message: "removed" in message)
         assert removed["removed"] == [name]
 
@@ -104,25 +104,25 @@ async def as_a_front_end(port):
         assert [kind for kind in before if kind != "heartbeat"] == ["status"]
         assert "EURUSD" in ready["availableSymbols"]
         for symbol in ("EURUSD", "NOPE"):
-            await say(front, type="get_symbol_data_package", symbol=symbol, adrLookbackDays=14)
+            await send(front, type="get_symbol_data_package", symbol=symbol, adrLookbackDays=14)
         package, before = await until(front, lambda message: message["type"] == "symbolDataPackage")
         assert "tick" not in before
         assert package["todaysLow"] <= package["initialPrice"] <= package["todaysHigh"]
         tick, _ = await until(front, lambda message: message["type"] == "tick")
         assert (tick["symbol"], tick["pipPosition"]) == ("EURUSD", 4)
         assert tick["timestamp"] <= tick["receivedAt"] <= tick["sentAt"]
-        await say(front, type="get_symbol_data_package", symbol="NOPE")
+        await send(front, type="get_symbol_data_package", symbol="NOPE")
         refusal, _ = await until(front, lambda message: message["type"] == "error")
         assert (refusal["code"], refusal["symbol"]) == ("SYMBOL_NOT_FOUND", "NOPE")
-        await say(front, type="getHistoricalCandles", symbol="EURUSD", resolution="1m", **{"from": 1e12, "to": 1e13})
+        await send(front, type="getHistoricalCandles", symbol="EURUSD", resolution="1m", **{"from": 1e12, "to": 1e13})
         history, _ = await until(front, lambda message: message["type"] == "candleHistory")
         assert sum(bar["volume"] for bar in history["bars"]) > 0
-        await say(front, type="subscribeCandles", symbol="EURUSD", resolution="1h")
+        await send(front, type="subscribeCandles", symbol="EURUSD", resolution="1h")
         candle, before = await until(front, lambda message: message["type"] == "candleUpdate")
         assert "candleSubscription" in before
         assert candle["timeframe"] == "H1"
-        await say(front, type="unsubscribe", symbols=["EURUSD"])
-        await say(front, type="reinit", source="all")
+        await send(front, type="unsubscribe", symbols=["EURUSD"])
+        await send(front, type="reinit", source="all")
         await until(front, lambda message: message["type"] == "reinit_started")
 
 

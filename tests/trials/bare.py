@@ -224,27 +224,27 @@ class Worker:
         now = time.monotonic()
         if now >= self._beats_at:
             self._beats_at = now + BEAT_S
-            self._tell()
+            self._send_state()
         if self.socket.poll(int(wait_s * 1000)):
             frame = self.socket.recv()
             kind, values = frame[:1], unpack(frame[1:])
             if kind == b"H":
-                self._heard(*values)
+                self._heartbeat(*values)
             elif kind == b"T":
                 self._carry_out(*values[:4])
 
-    def _tell(self):
+    def _send_state(self):
         holds = [[task, attempt] for task, attempt in self.held.items()]
         if self.known:
             self.socket.send(b"H" + pack([holds, None]))
         else:
             self.socket.send(b"Y" + pack([self.service, self.name, 1, holds, {}]))
 
-    def _heard(self, epoch, known):
+    def _heartbeat(self, epoch, known):
         is_same, self.epoch = epoch == self.epoch or self.epoch is None, epoch
         self.known = known and is_same
         if not self.known:  # a restarted broker, or one that dropped us: READY [5.2]
-            self._tell()
+            self._send_state()
 
     def _carry_out(self, task, attempt, action, args):
         self.held[task] = attempt

@@ -105,7 +105,7 @@ def storm(stage, count, seed):
     return kills
 
 
-def told_recoveries(kills, readers):
+def recovery_report(kills, readers):
     """Print how long it took, after each kill, until every reader was served again."""
     pairs = recoveries(kills, list(readers.values()))
     again_s = sorted(last for last, _ in pairs)

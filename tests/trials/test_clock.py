@@ -16,7 +16,7 @@ WITHIN_S = 20
 
 
 @pytest.mark.skipif(shutil.which("faketime") is None, reason="without faketime no clock can be made to jump")
-def test_jumps_of_the_wall_clock_delay_nothing_and_lose_nothing(tmp_path, tell):
+def test_jumps_of_the_wall_clock_delay_nothing_and_lose_nothing(tmp_path, record_figure):
     clock = tmp_path / "clock"
     clock.write_text("+0")
     with Stage(tmp_path) as stage:
@@ -42,7 +42,7 @@ def test_jumps_of_the_wall_clock_delay_nothing_and_lose_nothing(tmp_path, tell):
         assert stage.stats()["journal"]["state"] == "live"
         stage.end()
         report, readers = stage.check()
-    tell(f"clock: {report}\n  jumps {', '.join(offsets)} in {took_s:.1f} s")
+    record_figure(f"clock: {report}\n  jumps {', '.join(offsets)} in {took_s:.1f} s")
     assert report.clean(), report
     assert report.confirmed == report.attempted
     assert all(reader.counters["lost"] == 0 for reader in readers.values())

@@ -16,7 +16,7 @@ SHORT_FILES, SHORT_TICKS = 2, 20_000
 SLOWEST_PER_S = 1500  # on any machine; bounds the wait
 
 
-def test_every_tick_of_several_days_arrives_once_in_order_with_its_exact_prices(tmp_path, long, tell):
+def test_every_tick_of_several_days_arrives_once_in_order_with_its_exact_prices(tmp_path, long, record_figure):
     """Full: every form of day; short: the first 20,000 ticks of two. One venue and one feed for each file."""
     most = None if long else SHORT_TICKS
     files = [write_day(tmp_path, day, most) for day in (DAYS if long else DAYS[:SHORT_FILES])]
@@ -42,7 +42,7 @@ def test_every_tick_of_several_days_arrives_once_in_order_with_its_exact_prices(
         took_s = time.monotonic() - began
         stats = local_bus.stats()
     rows = [line.split() for line in log.read_text().splitlines()[1:-1]]
-    tell(
+    record_figure(
         f"days of ticks: {len(rows):,} of {count:,} ticks of {len(files)} files in {took_s:.1f} s, {count / took_s:,.0f} a second"
     )
     assert stats["ticks"]["taken"] == count

@@ -35,7 +35,7 @@ def tiny_disk():
         shutil.rmtree(path.parent, ignore_errors=True)  # the bus could not remove it while it was mounted
 
 
-def test_ticks_flow_on_without_the_journal_which_goes_on_when_there_is_space(tmp_path, tiny_disk, tell):
+def test_ticks_flow_on_without_the_journal_which_goes_on_when_there_is_space(tmp_path, tiny_disk, record_figure):
     with Stage(tmp_path, **{"journal.segment_bytes": 65536}) as stage:
         tiny_disk(stage.home / "journal")
         stage.broker = stage.start_broker()
@@ -56,7 +56,7 @@ def test_ticks_flow_on_without_the_journal_which_goes_on_when_there_is_space(tmp
         stage.end()
         count, missing = replay_all(stage)
         report, readers = stage.check()
-    tell(f"disk full: {report}\n  at most {held} ticks waited in memory, {lost} are lost, the replay misses {missing}")
+    record_figure(f"disk full: {report}\n  at most {held} ticks waited in memory, {lost} are lost, the replay misses {missing}")
     assert report.clean(), report
     assert report.confirmed == report.attempted
     assert all(reader.counters["lost"] == 0 for reader in readers.values())
@@ -66,7 +66,7 @@ def test_ticks_flow_on_without_the_journal_which_goes_on_when_there_is_space(tmp
 
 
 def test_a_broker_killed_while_its_journal_cannot_be_written_begins_an_epoch_of_which_nothing_is_missed(
-    tmp_path, tiny_disk, tell
+    tmp_path, tiny_disk, record_figure
 ):
     """Ticks that were published and not journalled come again, under other numbers and maybe in another order: all arrive."""
     with Stage(tmp_path, **{"journal.segment_bytes": 65536}) as stage:
@@ -86,13 +86,13 @@ def test_a_broker_killed_while_its_journal_cannot_be_written_begins_an_epoch_of_
         eventually(lambda: stage.stats()["ticks"]["taken"] > taken + 1000, within_s=WITHIN_S)
         stage.end()
         report, _ = stage.check()
-    tell(f"killed with a full disk: {report}")
+    record_figure(f"killed with a full disk: {report}")
     assert report.confirmed == report.attempted
     assert (report.lost, report.gaps) == (0, 0), report
     assert report.duplicates <= report.reported, f"a tick came twice, and its number was not said to be used again: {report}"
 
 
-def test_a_broker_that_is_killed_and_started_while_its_disk_is_full_loses_nothing(tmp_path, tiny_disk, tell):
+def test_a_broker_that_is_killed_and_started_while_its_disk_is_full_loses_nothing(tmp_path, tiny_disk, record_figure):
     with Stage(tmp_path, **{"journal.segment_bytes": 65536}) as stage:
         tiny_disk(stage.home / "journal")
         stage.broker = stage.start_broker()
@@ -113,7 +113,7 @@ def test_a_broker_that_is_killed_and_started_while_its_disk_is_full_loses_nothin
         stage.end()
         _, missing = replay_all(stage)
         report, _ = stage.check()
-    tell(f"started with a full disk: {report}")
+    record_figure(f"started with a full disk: {report}")
     assert report.confirmed == report.attempted
     assert (report.lost, report.gaps, missing) == (0, 0, []), report
     assert report.duplicates <= report.reported, f"a tick came twice, and its number was not said to be used again: {report}"

@@ -29,7 +29,7 @@ def fold(ticks, init):
     return codec.unpack(codec.pack(state.snapshot()))
 
 
-def test_a_day_with_workers_killed_on_the_way_ends_as_an_undisturbed_one(tmp_path, long, tell):
+def test_a_day_with_workers_killed_on_the_way_ends_as_an_undisturbed_one(tmp_path, long, record_figure):
     """Full: all 199,123 ticks; short: the first 40,000."""
     file = write_day(tmp_path, GOLD, None if long else SHORT)
     ticks = list(read_ticks(file, symbol=SYMBOL))
@@ -68,7 +68,7 @@ def test_a_day_with_workers_killed_on_the_way_ends_as_an_undisturbed_one(tmp_pat
         result = eventually(states, within_s=180)
         took_s = time.monotonic() - began
         stats = displays.get_worker_stats()
-    tell(
+    record_figure(
         f"display day: {len(ticks):,} ticks to {len(INITS)} displays in {took_s:.1f} s with {KILLS} workers killed; "
         f"displays elsewhere after {max(moved_s):.2f} s at most; undisturbed fold {fold_us:.1f} us a tick"
     )

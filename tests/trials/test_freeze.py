@@ -11,7 +11,7 @@ pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
 OTHERS_P99_MS = 20.0
 
 
-def test_a_frozen_subscriber_misses_nothing_after_its_repair_and_the_others_do_not_notice(tmp_path, long, tell):
+def test_a_frozen_subscriber_misses_nothing_after_its_repair_and_the_others_do_not_notice(tmp_path, long, record_figure):
     """Full: 30 s, and the others' p99 is judged; short: 3 s, with so small a queue that it really loses messages."""
     frozen_s, rate = (30.0, 1000) if long else (3.0, 1500)
     with Stage(tmp_path, **{"broker.subscriber_hwm": 1000}) as stage:
@@ -32,8 +32,8 @@ def test_a_frozen_subscriber_misses_nothing_after_its_repair_and_the_others_do_n
     one_by_one = readers["04-tick."]
     took = latencies(list(readers.values())[: len(others)], since, until)
     p50, p99 = quantile(took, 0.5), quantile(took, 0.99)
-    tell(f"freeze of {frozen_s:g} s: {report}\n  the frozen one's {one_by_one.counters}")
-    tell(f"  others meanwhile: p50 {p50:.2f} ms, p99 {p99:.2f} ms, max {took[-1]:.2f} ms of {len(took):,}")
+    record_figure(f"freeze of {frozen_s:g} s: {report}\n  the frozen one's {one_by_one.counters}")
+    record_figure(f"  others meanwhile: p50 {p50:.2f} ms, p99 {p99:.2f} ms, max {took[-1]:.2f} ms of {len(took):,}")
     assert report.clean(), report
     assert report.confirmed == report.attempted
     assert one_by_one.counters["repaired"] > 0

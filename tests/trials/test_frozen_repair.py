@@ -15,7 +15,7 @@ REPAIRED_S = 15.0
 PING_S, SHORT_PING_S = 1.0, 3.0  # the short form shares the machine with other tests
 
 
-def test_two_hundred_symbols_are_repaired_within_seconds(tmp_path, long, tell):
+def test_two_hundred_symbols_are_repaired_within_seconds(tmp_path, long, record_figure):
     """Full: 300,000 ticks are missed, as in five minutes at 1,000/s; short: 20,000."""
     missed, rate = (300_000, 8_000) if long else (20_000, 5_000)
     with Stage(tmp_path, **{"broker.subscriber_hwm": 1000}) as stage:
@@ -38,7 +38,7 @@ def test_two_hundred_symbols_are_repaired_within_seconds(tmp_path, long, tell):
         report, readers = stage.check()
     reader = readers["00-tick."]
     repaired_s = max(received for attempted, received in reader.fresh if attempted <= until) - until
-    tell(
+    record_figure(
         f"frozen repair: {missed:,} ticks of {SYMBOLS} symbols missed, all there {repaired_s:.1f} s after it went on; slowest "
         f"ping {slowest_s * 1000:.0f} ms\n  {reader.counters}; {report}"
     )

@@ -56,7 +56,7 @@ def until_live(displays, since_ns, wanted):
     return (time.time_ns() - since_ns) / 1e9
 
 
-def test_a_rare_symbol_in_a_full_journal_costs_nobody_anything(long, tell):
+def test_a_rare_symbol_in_a_full_journal_costs_nobody_anything(long, record_figure):
     """Full: 2 GiB, 14 million ticks; short: 30 MB in 60 segments."""
     size, segment = (2 << 30, 32 << 20) if long else (30 << 20, 1 << 19)
     with LocalBus(**{"journal.segment_bytes": segment, "journal.max_bytes": 4 << 30}) as local_bus:
@@ -100,7 +100,7 @@ def test_a_rare_symbol_in_a_full_journal_costs_nobody_anything(long, tell):
             last = displays.state("rare")
         assert_well(local_bus)
         asker.close()
-    tell(
+    record_figure(
         f"full journal of {made.size >> 20} MiB, {made.ticks:,} ticks: "
         + ", ".join(f"{what} {seconds:.2f} s" for what, seconds in figures.items())
         + f"; another's replay meanwhile silent {reading.silent_s:.2f} s at most, slowest ping {slowest_s * 1000:.0f} ms"

@@ -24,7 +24,7 @@ def metrics(port):
     return {name: float(value) for name, value in rows}
 
 
-def test_clients_that_do_not_read_cost_the_others_nothing(long, tell):
+def test_clients_that_do_not_read_cost_the_others_nothing(long, record_figure):
     """Full: two minutes, and the others' p99 in the median 2 s is judged, for others share the machine; short: 15 s."""
     seconds = 120 if long else 15
     with LocalBus() as local_bus:
@@ -56,7 +56,7 @@ def test_clients_that_do_not_read_cost_the_others_nothing(long, tell):
         p99_ms, p50_ms = max(report["p99_ms"] for report in reports), max(report["p50_ms"] for report in reports)
         window_ms = max(report["window_p99_ms"] for report in reports)
         slowest_ms, report = max(report["max_ms"] for report in reports), reports[0]
-        tell(
+        record_figure(
             f"gateway, 24 displays, {READING} clients reading, {STALLED} not, {seconds} s: publisher to client p50 {p50_ms:.1f}, "
             f"p99 {p99_ms:.1f} (in the median 2 s {window_ms:.1f}), max {slowest_ms:.1f} ms; {report['frames_per_s']:.0f} frames "
             f"and {report['bytes_per_s'] / 1000:.0f} kB/s each; gateway {share:.0%} of a core, {joined_mb:.1f} MB, at most "

@@ -12,7 +12,7 @@ import bare
 import pytest
 import zmq
 from local_bus import LocalBus
-from verdicts import assert_told
+from verdicts import assert_reported
 from waiting import eventually
 from websockets.asyncio.server import serve
 
@@ -137,7 +137,7 @@ def bodies(local_bus, topic):
         return [event.body for event in History(client, topic)]
 
 
-def test_what_is_wrong_in_feeds_and_files_is_refused_told_and_costs_nobody_else(long, tell):
+def test_what_is_wrong_in_feeds_and_files_is_refused_told_and_costs_nobody_else(long, record_figure):
     """Full: 20,000 drawn messages; short: 200."""
     lines = hostile(random.Random(SEED), 20_000 if long else 200)
     with LocalBus() as local_bus, Venue(odd=lines, good=['{"symbol":"GOOD","bid":1,"ask":2}']) as venue:
@@ -145,8 +145,8 @@ def test_what_is_wrong_in_feeds_and_files_is_refused_told_and_costs_nobody_else(
         feeds = [start(local_bus, "odd", venue.url("odd")), start(local_bus, "good", venue.url("good"), "--symbols", "GOOD,x\ny")]
         start(local_bus, "busy", venue.url("busy"))
         bad = sum(line in WRONG or line[0] == "[" for line in lines)
-        patience_s = WITHIN_S * (9 if long else 1)
-        odd = eventually(lambda: (odd_row := row(local_bus, "odd")).get("refused", 0) >= bad and odd_row, within_s=patience_s)
+        timeout_s = WITHIN_S * (9 if long else 1)
+        odd = eventually(lambda: (odd_row := row(local_bus, "odd")).get("refused", 0) >= bad and odd_row, within_s=timeout_s)
         eventually(lambda: row(local_bus, "good").get("posted", 0) > 3, within_s=WITHIN_S)
         eventually(lambda: row(local_bus, "busy").get("asked_to_wait_s"), within_s=WITHIN_S)
 
@@ -161,14 +161,14 @@ def test_what_is_wrong_in_feeds_and_files_is_refused_told_and_costs_nobody_else(
         refuse_raw(local_bus)
         files(local_bus)
         refusals = ("feed odd: its venue refuses 3 symbols", "feed good: its venue refuses 1 symbol")
-        assert_told(local_bus, *refusals, "feed busy is backoff", feeds=2, unserved=True)
+        assert_reported(local_bus, *refusals, "feed busy is backoff", feeds=2, unserved=True)
         rivals(local_bus, venue)
         for feed in feeds:
             feed.terminate()
             assert feed.wait(WITHIN_S) == 0, feed.log.read_text()
         eventually(lambda: len(venue.codes) >= 2, within_s=WITHIN_S)
         assert (set(venue.codes), venue.turned_away) == ({1000}, 1)
-        tell(
+        record_figure(
             f"hostile feeds: {len(lines):,} messages, {odd['refused']:,} refused, {odd['posted']:,} ticks of {len(result)} topics"
         )
 

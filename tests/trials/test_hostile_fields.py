@@ -73,7 +73,7 @@ def answer_tasks(local_bus, asker, count):
     return ids
 
 
-def test_no_value_of_any_field_disturbs_a_neighbour(long, tell):
+def test_no_value_of_any_field_disturbs_a_neighbour(long, record_figure):
     """Full: each field alone, and 20,000 times two of them; short: each field with each value."""
     draw, requests = random.Random(SEED), list(hostile.requests())
     if long:
@@ -107,7 +107,7 @@ def test_no_value_of_any_field_disturbs_a_neighbour(long, tell):
         stats = asker.ask("hulak.stats")
         level, findings = verdict(local_bus, unserved=True)
         asker.close()
-    tell(
+    record_figure(
         f"hostile fields: {len(requests):,} requests answered ({', '.join(sorted(codes))}), {len(ids):,} results; meanwhile "
         f"{neighbours.calls:,} calls and {neighbours.posts:,} posts of others, slowest {neighbours.slowest_s:.2f} s, ping "
         f"{slowest_s * 1000:.0f} ms; {level} {list(findings)}"

@@ -65,7 +65,7 @@ def args_of(action, number):
     return {"n": number} if action == "good" else {}
 
 
-def test_hostile_tasks_end_as_they_should_and_no_other_is_charged_for_them(tmp_path, long, tell):
+def test_hostile_tasks_end_as_they_should_and_no_other_is_charged_for_them(tmp_path, long, record_figure):
     """Full: 9,950 good tasks, 50 that kill their worker, 5 of each odd kind; short: 597, 3 and 1. Posted; some are called too."""
     count, killers, others, retries, workers = (10_000, 50, 5, 3, 4) if long else (600, 3, 1, 1, 2)
     limits = {"task.soft_s": 3.0, "task.hard_s": 4.0, "task.retries": retries, "broker.max_tasks": 20_000}
@@ -98,7 +98,7 @@ def test_hostile_tasks_end_as_they_should_and_no_other_is_charged_for_them(tmp_p
     begun = Counter(int(number) for word, number in lines if word == "begun" and int(number) >= 0)
     forked = [int(number) for word, number in lines if word == "forked"]
     ends = dict(Counter(row["state"] for row in rows))
-    tell(
+    record_figure(
         f"hostile tasks: {len(rows):,} posted, {killers} of them kill, ended {ends} in {took_s:.1f} s; "
         f"workers ended {dict(keeper.ended)}; good ones begun again {begun.total() - len(begun) - len(values)} times"
     )

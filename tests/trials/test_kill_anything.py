@@ -74,7 +74,7 @@ class Killer:
         return True
 
 
-def test_whoever_is_killed_in_whatever_order_every_posted_task_ends_and_once(long, tell, tmp_path):
+def test_whoever_is_killed_in_whatever_order_every_posted_task_ends_and_once(long, record_figure, tmp_path):
     """Full: 500 tasks, 24 kills; short: 100 and 4, one of each kind."""
     count, rounds, rate = (500, 6, 4) if long else (100, 1, 3)
     with (
@@ -95,7 +95,7 @@ def test_whoever_is_killed_in_whatever_order_every_posted_task_ends_and_once(lon
             rows = eventually(lambda: rows_of(client), within_s=60)
         lines = [json.loads(line) for line in killer.log.read_text().splitlines()]
         most = max(row["attempt"] for row in rows)
-        tell(f"kill anything: {count} tasks, killed {dict(killer.done)}; most attempts of one: {most}")
+        record_figure(f"kill anything: {count} tasks, killed {dict(killer.done)}; most attempts of one: {most}")
     assert set(killer.done) == set(KINDS)
     assert all(killer.done[kind] for kind in KINDS)
     ids = {line["number"]: line["task"] for line in lines}

@@ -1,7 +1,7 @@
 """The broker is killed again and again under load: no confirmed tick is lost, and none comes twice."""
 
 import pytest
-from stage import Stage, mixed, storm, told_recoveries
+from stage import Stage, mixed, recovery_report, storm
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
 SEED = 20261122
@@ -10,7 +10,7 @@ SERVED_WITHIN_S = 3.0
 CALM_S = 10
 
 
-def test_a_storm_of_kills_costs_no_confirmed_tick_no_order_and_nothing_comes_twice(tmp_path, long, tell):
+def test_a_storm_of_kills_costs_no_confirmed_tick_no_order_and_nothing_comes_twice(tmp_path, long, record_figure):
     """Full: 30 kills 0.5 to 3 s apart, 24 subscribers; short: 4 and 8. 1,000 ticks/s over 28 symbols."""
     kills, subscribers = (30, 24) if long else (4, 8)
     with Stage(tmp_path) as stage:
@@ -24,9 +24,9 @@ def test_a_storm_of_kills_costs_no_confirmed_tick_no_order_and_nothing_comes_twi
         stage.calm(CALM_S)
         stage.end()
         report, readers = stage.check()
-    again_s, text = told_recoveries(moments, readers)
+    again_s, text = recovery_report(moments, readers)
     counters = {name: sum(reader.counters.get(name, 0) for reader in readers.values()) for name in ("gaps", "repaired", "lost")}
-    tell(f"kill storm: {report}\n  {text}; {counters}")
+    record_figure(f"kill storm: {report}\n  {text}; {counters}")
     assert report.clean(), report
     assert report.confirmed == report.attempted
     assert counters["lost"] == 0

@@ -18,7 +18,7 @@ def goes_on_for(ticks, many):
     eventually(lambda: ticks.goes_on() and ticks.safe > since + many, within_s=120)
 
 
-def test_a_leak_of_connections_costs_nobody_else_anything(long, tell):
+def test_a_leak_of_connections_costs_nobody_else_anything(long, record_figure):
     """Full: 3,000 connections to a broker with 1,024 descriptors, three times for 20 s; short: 300 with 256, for 2 s."""
     leaked, files, waves, lasts_s = (3000, 1024, 3, 20.0) if long else (300, 256, 1, 2.0)
     with LocalBus() as local_bus:
@@ -36,5 +36,7 @@ def test_a_leak_of_connections_costs_nobody_else_anything(long, tell):
         assert broker.poll() is None
         assert (stats["journal"]["state"], stats["internal"]["total"]) == ("live", 0)
         refused, most = stats["connections"]["refused"], connections["most"]
-    tell(f"leaked connections: {waves} x {leaked}, {most} places: {refused} refused, slowest ping {slowest_s * 1000:.0f} ms")
+    record_figure(
+        f"leaked connections: {waves} x {leaked}, {most} places: {refused} refused, slowest ping {slowest_s * 1000:.0f} ms"
+    )
     assert slowest_s < PING_S

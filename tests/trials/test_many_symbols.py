@@ -48,7 +48,7 @@ def came(path, value):
     return len({line["symbol"] for line in lines if line.get("bid") == value})
 
 
-def test_each_of_very_many_symbols_comes_at_the_start_live_and_after_a_restart(tmp_path, long, tell):
+def test_each_of_very_many_symbols_comes_at_the_start_live_and_after_a_restart(tmp_path, long, record_figure):
     """Full: 10,000 topics and as many subscriptions; short: 1,500."""
     count = 10_000 if long else 1_500
     with LocalBus(**{"broker.max_topics": 20_000}) as local_bus:
@@ -80,6 +80,6 @@ def test_each_of_very_many_symbols_comes_at_the_start_live_and_after_a_restart(t
             results["leaving"] = (0.0, pings.slowest_s())
         counters = json.loads(log.read_text().splitlines()[-1])["counters"]
     figures = (f"{item} {took_s:.2f} s, slowest ping {slowest_s:.3f} s" for item, (took_s, slowest_s) in results.items())
-    tell(f"{count:,} exact subscriptions: {', '.join(figures)}; {counters}")
+    record_figure(f"{count:,} exact subscriptions: {', '.join(figures)}; {counters}")
     assert counters["lost"] == 0
     assert max(slowest_s for _, slowest_s in results.values()) < (PING_S if long else SHORT_PING_S), results

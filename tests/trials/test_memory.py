@@ -16,7 +16,7 @@ LEAVE_EVERY_S = 2.0
 MB = 1 << 20
 
 
-def test_no_process_grows_under_load_while_subscribers_join_and_leave(tmp_path, long, tell):
+def test_no_process_grows_under_load_while_subscribers_join_and_leave(tmp_path, long, record_figure):
     """Full: ten minutes, of which the first two warm up; short: 5 s, and the figures are only printed."""
     seconds = 600.0 if long else 5.0
     with Stage(tmp_path) as stage:
@@ -48,14 +48,16 @@ def test_no_process_grows_under_load_while_subscribers_join_and_leave(tmp_path, 
         left_open = {name: process.num_fds() - opened[name] for name, process in processes.items()}
         stage.end()
         report, _ = stage.check()
-    tell(f"memory over {seconds:g} s with {joins} joins: {report}")
+    record_figure(f"memory over {seconds:g} s with {joins} joins: {report}")
     growth = {}
     for name, points in samples.items():
         warm = [point for point in points if point[0] >= WARM_UP_S] or points
         growth[name] = slope(warm) * (warm[-1][0] - warm[0][0])
         sizes = [size for _, size in warm]
         more = f"{growth[name]:+.2f} MB by its slope, {sizes[-1] - sizes[0]:+.2f} from first to last"
-        tell(f"  {name}: {sizes[0]:.1f} MB, {more} of {warm[-1][0] - warm[0][0]:.0f} s; {left_open[name]:+d} descriptors")
+        record_figure(
+            f"  {name}: {sizes[0]:.1f} MB, {more} of {warm[-1][0] - warm[0][0]:.0f} s; {left_open[name]:+d} descriptors"
+        )
     assert report.clean(), report
     if long:
         assert max(growth.values()) < GROWS_BY_MB, growth

@@ -98,7 +98,7 @@ def asks_values(local_bus, ticks, size):
 
 
 @pytest.mark.parametrize("ask", [asks_nothing, asks_replays, asks_values])
-def test_a_peer_that_never_reads_costs_the_broker_a_bounded_number_of_bytes(ask, long, tell):
+def test_a_peer_that_never_reads_costs_the_broker_a_bounded_number_of_bytes(ask, long, record_figure):
     """Full: 2 GB of what is never read; short: 180 MB."""
     size = 2_000_000_000 if long else 180_000_000
     with LocalBus(**{"journal.max_bytes": 512 << 20}) as local_bus:
@@ -112,6 +112,8 @@ def test_a_peer_that_never_reads_costs_the_broker_a_bounded_number_of_bytes(ask,
                 grown_mb = ask(local_bus, ticks, size)
             slowest_s = pings.slowest_s()
         assert_well(local_bus)
-    tell(f"never read, {ask.__name__}: {size / 1e6:.0f} MB, broker +{grown_mb:.0f} MB; slowest ping {slowest_s * 1000:.0f} ms")
+    record_figure(
+        f"never read, {ask.__name__}: {size / 1e6:.0f} MB, broker +{grown_mb:.0f} MB; slowest ping {slowest_s * 1000:.0f} ms"
+    )
     assert grown_mb < GROWS_BY_MB
     assert slowest_s < (PING_S if long else SHORT_PING_S)

@@ -52,7 +52,7 @@ def measured(page, count, window_s):
     return figures
 
 
-def test_24_displays_at_1000_ticks_a_second_are_painted_in_time(tmp_path, long, tell):
+def test_24_displays_at_1000_ticks_a_second_are_painted_in_time(tmp_path, long, record_figure):
     """Full: two minutes, the bounds hold in each window of 10 s without a burst; short: one of 4 s, figures are only printed."""
     venue, nepse, port = free_ports(3)
     ports = {"sim.venue_port": venue, "sim.nepse_port": nepse, "gateway.port": port}
@@ -62,7 +62,7 @@ def test_24_displays_at_1000_ticks_a_second_are_painted_in_time(tmp_path, long, 
             eventually(lambda: answers(f"http://127.0.0.1:{port}/healthz"), within_s=STANDS_S, every_s=0.2)
             make_displays(local_bus)
             with browser() as chrome:
-                look(chrome, f"http://127.0.0.1:{port}/", tmp_path, tell)
+                look(chrome, f"http://127.0.0.1:{port}/", tmp_path, record_figure)
                 with opened(chrome, f"http://127.0.0.1:{port}/") as (page, complaints):
                     until(page, f"window.hulak?.status().displays >= {DISPLAYS}", within_s=STANDS_S)
                     count, window_s = (12, WINDOW_S) if long else (1, SHORT_S)
@@ -74,7 +74,7 @@ def test_24_displays_at_1000_ticks_a_second_are_painted_in_time(tmp_path, long, 
             up.terminate()
             up.wait(30)
     for window in windows:
-        tell(
+        record_figure(
             f"page, {DISPLAYS} displays, {window['rate']:,.0f} ticks/s: p50 {window['p50']:.1f} ms, p99 {window['p99']:.1f} ms, "
             f"max {window['max']:.1f} ms of {window['count']} states; {window['fps']:.0f} frames/s, {window['painted']:.0f} drawn"
         )
@@ -88,10 +88,10 @@ def test_24_displays_at_1000_ticks_a_second_are_painted_in_time(tmp_path, long, 
         assert min(window["fps"] for window in windows) >= LEAST_FRAMES_PER_S
 
 
-def look(chrome, url, folder, tell):
+def look(chrome, url, folder, record_figure):
     """Take a picture in each theme, for people to look at."""
     for scheme in ("light", "dark"):
         with opened(chrome, url, scheme=scheme) as (page, _):
             until(page, f"window.hulak?.status().displays >= {DISPLAYS} && window.hulak.latency().count > 0", within_s=STANDS_S)
             page.screenshot(path=folder / f"{scheme}.png")
-            tell(f"page, {scheme}: {folder / scheme}.png")
+            record_figure(f"page, {scheme}: {folder / scheme}.png")

@@ -73,7 +73,7 @@ def kill(process):
     process.wait()
 
 
-def test_each_accepted_task_ends_once_and_right_and_each_confirmed_tick_is_there_by_content(tmp_path, long, tell):
+def test_each_accepted_task_ends_once_and_right_and_each_confirmed_tick_is_there_by_content(tmp_path, long, record_figure):
     """Full: 60 kills; short: 4, one of each kind at least."""
     kills, workers, listeners = (60, 4, 4) if long else (4, 2, 2)
     with Storm(tmp_path, **{"journal.segment_bytes": 262_144}) as local_bus:
@@ -97,7 +97,7 @@ def test_each_accepted_task_ends_once_and_right_and_each_confirmed_tick_is_there
         judge_ticks(local_bus, rows, missing)
         again = {task: end_of(client, task) for task in results}
         client.close()
-    tell(
+    record_figure(
         f"posted storm: killed {dict(local_bus.kills)}; {len(rows):,} ticks, {len(results):,} tasks in {attempts:,} attempts, "
         f"ended {dict(Counter(item['state'] for item in results.values()))}"
     )

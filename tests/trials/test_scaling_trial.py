@@ -18,7 +18,7 @@ AGREES_S = 5.0
 GIVES_UP_S = 30.0
 
 
-def test_every_target_is_reached_within_seconds_whoever_is_killed(long, tell):
+def test_every_target_is_reached_within_seconds_whoever_is_killed(long, record_figure):
     """Full: 25 targets; short: 4, and the duration is only printed. Before two of three one worker is killed; tasks run."""
     chance, count = random.Random(SEED), 25 if long else 4
     took, killed = [], []
@@ -37,7 +37,9 @@ def test_every_target_is_reached_within_seconds_whoever_is_killed(long, tell):
             callers.join(within_s=60)
             assert callers.failures == []
         tasks = local_bus.stats()["tasks"]
-    tell(f"scaling: {count} targets, {len(killed)} kills: median {statistics.median(took):.2f} s, longest {max(took):.2f} s")
+    record_figure(
+        f"scaling: {count} targets, {len(killed)} kills: median {statistics.median(took):.2f} s, longest {max(took):.2f} s"
+    )
     if long:
         assert max(took) < AGREES_S, took
     # A worker holds one task at a time: a task begun twice was lost to a kill, and none was ended to have fewer workers.

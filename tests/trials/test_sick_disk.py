@@ -15,7 +15,7 @@ from contents import judge_replay, symbol_of
 from faults import Faults
 from load import Recording, Ticks
 from stage import Stage, lines
-from verdicts import assert_told, assert_well
+from verdicts import assert_reported, assert_well
 from waiting import eventually
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
@@ -40,7 +40,7 @@ def start_broker(stage, faults):
         stage.broker = stage.start_broker()
 
 
-def test_what_was_told_safe_outlives_a_sick_disk_and_no_number_has_two_contents(tmp_path, long, tell):
+def test_what_was_told_safe_outlives_a_sick_disk_and_no_number_has_two_contents(tmp_path, long, record_figure):
     """Full: each fault with and without a kill, twice, 4 s each; short: two of them, half a second each."""
     cases = list(itertools.product(("read-only", "broken", "full"), (True, False))) * 2 if long else SHORT
     sick_s = 4 if long else 0.5
@@ -60,7 +60,7 @@ def test_what_was_told_safe_outlives_a_sick_disk_and_no_number_has_two_contents(
                 faults.disk(state)
                 eventually(lambda: journal(stage)["state"] == "degraded", within_s=WITHIN_S)
                 rest_of(feeds, sick_s)
-                assert_told(stage, "journal is degraded")
+                assert_reported(stage, "journal is degraded")
                 if killed:
                     stage.broker.kill()
                     stage.broker.wait()
@@ -83,7 +83,7 @@ def test_what_was_told_safe_outlives_a_sick_disk_and_no_number_has_two_contents(
     posted = {feed.name: feed.posted for feed in feeds}
     feed = feed_of(posted)
     readers = [read_subscriber(name, lines(path), feed) for name, path in stage.logs.items()]
-    tell(
+    record_figure(
         f"sick disk: {len(cases)} times, {sum(posted.values()):,} ticks, {len(recording.seen):,} seen under {len(set(epochs))} "
         f"epochs, {len(recording.conflicts)} numbers with two contents; subscribers: {[reader.counters for reader in readers]}"
     )

@@ -135,7 +135,7 @@ def dead_letter(street):
             client.result(task, timeout_s=WITHIN_S)
 
 
-def test_everybody_tells_the_same(tmp_path, long, tell):
+def test_everybody_tells_the_same(tmp_path, long, record_figure):
     """Full: all situations that can be made; short: a frozen display worker, and a dead letter."""
     faults = Faults(tmp_path) if long else None
     situations = []
@@ -154,7 +154,7 @@ def test_everybody_tells_the_same(tmp_path, long, tell):
         if long:
             situations += further(street, venue, faults)
     names = sorted({what for item in situations for what in item})
-    tell(f"reported alike by check, status, top, /readyz and /metrics: {', '.join(names)}")
+    record_figure(f"reported alike by check, status, top, /readyz and /metrics: {', '.join(names)}")
 
 
 def further(street, venue, faults):

@@ -155,9 +155,9 @@ def assert_only_aside(local_bus):
     return findings
 
 
-def test_the_broker_starts_on_whatever_lies_in_its_home(tmp_path, long, tell):
+def test_the_broker_starts_on_whatever_lies_in_its_home(tmp_path, long, record_figure):
     """Full: five histories of 12 lives; short: one of 4."""
-    started, told_of = 0, 0
+    started, reported_files = 0, 0
     for seed in SEEDS if long else SEEDS[:1]:
         folder = tmp_path / str(seed)
         folder.mkdir()
@@ -173,7 +173,7 @@ def test_the_broker_starts_on_whatever_lies_in_its_home(tmp_path, long, tell):
                 faults.clock(life.draw.choice(CLOCKS))
                 life.start()
                 life.judge(reported)
-                started, told_of = started + 1, told_of + len(reported)
+                started, reported_files = started + 1, reported_files + len(reported)
             life.judge_ends()
             assert_only_aside(local_bus)
             life.stop()
@@ -183,10 +183,10 @@ def test_the_broker_starts_on_whatever_lies_in_its_home(tmp_path, long, tell):
             life.live()
             assert assert_only_aside(local_bus), "the replaced store is not reported"
             life.judge_ends()
-    tell(f"start anything: {started} starts on messed homes, {told_of} files that had to be reported")
+    record_figure(f"start anything: {started} starts on messed homes, {reported_files} files that had to be reported")
 
 
-def test_a_task_that_expires_while_the_broker_is_away_keeps_no_broker_from_starting(tell):
+def test_a_task_that_expires_while_the_broker_is_away_keeps_no_broker_from_starting(record_figure):
     """With the very commands that found it: post with a time, kill, wait longer than that, start."""
     with LocalBus() as local_bus:
         broker = local_bus.start_broker()
@@ -199,4 +199,4 @@ def test_a_task_that_expires_while_the_broker_is_away_keeps_no_broker_from_start
         local_bus.start_broker()
         assert asker.ask("hulak.result", {"task": task, "wait_ms": 5000}, within_s=10)["state"] == "expired"
         asker.close()
-        tell(f"expired while away: {verdict(local_bus)[0]}")
+        record_figure(f"expired while away: {verdict(local_bus)[0]}")

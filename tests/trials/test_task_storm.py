@@ -87,7 +87,7 @@ class Storm:
         return sorted(delays_s)
 
 
-def test_no_accepted_task_is_lost_and_none_ends_twice_in_a_storm_of_faults(long, tell):
+def test_no_accepted_task_is_lost_and_none_ends_twice_in_a_storm_of_faults(long, record_figure):
     """Full: 2,000 tasks, 100 worker faults, 10 broker kills; short: 200, 12 and 2."""
     count, faults, kills, task_s = (2000, 100, 10, 0.3) if long else (200, 12, 2, 0.05)
     workers = 12 if long else 4  # of the twelve, five are frozen at a time, on average
@@ -112,11 +112,11 @@ def test_no_accepted_task_is_lost_and_none_ends_twice_in_a_storm_of_faults(long,
             attempts = [client.show_task(task)["attempt"] for task in ids[:: max(1, count // 100)]]
         delays_s = storm.reassigned_s()
         p50_s, p99_s, longest_s = (delays_s[int(len(delays_s) * share)] if delays_s else 0.0 for share in (0.5, 0.99, 0.9999))
-        tell(
+        record_figure(
             f"tasks: {len(delays_s)} of {len(storm.kills)} killed workers had one; begun again after p50 {p50_s * 1000:.0f} ms, "
             f"p99 {p99_s * 1000:.0f} ms, max {longest_s * 1000:.0f} ms"
         )
-        tell(
+        record_figure(
             f"tasks: {count} posted, {len(set(ids))} ids, {len(results)} results in {took_s:.1f} s; "
             f"{storm.done.count('kill')} workers killed, {storm.done.count('freeze')} frozen, "
             f"{storm.done.count('broker')} brokers killed; most attempts of one: {max(attempts)}"

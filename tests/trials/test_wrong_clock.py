@@ -52,7 +52,7 @@ def start_broker(local_bus, faults):
         local_bus.broker = local_bus.start_broker()
 
 
-def test_a_wrong_clock_deletes_nothing_and_hides_nothing(tmp_path, long, tell):
+def test_a_wrong_clock_deletes_nothing_and_hides_nothing(tmp_path, long, record_figure):
     """Full: a minute and more at +8 days, so that every cleaning comes; short: seconds, and a restart, which cleans too."""
     rounds = ((40 * HOUR_S, 3 if long else 1), (8 * DAY_S, 70 if long else 1), (-HOUR_S, 3 if long else 1), (0, 1))
     faults = Faults(tmp_path)
@@ -83,7 +83,7 @@ def test_a_wrong_clock_deletes_nothing_and_hides_nothing(tmp_path, long, tell):
         output = local_bus.hulak("replay", "ticks", "--until", moment, out=subprocess.PIPE).communicate(timeout=60)[0]
         asker.close()
     stamps = [stamp[2] for _, _, stamp, _ in rows]
-    tell(
+    record_figure(
         f"wrong clock: {len(rows):,} ticks stamped from {(min(stamps) - time.time_ns()) / 1e9 / HOUR_S:+.1f} h to "
         f"{(max(stamps) - time.time_ns()) / 1e9 / HOUR_S:+.1f} h, {len(by_time):,} of them until now; {len(tasks.posted)} tasks"
     )

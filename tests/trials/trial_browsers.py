@@ -102,7 +102,7 @@ def quantile(values, percent):
     return values[len(values) * percent // 100]
 
 
-def say(line):
+def send(line):
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
 
@@ -119,7 +119,7 @@ async def main(port, reading, stalled, seconds):
         browsers.append(browser)
     async with asyncio.timeout(JOIN_S):
         await asyncio.gather(*[browser.open for browser in browsers])
-    say("joined")
+    send("joined")
     await asyncio.sleep(1.0)
     for browser in browsers:
         browser.counting = True
@@ -143,7 +143,7 @@ async def main(port, reading, stalled, seconds):
     }
     for browser in browsers[reading:]:  # the gateway's messages to the clients that now read again
         browser.transport.resume_reading()
-    say(json.dumps(figures))
+    send(json.dumps(figures))
 
 
 if __name__ == "__main__":

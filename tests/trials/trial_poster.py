@@ -16,7 +16,7 @@ from hulak.clients.calls.client import BusClient
 LONGEST_S = 400
 
 
-def patiently(ask):
+def retrying(ask):
     """Repeat the request until a reply arrives."""
     deadline = time.monotonic() + LONGEST_S
     while True:
@@ -40,11 +40,11 @@ def main():
 
         for number in range(count):
             key = f"trial-{number}"
-            task = patiently(lambda key=key: client.post("nepse", "market-status", key=key, retries=20, timeout_s=3))
+            task = retrying(lambda key=key: client.post("nepse", "market-status", key=key, retries=20, timeout_s=3))
             note(number=number, task=task)
             posted.append(task)
         for number, task in enumerate(posted):
-            note(number=number, task=task, value=patiently(lambda task=task: client.result(task, timeout_s=3)))
+            note(number=number, task=task, value=retrying(lambda task=task: client.result(task, timeout_s=3)))
     return 0
 
 

@@ -25,7 +25,7 @@ class Listener:
     def __init__(self, plan):
         self.file = Path(plan["log"]).open("w", encoding="ascii")  # noqa: SIM115 - closed in `close`
         self.topics = plan["topics"]
-        self.told = set()
+        self.reported = set()
         self.subscriber = Subscriber(*self.topics, timeout_s=GREETED_S)
         if not self.subscriber.wait_until_subscribed(GREETED_S):
             raise SystemExit(f"no broker greeted within {GREETED_S} s")
@@ -36,7 +36,7 @@ class Listener:
         self.file.write(json.dumps(event) + "\n")
 
     def take(self):
-        """Log all that is there; tell whether there was anything, or a repair is under way."""
+        """Log all that is there; record_figure whether there was anything, or a repair is under way."""
         subscriber, lines = self.subscriber, []
         while (event := subscriber.poll(0)) is not None:
             body, stamp = event.body, event.stamp
@@ -46,8 +46,8 @@ class Listener:
             )
         self.file.writelines(lines)
         for topic, gap in subscriber.gaps:
-            if (topic, gap) not in self.told:
-                self.told.add((topic, gap))
+            if (topic, gap) not in self.reported:
+                self.reported.add((topic, gap))
                 self.note(event="gap", topic=topic, first=gap.first, last=gap.last, why=gap.why)
         return bool(lines) or subscriber.repairing
 

@@ -17,7 +17,7 @@ def quotes(path, symbol):
         yield f'{{"symbol":"{tick.symbol}","bid":{tick.bid!r},"ask":{tick.ask!r},"timestamp":{tick.timestamp}}}'
 
 
-def tell_port(port):
+def print_port(port):
     sys.stdout.write(f"{port}\n")
     sys.stdout.flush()
 
@@ -25,4 +25,4 @@ def tell_port(port):
 if __name__ == "__main__":
     messages = tuple(Recorded(0.0, text) for text in quotes(Path(sys.argv[1]), sys.argv[2]))
     recording = Recording(messages, speed=None)
-    run_venue("127.0.0.1", 0, recording, on_ready=tell_port)
+    run_venue("127.0.0.1", 0, recording, on_ready=print_port)

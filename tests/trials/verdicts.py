@@ -27,7 +27,7 @@ def assert_well(local_bus, **wanted):
     assert level == "OK", findings
 
 
-def assert_told(local_bus, *words, **wanted):
+def assert_reported(local_bus, *words, **wanted):
     """Fail unless the findings have exactly these words."""
     level, findings = verdict(local_bus, **wanted)
     assert level in ("WARNING", "CRITICAL"), f"no finding about {words}"

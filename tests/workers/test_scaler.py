@@ -145,10 +145,10 @@ def test_a_broker_that_is_still_starting_is_no_warning_and_one_that_never_comes_
     with LocalBus() as local_bus:  # and no broker
         scaler = Scaler(local_bus.settings, local_bus.home, lifecycle.Stop(), log)
         now = time.monotonic()
-        scaler.look(now)
+        scaler.poll(now)
         assert logged == []
-        scaler.look(now + GRACE_S)
-        scaler.look(now + GRACE_S + 1)
+        scaler.poll(now + GRACE_S)
+        scaler.poll(now + GRACE_S + 1)
         assert logged == [("warning", "poll failed")]
         scaler.control.close()
 
@@ -182,7 +182,7 @@ def test_what_supervisord_refuses_is_an_error_with_its_number(local_bus):
 
 
 def test_a_slot_that_is_stopping_is_not_started_by_saying_so(local_bus):
-    """Trap 5: supervisord says yes, and does nothing; the next look starts it."""
+    """Trap 5: supervisord says yes, and does nothing; the next poll starts it."""
     start_supervisord(local_bus)
     scaler = local_bus.hulak("scaler")
     eventually(lambda: local_bus.agrees_on(1), within_s=20)

@@ -24,7 +24,7 @@ def pool(states):
     return workers, slots
 
 
-def look(scaling, now, states, waiting=0, target=None):
+def poll(scaling, now, states, waiting=0, target=None):
     return scaling.decide(now, *pool(states), waiting, target)
 
 
@@ -50,50 +50,50 @@ def look(scaling, now, states, waiting=0, target=None):
 )
 def test_it_grows_when_the_threshold_is_reached_and_tasks_wait(states, waiting, wanted):
     scaling = Scaling(OPTIONS)
-    look(scaling, 0.0, states, waiting)
-    decision = look(scaling, 1.0, states, waiting)
+    poll(scaling, 0.0, states, waiting)
+    decision = poll(scaling, 1.0, states, waiting)
     assert decision.wanted == wanted
     assert decision.retire == decision.stop == ()
 
 
 def test_a_lower_threshold_grows_earlier():
     scaling = Scaling(replace(OPTIONS, scaling_threshold=0.5))
-    look(scaling, 0.0, ["busy", "starting"], 5)
-    assert look(scaling, 1.0, ["busy", "starting"], 5).wanted == 5
+    poll(scaling, 0.0, ["busy", "starting"], 5)
+    assert poll(scaling, 1.0, ["busy", "starting"], 5).wanted == 5
 
 
 def test_tasks_that_wait_for_a_moment_start_nobody():
     scaling = Scaling(OPTIONS)
-    assert look(scaling, 0.0, ["busy"], 4).wanted == 1
-    assert look(scaling, 1.0, ["busy"], 0).wanted == 1
-    assert look(scaling, 2.0, ["busy"], 4).wanted == 1
+    assert poll(scaling, 0.0, ["busy"], 4).wanted == 1
+    assert poll(scaling, 1.0, ["busy"], 0).wanted == 1
+    assert poll(scaling, 2.0, ["busy"], 4).wanted == 1
 
 
 def test_it_starts_the_slots_that_are_missing_and_says_why():
     scaling = Scaling(OPTIONS)
-    look(scaling, 0.0, ["busy"], 2)
-    decision = look(scaling, 1.0, ["busy"], 2)
+    poll(scaling, 0.0, ["busy"], 2)
+    decision = poll(scaling, 1.0, ["busy"], 2)
     assert (decision.start, decision.why) == (("nepse_01", "nepse_02"), "2 tasks wait")
-    assert look(scaling, 2.0, ["busy", "starting", "starting"], 2).start == ()
+    assert poll(scaling, 2.0, ["busy", "starting", "starting"], 2).start == ()
 
 
 def test_what_is_lost_is_started_again():
     scaling = Scaling(OPTIONS)
-    look(scaling, 0.0, ["idle"], target=3)
-    decision = look(scaling, 1.0, ["exited", "stopped", "idle"], target=3)
+    poll(scaling, 0.0, ["idle"], target=3)
+    decision = poll(scaling, 1.0, ["exited", "stopped", "idle"], target=3)
     assert decision.start == ("nepse_00", "nepse_01")
     assert decision.why == ""
 
 
 def test_a_new_scaler_takes_over_what_runs():
-    assert look(Scaling(OPTIONS), 0.0, ["busy", "idle", "idle"]).wanted == 3
+    assert poll(Scaling(OPTIONS), 0.0, ["busy", "idle", "idle"]).wanted == 3
 
 
 def test_idle_workers_are_retired_after_the_idle_time_down_to_the_least():
     scaling = Scaling(OPTIONS)
     for now in range(30):
-        assert look(scaling, float(now), ["idle", "idle", "idle"]).retire == ()
-    decision = look(scaling, 30.0, ["idle", "idle", "idle"])
+        assert poll(scaling, float(now), ["idle", "idle", "idle"]).retire == ()
+    decision = poll(scaling, 30.0, ["idle", "idle", "idle"])
     assert decision.retire == ("nepse_02/102", "nepse_01/101")
     assert (decision.wanted, decision.why) == (1, "idle for 30 s")
 
@@ -112,14 +112,14 @@ def test_a_worker_that_did_a_task_between_two_looks_was_not_idle():
 def test_only_workers_that_are_idle_and_not_young_are_retired(word):
     scaling = Scaling(OPTIONS)
     for now in (0.0, 100.0):
-        decision = look(scaling, now, ["busy", word])
+        decision = poll(scaling, now, ["busy", word])
         assert decision.retire == decision.stop == ()
 
 
 def test_nobody_is_retired_while_tasks_wait():
     scaling = Scaling(OPTIONS)
     for now in (0.0, 100.0):
-        assert look(scaling, now, ["idle", "idle"], waiting=1).retire == ()
+        assert poll(scaling, now, ["idle", "idle"], waiting=1).retire == ()
 
 
 def test_a_worker_that_was_started_by_hand_counts_and_is_left_alone():
@@ -148,7 +148,7 @@ def test_a_worker_that_was_started_by_hand_counts_and_is_left_alone():
     ],
 )
 def test_a_target_is_reached_at_once(states, target, start, retire, stop):
-    decision = look(Scaling(OPTIONS), 0.0, states, target=target)
+    decision = poll(Scaling(OPTIONS), 0.0, states, target=target)
     assert [name[-2:] for name in decision.start] == start
     assert [name.split("/")[0][-2:] for name in decision.retire] == retire
     assert [name[-2:] for name in decision.stop] == stop
@@ -156,9 +156,9 @@ def test_a_target_is_reached_at_once(states, target, start, retire, stop):
 
 def test_after_a_target_the_idle_time_brings_it_down():
     scaling = Scaling(OPTIONS)
-    assert look(scaling, 0.0, ["idle"], target=3).why == "set by hand"
-    assert look(scaling, 1.0, ["idle"] * 3).wanted == 3
-    assert look(scaling, 32.0, ["idle"] * 3).wanted == 1
+    assert poll(scaling, 0.0, ["idle"], target=3).why == "set by hand"
+    assert poll(scaling, 1.0, ["idle"] * 3).wanted == 3
+    assert poll(scaling, 32.0, ["idle"] * 3).wanted == 1
 
 
 def test_of_two_workers_in_one_slot_the_one_that_supervisord_does_not_know_is_retired():
@@ -173,7 +173,7 @@ def test_a_slot_that_supervisord_gave_up_is_tried_again_three_times_and_then_tol
     tried, given_up = [], []
     states = ["fatal"] * 5
     for now in range(400):
-        decision = look(scaling, float(now), states, target=1)
+        decision = poll(scaling, float(now), states, target=1)
         tried += [now] * len(decision.start)
         given_up += decision.given_up
     assert len(tried) == 3 * 5
@@ -182,12 +182,12 @@ def test_a_slot_that_supervisord_gave_up_is_tried_again_three_times_and_then_tol
 
 
 def test_a_slot_in_order_goes_before_one_that_was_given_up():
-    assert look(Scaling(OPTIONS), 0.0, ["fatal", "stopped"], target=1).start == ("nepse_01",)
+    assert poll(Scaling(OPTIONS), 0.0, ["fatal", "stopped"], target=1).start == ("nepse_01",)
 
 
 def test_a_slot_that_ran_for_long_has_its_failures_forgotten():
     scaling = Scaling(OPTIONS)
-    look(scaling, 0.0, ["fatal"], target=1)
+    poll(scaling, 0.0, ["fatal"], target=1)
     workers, slots = pool(["idle"])
     scaling.decide(1.0, workers, [replace(slots[0], up_s=1.0), *slots[1:]], 0)
     assert scaling._fatal
@@ -215,7 +215,7 @@ class World:
     def set(self, name, state, pid=0):
         self.slots[name] = Slot(name, state, pid)
 
-    def look(self, target=None):
+    def poll(self, target=None):
         before = dict(self.workers)
         decision = self.scaling.decide(self.now, list(self.workers.values()), list(self.slots.values()), self.waiting, target)
         assert self.options.min_workers <= decision.wanted <= self.options.max_workers
@@ -280,7 +280,7 @@ def test_whatever_happens_the_bounds_hold_and_a_busy_worker_is_not_taken(seed):
             target = world.random.choice([None, None, 1, 3, 5])
         if world.random.random() < 0.1:
             world.trouble()
-        world.look(target)
+        world.poll(target)
         world.second(world.random.choice([0, 0, 0, 1, 3]))
 
 
@@ -288,14 +288,14 @@ def test_whatever_happens_the_bounds_hold_and_a_busy_worker_is_not_taken(seed):
 def test_with_a_constant_load_the_number_settles_and_stays(seed):
     world = World(seed)
     for _ in range(world.random.randint(0, 50)):
-        world.look()
+        world.poll()
         world.second(world.random.choice([0, 1, 4]))
     for load, settled in ((4, world.options.max_workers), (0, world.options.min_workers)):
         for _ in range(400):
-            world.look()
+            world.poll()
             world.second(load)
         for _ in range(100):
-            decision = world.look()
+            decision = world.poll()
             assert (decision.wanted, decision.start, decision.retire) == (settled, (), ())
             world.second(load)
         assert world.live() == settled
@@ -305,10 +305,10 @@ def test_with_a_constant_load_the_number_settles_and_stays(seed):
 def test_a_target_is_reached_whatever_was_before(seed):
     world = World(seed)
     for _ in range(30):
-        world.look()
+        world.poll()
         world.second(world.random.choice([0, 1, 4]))
     for target in (5, 1, 4, 2):
         for _ in range(30):
-            world.look(target)
+            world.poll(target)
             world.second(0)
         assert world.live() == max(world.options.min_workers, min(world.options.max_workers, target))

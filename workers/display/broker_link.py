@@ -36,7 +36,7 @@ class BrokerLink:
         self._rows: PendingRequest | None = None
         self._days_asked: dict[str, tuple[int, float]] = {}  # display -> number of its day's first tick, and when that was sent
 
-    def look(self) -> bool:
+    def poll(self) -> bool:
         """Read subscriptions; true if the broker's has just arrived."""
         before = self.ready
         while self.out.poll(0):

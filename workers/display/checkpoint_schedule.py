@@ -92,7 +92,7 @@ class CheckpointSchedule:
 
     # Writing
 
-    def look(self, displays: Mapping[str, ManagedDisplay], now: float, place: JournalPlace) -> None:
+    def advance(self, displays: Mapping[str, ManagedDisplay], now: float, place: JournalPlace) -> None:
         """Write the checkpoint of the display that is due, if any.
 
         Args:
@@ -122,12 +122,12 @@ class CheckpointSchedule:
             self._next = now + max(PACE_S, SHARE * (self.clock() - began))
             return
 
-    def watch(self, held: ManagedDisplay, now: float) -> None:
+    def schedule(self, held: ManagedDisplay, now: float) -> None:
         """Schedule checkpoints of a display."""
         held.saved_at = now
         self._due.setdefault(held.id, now + EVERY_S)
 
-    def rest(self, displays: Iterable[ManagedDisplay], place: JournalPlace) -> list[ManagedDisplay]:
+    def unwritten(self, displays: Iterable[ManagedDisplay], place: JournalPlace) -> list[ManagedDisplay]:
         """List the displays that have changed since their last checkpoint."""
         return [held for held in displays if held.saved != held.version and held.state is not None and held.reach(place)]
 
@@ -151,12 +151,12 @@ class CheckpointSchedule:
         return True
 
     def next_due(self) -> float | None:
-        """Return when `look` is due, in monotonic seconds; None if never."""
+        """Return when `advance` is due, in monotonic seconds; None if never."""
         return max(self._next, next(iter(self._due.values()))) if self._due else None
 
     # Removing
 
-    def know(self, known: Collection[str]) -> None:
+    def set_displays(self, known: Collection[str]) -> None:
         """Remove the checkpoints of displays that no longer exist.
 
         Args:

@@ -90,7 +90,7 @@ class DisplaySet:
         if body["version"] < self.version:
             return
         self.version = body["version"]
-        self.checkpoints.know({row["display"] for row in body["rows"]})
+        self.checkpoints.set_displays({row["display"] for row in body["rows"]})
         assigned = {row["display"]: row for row in body["rows"] if row["worker"] == self.name}
         lost = [held for held in self.held.values() if assigned.get(held.id, {}).get("symbol") != held.symbol]
         for display in lost:
@@ -112,7 +112,7 @@ class DisplaySet:
         held = ManagedDisplay.of(row, self._config(row["display"], DisplayConfig()))
         held.stale_since = now
         self.held[held.id] = self.building.waiting[held.id] = held
-        self.checkpoints.watch(held, now)
+        self.checkpoints.schedule(held, now)
 
     def _leave(self, held: ManagedDisplay) -> None:
         """Remove a display from its present place."""

@@ -137,7 +137,7 @@ class DisplayWorker:
     def _write_checkpoints(self) -> None:
         """Write the checkpoints of changed displays, as far as time permits."""
         until = time.monotonic() + LEAVING_S
-        for held in self.display_set.checkpoints.rest(self.display_set.held.values(), self.display_set.place):
+        for held in self.display_set.checkpoints.unwritten(self.display_set.held.values(), self.display_set.place):
             if not self.files.flush(until):
                 break
             self.display_set.checkpoints.write(held, time.monotonic())
@@ -158,13 +158,13 @@ class DisplayWorker:
         self.member.beat()
         self._heartbeat(now)
         self._configure(now)
-        chunks, events = self.subscriber.look()
+        chunks, events = self.subscriber.poll()
         if self.display_set.position is None:
             self.display_set.position = self.subscriber.position if not chunks else chunks[0].first
         for event in events:
             self.rows_at = event.stamp.sequence
             self.display_set.reconcile(event.body, now)
-        if self.subscriber.heard(TOPIC) > self.rows_at:
+        if self.subscriber.last_sequence(TOPIC) > self.rows_at:
             self.link.ask_rows(now)
         for chunk in chunks:
             for at in range(0, len(chunk.items), SLICE):
@@ -175,8 +175,8 @@ class DisplayWorker:
         now = self._heartbeat_if_due(now)
         self.backfills.begin(now, now + FOLDING_S / 2)
         self.backfills.step(now, now + FOLDING_S)
-        self.display_set.checkpoints.look(self.display_set.held, now, self.display_set.place)
-        if self.link.look():
+        self.display_set.checkpoints.advance(self.display_set.held, now, self.display_set.place)
+        if self.link.poll():
             self.display_set.resend(now)
         self.link.answers(self.display_set.day_stored, self._all_rows)
         for held in self.display_set.days():
@@ -187,7 +187,7 @@ class DisplayWorker:
             self._report(now)
 
     def _all_rows(self, body: dict[str, Any]) -> None:
-        self.rows_at = self.subscriber.heard(TOPIC)
+        self.rows_at = self.subscriber.last_sequence(TOPIC)
         self.display_set.reconcile(body, time.monotonic())
 
     def _heartbeat_if_due(self, before: float) -> float:

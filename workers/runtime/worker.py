@@ -39,7 +39,7 @@ from hulak.workers.runtime.task_runner import Actions, TaskRunner, soft_limit
 from hulak.workers.runtime.task_timings import TaskTimings
 
 decode = codec.decode_to_worker
-LOOKS = 4  # polls of the main thread per heartbeat
+POLLS = 4  # polls of the main thread per heartbeat
 MAX_MESSAGES = 128  # received between two tasks
 MOST_RESULTS = 64  # of short tasks, sent together; the broker reads them while the next tasks run
 MOST_BATCH = 32  # short tasks
@@ -111,7 +111,7 @@ class Worker:
 
     def _watch(self) -> int:
         """Do what is due while the task thread is inside a task, until the process is to end; return its exit code."""
-        wait_ms = max(1, int(self.session.heartbeat_s * 1000 / LOOKS))
+        wait_ms = max(1, int(self.session.heartbeat_s * 1000 / POLLS))
         notified = False
         while self.exit is None:
             zmq_poll([(self.stop.reader.fileno(), zmq.POLLIN), (self.main_end.fileno(), zmq.POLLIN)], wait_ms)

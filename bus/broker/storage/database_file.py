@@ -45,7 +45,7 @@ class DatabaseFile:
             sqlite3.Error, OSError: it cannot be used now, but perhaps later.
         """
         try:
-            self._look()
+            self._check_files()
             with contextlib.closing(self.connect()) as connection:
                 database_schema.prepare(connection)
         except (DatabaseUnreadable, sqlite3.Error) as error:
@@ -81,7 +81,7 @@ class DatabaseFile:
             raise
         return connection
 
-    def _look(self) -> None:
+    def _check_files(self) -> None:
         """Refuse files for which SQLite would block, or which it would treat as empty though they were not."""
         with contextlib.suppress(FileNotFoundError):
             if not stat.S_ISREG(self.path.stat().st_mode):

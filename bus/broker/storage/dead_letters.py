@@ -45,7 +45,7 @@ class DeadLetters:
         self.count = 0
         self._due = 0.0
 
-    def look(self, now: float) -> list[BrokerEffect]:
+    def poll(self, now: float) -> list[BrokerEffect]:
         """Return a job that counts them, if a count is due; `now` in monotonic seconds."""
         if now < self._due:
             return []

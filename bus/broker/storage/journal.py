@@ -19,7 +19,7 @@ from typing import Any
 
 from hulak.bus.broker.storage.journal_comeback import JournalComeback
 from hulak.bus.broker.storage.journal_note import CLOSED, JournalNotes, Noted
-from hulak.bus.broker.storage.journal_opening import Recovered, look
+from hulak.bus.broker.storage.journal_opening import Recovered, read_start
 from hulak.bus.broker.storage.journal_recovery import highest_serial
 from hulak.bus.broker.storage.journal_segments import JournalSegments, Segment, index_path
 from hulak.bus.broker.storage.sync_thread import SyncThread, new_file
@@ -92,7 +92,7 @@ class Journal:
         Args:
             now: monotonic seconds.
         """
-        start = look(self.folder, self._notes, self._clocks())
+        start = read_start(self.folder, self._notes, self._clocks())
         contents = start.contents
         self._now, self.ages = now, Ages(start.age_s(), now)
         self.id, self._serial = contents.journal or secrets.token_hex(8), contents.highest

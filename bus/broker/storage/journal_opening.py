@@ -157,7 +157,7 @@ class JournalStart:
         return replace(state, epoch=new_epoch(self.clocks.time_ns, state.epoch, self.noted.epoch)) if self.why else state
 
 
-def look(folder: Path, notes: JournalNotes, clocks: Clocks) -> JournalStart:
+def read_start(folder: Path, notes: JournalNotes, clocks: Clocks) -> JournalStart:
     """Read the state that a journal begins with; its folder is made if there is none."""
     word, noted = notes.note.read()
     flagged = notes.flag.is_set()

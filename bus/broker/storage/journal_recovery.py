@@ -32,7 +32,7 @@ from hulak.bus.wire.codec import NUL, STAMP, check_topic
 from hulak.bus.wire.names import OWNED_BY_FEEDS
 
 ASIDE = "aside"
-LOOK_BYTES = 64 << 20  # searched for a whole record, where a segment's head is damaged
+SEARCH_BYTES = 64 << 20  # searched for a whole record, where a segment's head is damaged
 
 
 def read_head(path: Path) -> Snapshot | None:
@@ -94,7 +94,7 @@ def survey(folder: Path, noted: str = "") -> Survey:
             not_files.append(path.name)
             continue
         try:
-            candidates.append(_look(path, *numbers))
+            candidates.append(_candidate(path, *numbers))
         except FileNotFoundError:
             continue  # a running broker has deleted it meanwhile
         except (OSError, ProtocolError) as error:
@@ -112,7 +112,7 @@ def highest_serial(folder: Path) -> int:
     return max(map(serial_in, names), default=0)
 
 
-def _look(path: Path, serial: int, ticks: int) -> Candidate:
+def _candidate(path: Path, serial: int, ticks: int) -> Candidate:
     size = path.stat().st_size
     try:
         head, head_bytes = _head_of(path)
@@ -126,7 +126,7 @@ def _look(path: Path, serial: int, ticks: int) -> Candidate:
 
 def _first_tick(path: Path) -> int:
     with path.open("rb") as file:
-        data = file.read(LOOK_BYTES)
+        data = file.read(SEARCH_BYTES)
     for entry in scan(data):
         if isinstance(entry, Record) and entry.kind == TICK and len(entry.payload) >= TICK_HEAD.size:
             return entry.tick()[0]

@@ -44,13 +44,13 @@ class SyncThread:
 
     def _sync(self, fd: int, then: Callable[[], None]) -> None:
         try:
-            self._look(fd)
+            self._measure_space(fd)
             os.fdatasync(fd)
             then()
         finally:
             self._busy.clear()
 
-    def _look(self, fd: int) -> None:
+    def _measure_space(self, fd: int) -> None:
         disk = os.fstatvfs(fd)
         used = disk.f_blocks - disk.f_bfree  # the share in use is that of `df`: reserved blocks count neither as free nor as used
         self.space = disk.f_bavail * disk.f_frsize, (used + disk.f_bavail) * disk.f_frsize
@@ -60,7 +60,7 @@ class SyncThread:
 
         def job() -> None:
             try:
-                self._look(fd)
+                self._measure_space(fd)
                 os.fsync(fd)
             except OSError as error:
                 self._probes.put(_text(error))

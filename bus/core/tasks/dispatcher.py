@@ -128,7 +128,7 @@ class Dispatcher:
 
     def _add(self, now: float, task: CalledTask) -> None:
         if task.deadline < math.inf:
-            task.patience_s = task.deadline - now
+            task.timeout_s = task.deadline - now
         self.lifecycle.add(now, task)
 
     def cancel(self, task_id: bytes) -> list[Effect]:
@@ -201,7 +201,7 @@ class Dispatcher:
             return [ToWorker(identity, BrokerHeartbeat(self.epoch, known=False))]
         worker.lease_until = now + worker.lease_s
         if heartbeat.report is not None:
-            worker.hear(heartbeat.report)
+            worker.update_report(heartbeat.report)
         really = {task.task for task in heartbeat.held}
         self.assignment.note_strays(worker, heartbeat.held)
         missed = {attempt: worker.missed.get(attempt, now) for attempt in worker.held.items() if attempt[0] not in really}

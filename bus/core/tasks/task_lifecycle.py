@@ -46,18 +46,18 @@ class TaskLifecycle:
     # Acceptance and waiting
 
     def add(self, now: float, task: CalledTask) -> None:
-        """Add a task, and set its time limit if it has one; its `patience_s` counts from now."""
+        """Add a task, and set its time limit if it has one; its `timeout_s` counts from now."""
         self.tasks[task.id] = task
         self.size += task.size
-        if task.patience_s < math.inf:
-            self.timers.set_after(DEADLINE + task.id, now, task.patience_s)
+        if task.timeout_s < math.inf:
+            self.timers.set_after(DEADLINE + task.id, now, task.timeout_s)
 
-    def extend(self, now: float, task: CalledTask, patience_s: float) -> None:
-        """Extend a task's deadline to `patience_s` from now, if that is later."""
-        if now + patience_s > task.deadline:
-            self.timers.cancel_after(DEADLINE + task.id, task.patience_s)
-            task.deadline, task.patience_s = now + patience_s, patience_s
-            self.timers.set_after(DEADLINE + task.id, now, patience_s)
+    def extend(self, now: float, task: CalledTask, timeout_s: float) -> None:
+        """Extend a task's deadline to `timeout_s` from now, if that is later."""
+        if now + timeout_s > task.deadline:
+            self.timers.cancel_after(DEADLINE + task.id, task.timeout_s)
+            task.deadline, task.timeout_s = now + timeout_s, timeout_s
+            self.timers.set_after(DEADLINE + task.id, now, timeout_s)
 
     def wait(self, now: float, task: CalledTask, delay_s: float) -> None:
         """Count a task among those that wait for their next attempt; `retry` is due after a while."""
@@ -91,7 +91,7 @@ class TaskLifecycle:
         answers: dict[bytes, list[Reply]] = {}
         replies: list[Reply] = []  # to `whose`
         whose: bytes | None = None
-        alone, patience_s, lane = 0, -1.0, {}
+        alone, timeout_s, lane = 0, -1.0, {}
         for result in results:
             task_id = result.task
             task = tasks[task_id]
@@ -102,9 +102,9 @@ class TaskLifecycle:
             # As `end` does, without a call for each: nearly all are calls without followers.
             task.state = DONE
             del tasks[task_id]
-            if task.patience_s != patience_s:
-                patience_s = task.patience_s
-                lane = lane_of(patience_s)
+            if task.timeout_s != timeout_s:
+                timeout_s = task.timeout_s
+                lane = lane_of(timeout_s)
             if lane.pop(DEADLINE + task_id, None) is None:
                 self.timers.cancel(DEADLINE + task_id)
             if task.client != whose:
@@ -214,8 +214,8 @@ class TaskLifecycle:
             task.size = 0
         if task.id in self.coalescing:
             self.coalescing.end(task.id)
-        if task.patience_s < math.inf:
-            self.timers.cancel_after(DEADLINE + task.id, task.patience_s)
+        if task.timeout_s < math.inf:
+            self.timers.cancel_after(DEADLINE + task.id, task.timeout_s)
 
 
 def _count_down(counter: Counter[str], service: str) -> None:

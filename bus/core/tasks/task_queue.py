@@ -63,7 +63,7 @@ class CalledTask(msgspec.Struct, gc=False):
     since: float  # monotonic seconds
     deadline: float  # monotonic seconds; the caller waits no longer
     priority: int = 1  # of PRIORITIES
-    patience_s: float = math.inf  # from the time when its deadline was set
+    timeout_s: float = math.inf  # from the time when its deadline was set
     state: TaskState = TaskState.QUEUED
     attempt: int = 0  # of the running or last attempt that counts, from 1
     spared: int = 0  # lost attempts that do not count, since they may not have begun

@@ -12,7 +12,7 @@ Card = TypeVar("Card")
 
 GRAIN_S = 0.0005  # of short tasks that go to a worker that is already running: waking another one costs as much, and half a core
 MOST_GRAIN = 128
-AWAKE_S = 0.002  # time after its last result in which a worker counts as running short tasks, not a long one
+RUNNING_S = 0.002  # time after its last result in which a worker counts as running short tasks, not a long one
 MOST_SERVICES = 1000  # services whose counts are kept: their names come from workers
 
 
@@ -47,7 +47,7 @@ class Worker:
         """The number of further tasks that it may get now, suspects not included."""
         return 0 if self.retiring or self.alone else self.credit - len(self.held) - len(self.strays)
 
-    def hear(self, report: dict[str, Any]) -> None:
+    def update_report(self, report: dict[str, Any]) -> None:
         """Record its report: very short tasks are assigned to it several at a time."""
         self.report = report
         task_s = report.get("task_s")
@@ -167,7 +167,7 @@ class WorkerRoster:
         hands: list[list[Card]] = [[] for _ in able]
         at = 0
         for worker, hand in zip(able, hands, strict=True):
-            if worker.grain > len(worker.held) and now - worker.answered < AWAKE_S:
+            if worker.grain > len(worker.held) and now - worker.answered < RUNNING_S:
                 hand += tasks[at : at + min(worker.grain - len(worker.held), worker.free)]
                 at += len(hand)
         heap = [(len(worker.held) + len(hands[number]), number) for number, worker in enumerate(able)]

@@ -9,7 +9,7 @@ published.
 from collections.abc import Hashable, Iterable
 from typing import Generic, TypeVar
 
-LOOKS = 4  # checks in a row, at least: a burst may exceed the bound, and a subscriber may be busy for a moment
+POLLS = 4  # checks in a row, at least: a burst may exceed the bound, and a subscriber may be busy for a moment
 Connection = TypeVar("Connection", bound=Hashable)
 
 
@@ -27,7 +27,7 @@ class BlockedSubscribers(Generic[Connection]):
     def __contains__(self, connection: Connection) -> bool:
         return connection in self._since
 
-    def look(self, blocked: Iterable[Connection], published: int) -> list[Connection]:
+    def poll(self, blocked: Iterable[Connection], published: int) -> list[Connection]:
         """Record the connections that are blocked now.
 
         Args:
@@ -39,9 +39,9 @@ class BlockedSubscribers(Generic[Connection]):
         before, self._since = self._since, {}
         given_up = []
         for connection in blocked:
-            began, looks = before.get(connection, (published, 0))
-            if looks + 1 >= LOOKS and published - began >= self.most_bytes:
+            began, polls = before.get(connection, (published, 0))
+            if polls + 1 >= POLLS and published - began >= self.most_bytes:
                 given_up.append(connection)
             else:
-                self._since[connection] = began, looks + 1
+                self._since[connection] = began, polls + 1
         return given_up

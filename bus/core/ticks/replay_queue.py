@@ -70,14 +70,14 @@ class ReplayQueue:
         self.replaced = 0
         self.abandoned = 0  # since their client was gone or read nothing
         self._count = 0
-        self._look_at = 0.0  # when the next turn is due, monotonic seconds
+        self._due = 0.0  # when the next turn is due, monotonic seconds
 
     def __len__(self) -> int:
         return self._count
 
     def next_due(self) -> float:
         """When `turn` is due next, in monotonic seconds; only if there are replays."""
-        return self._look_at
+        return self._due
 
     def begin(self, address: bytes, request: bytes, replay: Replay, now: float) -> bytes | None:
         """Add a replay.
@@ -95,7 +95,7 @@ class ReplayQueue:
         line = self.lines.get(address)
         key = replay.wanted.topic, replay.wanted.exact
         before = line.replays.get(key) if line is not None else None
-        self._look_at = 0.0
+        self._due = 0.0
         if before is not None:
             replaced, before.request, before.replay, before.sent_at = before.request, request, replay, now
             self.replaced += 1
@@ -129,7 +129,7 @@ class ReplayQueue:
             line.stuck_since = now if line.stuck_since is None else line.stuck_since
             if now - line.stuck_since > CLIENT_TIMEOUT_S:
                 self.drop(address)
-        self._look_at = now + WAITS_S
+        self._due = now + WAITS_S
 
     def _step(self, address: bytes, line: ClientReplays, now: float) -> Iterator[ReplayTurn]:
         running = line.running()

@@ -86,7 +86,7 @@ class TopicLogs:
             del self.refused_topics[next(iter(self.refused_topics))]
 
     def _begin(self, key: bytes) -> TopicLog:
-        log = self.logs[key] = TopicLog(key, wanted=self.wants(key))
+        log = self.logs[key] = TopicLog(key, wanted=self.is_wanted(key))
         insort(self._keys, key)
         if key.startswith(OWNED_BY_FEEDS):
             self.fed[key] = log
@@ -148,7 +148,7 @@ class TopicLogs:
             log.frame, log.sequence = frame, STAMP.unpack_from(frame, cut)[1]
         self.ticks = ticks
 
-    def wants(self, key: bytes) -> bool:
+    def is_wanted(self, key: bytes) -> bool:
         """Return whether a subscription covers this topic."""
         return self.subscriptions.covers(key)
 
@@ -162,9 +162,9 @@ class TopicLogs:
     def unsubscribe(self, prefix: bytes) -> None:
         """Remove a subscription; an unknown one is ignored."""
         if self.subscriptions.remove(prefix):
-            self.ticks_wanted = self.ticks_wanted and self.wants(TICKS)
+            self.ticks_wanted = self.ticks_wanted and self.is_wanted(TICKS)
             for log in self.under(prefix):
-                log.wanted = self.wants(log.key)
+                log.wanted = self.is_wanted(log.key)
 
     def forget_subscriptions(self) -> None:
         """Remove all subscriptions, as when the publisher socket is rebound and all subscribers subscribe again."""
@@ -179,7 +179,7 @@ class TopicLogs:
         A topic is named in the `NAMED_FOR` heartbeats after a change, so that only a loss of all of them hides it; and every
         in turn, `IN_TURN` of them in each heartbeat, for subscribers that were disconnected for longer.
         """
-        if not self.wants(HEARTBEAT):
+        if not self.is_wanted(HEARTBEAT):
             return None
         self.beats += 1
         turns = max(1, -(-len(self.logs) // IN_TURN))

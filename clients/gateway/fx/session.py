@@ -62,7 +62,7 @@ class FxSession:
     _derived_ms: float = 0.0
     _requests: set[asyncio.Task[None]] = field(default_factory=set)
 
-    def wants_ticks(self) -> bool:
+    def needs_ticks(self) -> bool:
         """See `Session`."""
         return True  # also for the list of symbols
 

@@ -259,19 +259,19 @@ def test_a_request_is_answered_once_all_apply_its_version(waited):
 def test_a_request_expires_to_the_millisecond(waited):
     waited.send("applied", version=1, wait_ms=100)
     assert turn(waited, 101.05) == []
-    assert waited.config_service.look_at == 101.1
+    assert waited.config_service.check_at == 101.1
     assert turn(waited, 101.1) == [[1, 0]]
 
 
 def test_the_reports_are_checked_after_each_new_one_and_periodically(waited, monkeypatch):
-    looks = []
-    monkeypatch.setattr(waited.config_service, "processes", lambda now: looks.append(now) or [{"version": 0}])
+    checks = []
+    monkeypatch.setattr(waited.config_service, "processes", lambda now: checks.append(now) or [{"version": 0}])
     waited.send("applied", version=1, wait_ms=60_000)
     for now in (101.0, 101.01, 101.02, 101.2, 101.26, 101.27):
         turn(waited, now)
     report(waited, "b", 0)
     turn(waited, 101.28)
-    assert looks == [101.0, 101.0, 101.26, 101.28]
+    assert checks == [101.0, 101.0, 101.26, 101.28]
 
 
 def test_a_process_that_leaves_or_is_killed_is_waited_for_no_more(waited):

@@ -38,7 +38,7 @@ class World:
 
     def bind(self, name):
         socket = self.sockets[name] = self.context.socket(zmq.ROUTER)
-        self.connections.watch(name, socket)
+        self.connections.monitor(name, socket)
         self.addresses[name] = f"tcp://127.0.0.1:{socket.bind_to_random_port('tcp://127.0.0.1')}"
 
     def connect(self, name, many=1):
@@ -52,10 +52,10 @@ class World:
         return peers
 
     def counts(self):
-        self.connections.look(self.clock)
+        self.connections.poll(self.clock)
         return self.connections.stats(self.clock)["sockets"]
 
-    def told(self):
+    def stats(self):
         return self.connections.stats(self.clock)
 
 
@@ -78,7 +78,7 @@ def test_connections_are_counted_as_they_come_and_go(make):
     eventually(lambda: world.counts() == {"publisher": 3, "backend": 2}, within_s=10)
     peers.pop().close()
     eventually(lambda: world.counts() == {"publisher": 3, "backend": 1}, within_s=10)
-    assert world.told()["refused"] == 0
+    assert world.stats()["refused"] == 0
     assert world.log == []
 
 
@@ -87,7 +87,7 @@ def test_connections_above_the_bound_are_ended_and_logged_once_and_later_ones_ac
     kept = world.connect("publisher", 4)
     eventually(lambda: world.counts()["publisher"] == 4, within_s=10)
     world.connect("publisher", 3)
-    eventually(lambda: world.counts() and world.told()["refused"] == 3, within_s=10)
+    eventually(lambda: world.counts() and world.stats()["refused"] == 3, within_s=10)
     (line,) = world.log
     assert (line["event"], line["socket"], line["most"]) == ("connections refused", "publisher", 4)
     assert "broker.max_connections" in line["remedy"]
@@ -106,7 +106,7 @@ def test_connections_above_the_bound_are_ended_and_logged_once_and_later_ones_ac
 
 def test_new_connections_wake_the_loop_only_where_the_bound_is_near(make):
     world = make(Bound(5, 1))
-    assert len(world.poller.sockets) == 2  # until the first look: others may have come before
+    assert len(world.poller.sockets) == 2  # until the first poll: others may have come before
     peers = world.connect("publisher", 3)
     eventually(lambda: world.counts()["publisher"] == 3, within_s=10)
     assert world.poller.sockets == []
@@ -114,9 +114,9 @@ def test_new_connections_wake_the_loop_only_where_the_bound_is_near(make):
     peers += world.connect("publisher")
     eventually(lambda: world.counts()["publisher"] == 4, within_s=10)
     assert world.connections.near
-    assert not world.connections.woken({})
+    assert not world.connections.has_events({})
     peers += world.connect("publisher", 2)
-    assert world.connections.woken(dict(world.poller.poll(5000)))
+    assert world.connections.has_events(dict(world.poller.poll(5000)))
     for peer in peers:
         peer.close()
     eventually(lambda: world.counts()["publisher"] == 0, within_s=10)
@@ -131,7 +131,7 @@ def test_a_connection_without_an_event_for_its_end_is_not_counted_forever(make):
     peer.send(b"hello")
     eventually(lambda: world.counts()["publisher"] == 1, within_s=10)
     assert world.sockets["publisher"].poll(5000)
-    assert world.told()["refused"] == 0
+    assert world.stats()["refused"] == 0
 
 
 def test_a_rebuilt_socket_begins_without_connections(make):

@@ -73,7 +73,7 @@ def test_an_unexpected_command_disconnects_and_nothing_more_goes_to_that_worker(
 
 def test_a_worker_whose_answer_cannot_be_read_is_disconnected_since_the_task_would_hang_on_it(fixture):
     fixture.worker(b"\1", b"echo")
-    fixture.worker(b"\1", b"echo", who=b"other")
+    fixture.worker(b"\1", b"echo", sender=b"other")
     fixture.client(b"hello")
     assert fixture.worker(b"\4", GIVEN, b"") == ["BAD_FRAME", [b"other", W, b"\2", ID + b"\0\0\0\2", b"", b"hello"], GONE]
 
@@ -92,9 +92,9 @@ def test_an_unknown_worker_is_disconnected_so_that_it_registers(fixture, command
 
 def test_only_so_many_disconnected_workers_are_remembered(fixture):
     for number in range(REMEMBERED + 1):
-        fixture.worker(b"\5", who=number.to_bytes(5, "big"))
-    assert fixture.worker(b"\5", who=(1).to_bytes(5, "big")) == []
-    assert fixture.worker(b"\5", who=bytes(5)) == [[bytes(5), W, b"\6"]]
+        fixture.worker(b"\5", sender=number.to_bytes(5, "big"))
+    assert fixture.worker(b"\5", sender=(1).to_bytes(5, "big")) == []
+    assert fixture.worker(b"\5", sender=bytes(5)) == [[bytes(5), W, b"\6"]]
 
 
 def test_a_workers_disconnect_is_a_goodbye(fixture):
@@ -103,7 +103,7 @@ def test_a_workers_disconnect_is_a_goodbye(fixture):
     assert fixture.worker(b"\6") == []
     assert fixture.workers() == []
     assert fixture.core.counters["lost_workers"] == 0
-    assert fixture.worker(b"\1", b"echo", who=b"other")[-1][:4] == [b"other", W, b"\2", ID + b"\0\0\0\2"]
+    assert fixture.worker(b"\1", b"echo", sender=b"other")[-1][:4] == [b"other", W, b"\2", ID + b"\0\0\0\2"]
 
 
 @pytest.mark.parametrize("service", [b"mmi.service", b"mmi.", b"hulak.ping"])
@@ -134,7 +134,7 @@ def test_a_retired_worker_is_disconnected_when_it_holds_nothing(fixture):
 
 def test_all_workers_of_the_dialect_are_disconnected_when_the_broker_stops(fixture):
     fixture.worker(b"\1", b"echo")
-    assert fixture.sent(fixture.dialect.farewell()) == [GONE]
+    assert fixture.sent(fixture.dialect.disconnect_all()) == [GONE]
     assert fixture.peers.encode(b"\4" + WHO, Retire("x")) == []  # it is registered still: it may be at work
 
 
@@ -167,7 +167,7 @@ def test_whatever_frames_come_they_are_read_or_refused(rest):
             try:
                 address, [request], _ = fixture.peers.requests(parts)
                 assert isinstance(request, Request)
-                assert mdp.of_majordomo(address) == mdp.speaks(parts, C)
+                assert mdp.of_majordomo(address) == mdp.is_dialect(parts, C)
             except ProtocolError as error:
                 fixture.peers.unread(parts, error)
             try:

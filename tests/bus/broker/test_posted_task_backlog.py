@@ -42,7 +42,7 @@ def test_a_task_that_is_cancelled_during_its_read_is_not_done(start):
     before.close()
     fixture = start(max_tasks=1)
     fixture.posted_tasks.backlog.dispatcher.policy = replace(fixture.dispatcher.policy, max_tasks=10)
-    fixture.carry_out(fixture.posted_tasks.backlog.look())  # the reading is under way
+    fixture.carry_out(fixture.posted_tasks.backlog.read_more())  # the reading is under way
     assert fixture.ask("cancel", task=tasks[1])["state"] == "cancelled"
     assert set(fixture.dispatcher.tasks) == {tasks[0], tasks[2]}
 

@@ -128,12 +128,12 @@ def test_a_tick_is_in_the_journal_before_it_is_published(fixture, monkeypatch):
     [segment] = fixture.journal.folder.glob("*.hj")
     send, sent = sockets.send_frame, []
 
-    def look_and_send(socket, frame, *flags):
+    def check_and_send(socket, frame, *flags):
         if socket is fixture.service.publisher:
             sent.append((frame, segment.read_bytes()))
         return send(socket, frame, *flags)
 
-    monkeypatch.setattr(sockets, "send_frame", look_and_send)
+    monkeypatch.setattr(sockets, "send_frame", check_and_send)
     before = fixture.service.published
     fixture.take(tick_frame("EURUSD", 1), tick_frame("USDJPY", 2))
     single = [(frame, data) for frame, data in sent if frame.startswith(b"tick.")]
@@ -236,9 +236,9 @@ def test_bytes_that_are_no_subscription_are_refused_and_all_resubscribe_if_other
     fixture.take(tick_frame("EURUSD", 1))
     listener = fixture.subscriber(key("EURUSD"))
     received(listener)
-    stranger, publisher = fixture.connect(zmq.XSUB, "publisher"), fixture.service.publisher
-    stranger.send(b"no subscription")
-    stranger.send(b"\1" + key("USDJPY"))
+    unknown, publisher = fixture.connect(zmq.XSUB, "publisher"), fixture.service.publisher
+    unknown.send(b"no subscription")
+    unknown.send(b"\1" + key("USDJPY"))
 
     def is_refused():
         if fixture.service.publisher.poll(10):
@@ -249,8 +249,8 @@ def test_bytes_that_are_no_subscription_are_refused_and_all_resubscribe_if_other
     assert {error.code for error in fixture.rejected} == {"BAD_FRAME"}
     assert fixture.service.publisher in fixture.poller
     assert publisher not in fixture.poller
-    stranger.close(linger=0)
-    fixture.connected.remove(stranger)
+    unknown.close(linger=0)
+    fixture.connected.remove(unknown)
     fixture.until_subscribed(key("EURUSD"))
     assert received(listener)[0].topic == "tick.EURUSD"
 

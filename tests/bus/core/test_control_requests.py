@@ -145,16 +145,16 @@ def test_each_argument_is_taken_at_its_bounds_and_refused_beyond_them(service, n
     ],
 )
 def test_a_map_that_is_kept_is_plain_and_bounded_in_depth_and_bytes(service, name, most):
-    def told(value):
+    def report(value):
         return {**ENOUGH.get(service, {}), name: value}
 
-    arguments_of(service, told({"a": [None, True, 1.5, "text", -(1 << 63), (1 << 63) - 1, {"b": []}]}))
-    arguments_of(service, told(deep(DEEPEST)))
-    arguments_of(service, told({"a": "x" * (most - 6)}))
-    assert "deeper than 32 levels" in refused(service, told(deep(DEEPEST + 1)))
-    assert f"must have at most {most}" in refused(service, told({"a": "x" * (most - 5)}))
+    arguments_of(service, report({"a": [None, True, 1.5, "text", -(1 << 63), (1 << 63) - 1, {"b": []}]}))
+    arguments_of(service, report(deep(DEEPEST)))
+    arguments_of(service, report({"a": "x" * (most - 6)}))
+    assert "deeper than 32 levels" in refused(service, report(deep(DEEPEST + 1)))
+    assert f"must have at most {most}" in refused(service, report({"a": "x" * (most - 5)}))
     for wrong in (1 << 63, b"bytes", msgspec.msgpack.Ext(5, b"x"), [{1: 2}]):
-        refused(service, told({"a": wrong}))
+        refused(service, report({"a": wrong}))
 
 
 @pytest.mark.parametrize("service", ["hulak.display.create", "hulak.display.update", "hulak.display.day"])

@@ -14,7 +14,7 @@ from hulak.bus.wire.messages import Stamp
 
 def assignment(*workers, displays=0, limit=1000):
     made = DisplayAssignment(limit)
-    made.look(set(workers))
+    made.rebalance(set(workers))
     for number in range(displays):
         made.create(Display(f"d{number}", "EURUSD", {}, 1))
     return made
@@ -37,7 +37,7 @@ def test_each_display_goes_to_the_worker_that_has_fewest():
 def test_displays_that_have_no_worker_get_one_when_one_comes():
     displays = assignment(displays=3)
     assert {row.worker for row in displays.rows.values()} == {None}
-    assert len(displays.look({"a"})) == 3
+    assert len(displays.rebalance({"a"})) == 3
     assert loads(displays) == [("a", 3)]
     assert displays.counters["moved"] == 3
 
@@ -45,7 +45,7 @@ def test_displays_that_have_no_worker_get_one_when_one_comes():
 def test_a_lost_workers_displays_go_to_the_others_and_nothing_else_moves():
     displays = assignment("a", "b", "c", displays=9)
     before = {row.id: (row.worker, row.token) for row in displays.rows.values()}
-    moved = displays.look({"a", "b"})
+    moved = displays.rebalance({"a", "b"})
     assert {row.id for row in moved} == {display for display, (worker, _) in before.items() if worker == "c"}
     assert all(before[row.id] == (row.worker, row.token) for row in displays.rows.values() if row not in moved)
     assert [count for _, count in loads(displays)] in ([4, 5], [5, 4])
@@ -53,7 +53,7 @@ def test_a_lost_workers_displays_go_to_the_others_and_nothing_else_moves():
 
 def test_a_worker_that_comes_gets_its_share_with_as_few_moves_as_possible():
     displays = assignment("a", "b", displays=10)
-    moved = displays.look({"a", "b", "c"})
+    moved = displays.rebalance({"a", "b", "c"})
     assert (len(moved), loads(displays)) == (3, [("a", 4), ("b", 3), ("c", 3)])
 
 
@@ -63,7 +63,7 @@ def test_every_assignment_has_a_token_larger_than_all_before():
     assert tokens == sorted(set(tokens))
     for living in ({"b"}, {"b", "c"}, set(), {"a"}):
         highest = displays.last_token
-        assert all(row.token > highest for row in displays.look(living))
+        assert all(row.token > highest for row in displays.rebalance(living))
 
 
 def test_an_update_has_a_new_token_and_stays_where_it_is():
@@ -77,21 +77,21 @@ def test_an_update_has_a_new_token_and_stays_where_it_is():
 def test_after_a_restart_tokens_go_on_even_if_the_last_ones_were_not_written():
     displays = DisplayAssignment(10)
     displays.restore([Display("d", "X", {}, 1, "a", 5_000_000)], now_us=7)
-    displays.look({"b"})
+    displays.rebalance({"b"})
     assert displays.rows["d"].token > 6_000_000
     displays.restore([Display("d", "X", {}, 1, "a", 5)], now_us=1_800_000_000_000_000)
-    displays.look({"b"})
+    displays.rebalance({"b"})
     assert displays.rows["d"].token > 1_800_000_000_000_000
 
 
 def test_after_a_restart_workers_that_come_back_keep_what_they_have():
     displays = DisplayAssignment(10)
     displays.restore([Display("d", "X", {}, 1, "a", 5), Display("e", "X", {}, 1, "b", 6), Display("f", "X", {}, 1)], now_us=7)
-    assert displays.look(set(), settled=False) == []
-    assert [row.id for row in displays.look({"b"}, settled=False)] == ["f"]
+    assert displays.rebalance(set(), settled=False) == []
+    assert [row.id for row in displays.rebalance({"b"}, settled=False)] == ["f"]
     assert displays.rows["d"].worker == "a"
-    assert [row.id for row in displays.look({"a", "b"}, settled=False)] == []
-    assert [row.id for row in displays.look({"b"}, settled=True)] == ["d"]
+    assert [row.id for row in displays.rebalance({"a", "b"}, settled=False)] == []
+    assert [row.id for row in displays.rebalance({"b"}, settled=True)] == ["d"]
     assert (displays.rows["e"].token, displays.rows["d"].worker) == (6, "b")
 
 
@@ -105,10 +105,10 @@ def test_a_worker_in_the_slot_of_a_former_one_shows_that_it_does_not_come_back()
     displays = DisplayAssignment(10)
     workers = ("display_00/7", "display_00/7", "display_01/8", "display/9", None)
     displays.restore([Display(f"d{at}", "X", {}, 1, worker, 1) for at, worker in enumerate(workers)], 0)
-    changed = displays.look({"display_00/70"}, settled=False, slots={"display_00"})
+    changed = displays.rebalance({"display_00/70"}, settled=False, slots={"display_00"})
     assert [row.id for row in changed] == ["d0", "d1", "d4"]
     assert [displays.rows[display].worker for display in ("d0", "d2", "d3")] == ["display_00/70", "display_01/8", "display/9"]
-    changed = displays.look({"display_00/70", "display_01/80"}, settled=False, slots={"display_00", "display_01"})
+    changed = displays.rebalance({"display_00/70", "display_01/80"}, settled=False, slots={"display_00", "display_01"})
     assert [(row.id, row.worker) for row in changed] == [("d2", "display_01/80")]
 
 
@@ -138,13 +138,13 @@ def test_whatever_comes_and_goes_loads_are_even_and_only_what_must_moves(seed):
                 displays.create(Display(f"d{step}", "EURUSD", {}, 1))
             case 1 if displays.rows:
                 displays.remove([draw.choice(list(displays.rows))])
-                displays.look(workers)
+                displays.rebalance(workers)
             case 2:
                 workers.add(f"w{step}")
-                displays.look(workers)
+                displays.rebalance(workers)
             case 3 if workers:
                 workers.remove(draw.choice(sorted(workers)))
-                displays.look(workers)
+                displays.rebalance(workers)
         counts = list(displays.loads().values())
         assert max(counts, default=0) - min(counts, default=0) <= 1
         for row in displays.rows.values():
@@ -195,7 +195,7 @@ def test_a_worker_that_was_given_up_and_resumes_overwrites_nothing():
     collector = Collector()
     former = collector.token
     collector.take(5)
-    collector.assignment.look({"b"})
+    collector.assignment.rebalance({"b"})
     assert collector.take(6, token=former) == []
     assert (collector.codes(), collector.states.fenced) == ([], 1)  # ignored and counted, but no fault
     assert len(collector.take(1)) == 1

@@ -126,7 +126,7 @@ def test_requests_are_sent_again_to_a_restarted_broker(frontend, new_ids):
 
 
 def test_a_broker_without_its_socket_file_is_found_by_tcp(frontend, monkeypatch):
-    monkeypatch.setattr(requests, "LOOK_ELSEWHERE_S", 0.05)
+    monkeypatch.setattr(requests, "SEARCH_ELSEWHERE_S", 0.05)
     frontend.open(frontend.ipc)
     request = frontend.channel.ask("hulak.stats", {})
     frontend.receive()

@@ -49,7 +49,7 @@ def stats(*more, per_s=250.0):
 
 def drawn(top, width=80, height=24, now=100.0):
     if top.stats is not None:
-        top.verdict = judge(Facts(top.stats, heard_s=now - top.received))
+        top.verdict = judge(Facts(top.stats, stats_age_s=now - top.received))
     out = io.StringIO()
     console = Console(file=out, width=width, height=height, color_system=None, legacy_windows=False, highlight=False)
     console.print(render(top, now, width, height))

@@ -42,10 +42,10 @@ class Venue:
 
 def test_the_age_limit_follows_the_live_configuration():
     """A feed with a limit of an hour leaves its silent venue when the limit is lowered while it reads."""
-    looks = itertools.count()
+    checks = itertools.count()
 
     def stale_s():
-        return 3600.0 if next(looks) < 3 else 0.001
+        return 3600.0 if next(checks) < 3 else 0.001
 
     post = SimpleNamespace(log=structlog.wrap_logger(None, wrapper_class=structlog.make_filtering_bound_logger(50)))
     settings = FeedSettings(heartbeat_stale_s=0.01)
@@ -55,4 +55,4 @@ def test_the_age_limit_follows_the_live_configuration():
 
     why = asyncio.run(asyncio.wait_for(feed._live(Venue(), feed.dialect()), 5))
     assert why.startswith("no data for 0.001 s")
-    assert next(looks) == 4  # one at the start, two of an hour, and the one that ended it
+    assert next(checks) == 4  # one at the start, two of an hour, and the one that ended it

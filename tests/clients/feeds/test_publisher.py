@@ -16,18 +16,18 @@ QUIET = structlog.wrap_logger(None, wrapper_class=structlog.make_filtering_bound
 
 
 class Out:
-    """A socket whose subscription event arrives between two looks of the same turn."""
+    """A socket whose subscription event arrives between two polls of the same turn."""
 
     def __init__(self):
-        self.looks = 0
+        self.polls = 0
         self.events = []
 
     def connect(self, where):
         pass
 
     def poll(self, timeout):
-        self.looks += 1
-        if self.looks == 1:
+        self.polls += 1
+        if self.polls == 1:
             self.events.append(b"\1")  # just behind this look, which does not see it
             return 0
         return len(self.events)

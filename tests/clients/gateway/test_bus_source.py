@@ -14,12 +14,12 @@ def test_ticks_are_loaded_again_when_topics_were_removed(tmp_path):
     def receive(removed):
         source._receive("stats", SimpleNamespace(body={"ticks": {"removed": removed}}))
 
-    assert source.want_ticks(True)
+    assert source.request_ticks(True)
     source.cache.take_ticks([Tick("X", 1.0, 1.1, 5, "x")])
     for removed in (3, 3):
         receive(removed)
-        assert not source.want_ticks(True)
+        assert not source.request_ticks(True)
     assert list(source.cache.ticks) == ["X"]
     receive(4)
-    assert source.want_ticks(True)
-    assert (list(source.cache.ticks), source.want_ticks(True)) == ([], False)
+    assert source.request_ticks(True)
+    assert (list(source.cache.ticks), source.request_ticks(True)) == ([], False)

@@ -64,8 +64,8 @@ def test_what_is_normal_in_a_start_is_a_warning_and_starting_is_told():
 @pytest.mark.parametrize(
     ("facts", "level", "what", "text"),
     [
-        ({"heard_s": 4.0}, Level.WARNING, ["broker_silent"], "no statistics from the broker for 4 s"),
-        ({"heard_s": 9.0}, Level.CRITICAL, ["broker_silent"], "no statistics from the broker for 9 s"),
+        ({"stats_age_s": 4.0}, Level.WARNING, ["broker_silent"], "no statistics from the broker for 4 s"),
+        ({"stats_age_s": 9.0}, Level.CRITICAL, ["broker_silent"], "no statistics from the broker for 9 s"),
         ({"stats": None, "why": "no broker answers"}, Level.CRITICAL, ["broker_silent"], "no broker answers"),
         ({"stats": None, "asked_s": 2.0}, Level.WARNING, ["starting", "broker_silent"], "starting, up 2 s"),
     ],

@@ -216,7 +216,7 @@ def test_a_round_whose_displays_have_left_is_forgotten_and_so_is_what_still_come
     step(world, AT_ONCE)
     assert world.backfills.rows == 2
     del world.rows["x"]
-    world.tell()
+    world.publish_rows()
     begin(world)
     assert (set(world.backfills.running), world.backfills.rows, line().forgotten) == ({"tick.Y\0"}, 0, ["tick.X\0"])
     line().coming = [

@@ -36,7 +36,7 @@ class Pace:
     def turn(self, step_s=0.001):
         self.world.now += step_s
         display_set = self.world.display_set
-        display_set.checkpoints.look(display_set.held, self.world.now, display_set.place)
+        display_set.checkpoints.advance(display_set.held, self.world.now, display_set.place)
 
     def turns(self, seconds):
         until = self.world.now + seconds
@@ -136,10 +136,10 @@ def test_what_is_no_more_is_removed_and_what_was_left_behind_too():
     assert set(world.disk.files) == {"d"}
     world.disk.files["e"] = b"of another worker"
     del world.rows["d"]
-    world.tell()
+    world.publish_rows()
     assert set(world.disk.files) == {"e"}
     del world.rows["e"]
-    world.tell()
+    world.publish_rows()
     assert world.disk.files == {}
 
 
@@ -153,6 +153,6 @@ def test_a_disk_that_takes_nothing_changes_nothing():
     world.tick("X")
     world.give()
     world.now += 100
-    world.display_set.checkpoints.look(world.display_set.held, world.now, world.display_set.place)
+    world.display_set.checkpoints.advance(world.display_set.held, world.now, world.display_set.place)
     assert world.disk.files == {}
     world.check()

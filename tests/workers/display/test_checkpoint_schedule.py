@@ -80,7 +80,7 @@ def test_a_checkpoint_that_is_ahead_of_what_comes_live_lets_live_ticks_pass():
 def refresh(world):
     """Let enough time pass that unchanged displays are written too."""
     world.now += REFRESH_S
-    world.display_set.checkpoints.look(world.display_set.held, world.now, world.display_set.place)
+    world.display_set.checkpoints.advance(world.display_set.held, world.now, world.display_set.place)
 
 
 def test_ticks_of_other_symbols_behind_a_checkpoint_need_not_be_looked_through():

@@ -276,7 +276,7 @@ def test_however_journal_and_live_ticks_interleave_each_tick_is_folded_once_in_o
                 world.assign(f"d{step % 5}", draw.choice("XYZ"), draw.choice(["me", "me", "you"]), first=first)
             case 5 if world.rows:
                 del world.rows[draw.choice(list(world.rows))]
-                world.tell()
+                world.publish_rows()
             case 6:
                 world.begin()
             case 7:

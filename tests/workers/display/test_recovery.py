@@ -100,11 +100,11 @@ def test_dispatch_error_leaves_the_state_due_and_it_goes_out_as_its_newest():
 
 def test_critical_error_moves_the_displays_of_that_worker_and_no_others():
     book = DisplayAssignment(10)
-    book.look({"a", "b"})
+    book.rebalance({"a", "b"})
     for number in range(4):
         book.create(Display(f"d{number}", "X", {}, 1))
     theirs = {row.id: row.token for row in book.rows.values() if row.worker == "b"}
-    book.look({"b"})
+    book.rebalance({"b"})
     assert {row.worker for row in book.rows.values()} == {"b"}
     assert {display: book.rows[display].token for display in theirs} == theirs
 

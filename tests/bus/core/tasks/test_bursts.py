@@ -150,8 +150,8 @@ def test_one_that_is_refused_costs_the_others_nothing_and_is_counted():
 
 def test_results_of_an_unknown_worker_are_late_and_it_gets_one_heartbeat():
     core = dispatcher()
-    [told_it] = core.results(100.0, b"w", [Result(bytes(16), 1, True, None)] * 3)
-    assert told_it.message.known is False
+    [heartbeat] = core.results(100.0, b"w", [Result(bytes(16), 1, True, None)] * 3)
+    assert heartbeat.message.known is False
     assert core.counters["late"] == 3
 
 

@@ -32,8 +32,8 @@ def replay(shelves, topic="ticks", **args):
     return Replay(wanted, shelves.shelves[0], shelves.number, shelves.number)
 
 
-def turns(replays, count, now=0.0, who=reads):
-    return [turn for _ in range(count) for turn in replays.turn(now, who)]
+def turns(replays, count, now=0.0, reading=reads):
+    return [turn for _ in range(count) for turn in replays.turn(now, reading)]
 
 
 def rows(results):
@@ -104,14 +104,14 @@ def test_a_client_that_does_not_read_waits_and_costs_the_others_nothing():
     replays.begin(b"well", b"2", replay(shelves, to=2), 0.0)
     stuck = {b"stuck"}
 
-    def who(address):
+    def reading(address):
         return address not in stuck
 
-    assert rows(turns(replays, 3, 0.0, who)) == [(b"2", 1), (b"2", 2)]
+    assert rows(turns(replays, 3, 0.0, reading)) == [(b"2", 1), (b"2", 2)]
     assert replays.next_due() == pytest.approx(WAITS_S)
-    assert turns(replays, 1, 1.0, who) == []
+    assert turns(replays, 1, 1.0, reading) == []
     stuck.clear()
-    assert len({number for _, number in rows(turns(replays, 100, 2.0, who))}) == 3000
+    assert len({number for _, number in rows(turns(replays, 100, 2.0, reading))}) == 3000
 
 
 def test_a_client_that_reads_nothing_for_long_loses_its_replays():

@@ -87,8 +87,8 @@ def test_a_message_without_subscribers_is_numbered_and_kept_but_not_returned():
 
 def test_the_nul_ends_a_topic_so_that_one_symbol_does_not_catch_a_longer_one():
     exact, prefix = topics(EUR), topics(EUR[:-1])
-    assert (exact.wants(EUR), exact.wants(EURX)) == (True, False)
-    assert (prefix.wants(EUR), prefix.wants(EURX)) == (True, True)
+    assert (exact.is_wanted(EUR), exact.is_wanted(EURX)) == (True, False)
+    assert (prefix.is_wanted(EUR), prefix.is_wanted(EURX)) == (True, True)
 
 
 def test_each_subscription_counts_and_the_last_one_that_goes_ends_the_wish():
@@ -107,7 +107,7 @@ def test_forgetting_subscriptions_makes_nothing_wanted_and_keeps_the_numbers():
     some = topics(b"")
     some.publish(EUR, b"\x80", 5)
     some.forget_subscriptions()
-    assert (some.wants(EUR), some.logs[EUR].wanted, some.ticks_wanted) == (False, False, False)
+    assert (some.is_wanted(EUR), some.logs[EUR].wanted, some.ticks_wanted) == (False, False, False)
     some.subscribe(EUR)
     assert decode_publication(some.publish(EUR, b"\x80", 6)).stamp.sequence == 2
 
@@ -164,18 +164,18 @@ def test_whatever_the_order_a_topic_is_wanted_exactly_if_a_subscription_covers_i
         elif name == "forget_subscriptions":
             prefixes.clear()
         for key in (TICKS, b"tick.EURUSD\0", *some.logs):
-            assert some.wants(key) == any(key.startswith(prefix) for prefix in prefixes)
-        assert {key: log.wanted for key, log in some.logs.items()} == {key: some.wants(key) for key in some.logs}
-        assert (some.ticks_wanted, some.subscriptions.count) == (some.wants(TICKS), len(prefixes))
+            assert some.is_wanted(key) == any(key.startswith(prefix) for prefix in prefixes)
+        assert {key: log.wanted for key, log in some.logs.items()} == {key: some.is_wanted(key) for key in some.logs}
+        assert (some.ticks_wanted, some.subscriptions.count) == (some.is_wanted(TICKS), len(prefixes))
 
 
 class Untouchable(dict):
     """Topics that count lookups, and that must not be iterated."""
 
-    looked = 0
+    read = 0
 
     def __getitem__(self, key):
-        self.looked += 1
+        self.read += 1
         return super().__getitem__(key)
 
     def values(self):
@@ -190,11 +190,11 @@ def test_a_subscription_looks_up_only_the_topics_that_it_covers():
         some.log(b"tick.S%04d\0" % number)
     some.logs = Untouchable(some.logs)
     for prefix, covered in ((b"tick.S0007\0", 1), (b"tick.S001", 10), (b"tick.NEVER\0", 0), (b"z", 0), (b"config.", 0)):
-        some.logs.looked = 0
+        some.logs.read = 0
         some.subscribe(prefix)
         some.welcome(prefix, 9)
         some.unsubscribe(prefix)
-        assert some.logs.looked <= 3 * covered, prefix
+        assert some.logs.read <= 3 * covered, prefix
 
 
 # Welcome of a new subscriber

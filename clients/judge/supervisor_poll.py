@@ -10,7 +10,7 @@ from hulak.bus.process.supervisor_rpc import Unreached, list_processes
 POLL_S = 2.0  # between two queries; each wakes supervisord
 
 
-class Lookout:
+class SupervisorPoll:
     """The processes of supervisord; a context manager.
 
     Args:
@@ -21,7 +21,7 @@ class Lookout:
         self.rows: Sequence[Mapping[str, Any]] = ()  # as `list_processes`; replaced as a whole
         self._home = home
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="lookout", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="supervisor-poll", daemon=True)
 
     def __enter__(self) -> Self:
         self.poll()

@@ -22,19 +22,19 @@ FORBIDDEN = {
 MEASURES = {"benchmarks/displays.py": "workers.display"}  # a computation needs no process to be measured in
 STARTS_THINGS = ("clients/cli/", "benchmarks/tasks/apps/")  # the command line, and what workers load, may import what they start
 
-FOR_EVERYBODY = {"errors", "version", "backoff", "histogram"}
+SHARED = {"errors", "version", "backoff", "histogram"}
 MAY = {  # room of `bus` -> what of `bus` it may import, beside itself
-    **{module: {"errors"} for module in FOR_EVERYBODY},
+    **{module: {"errors"} for module in SHARED},
     "wire": {"errors"},
     "live_config": {"errors", "wire"},
-    "core": {*FOR_EVERYBODY, "wire", "live_config"},
-    "process": {*FOR_EVERYBODY, "wire", "live_config"},
-    "subscriber": {*FOR_EVERYBODY, "wire", "process"},
-    "broker": {*FOR_EVERYBODY, "wire", "live_config", "core", "process"},
-    "__main__": {*FOR_EVERYBODY, "process", "broker"},
+    "core": {*SHARED, "wire", "live_config"},
+    "process": {*SHARED, "wire", "live_config"},
+    "subscriber": {*SHARED, "wire", "process"},
+    "broker": {*SHARED, "wire", "live_config", "core", "process"},
+    "__main__": {*SHARED, "process", "broker"},
 }
 OF_THE_BROKER = ("bus.core.", "bus.broker.")  # and of no other room, except:
-LOOKS_INTO_THE_BROKER = {
+MAY_IMPORT_THE_BROKER = {
     "clients/cli/journal.py": ("bus.core.journal.", "bus.broker.storage."),  # reads its files where no broker runs
     "clients/cli/task_load.py": ("bus.broker.loop.",),  # starts a separate broker, to measure it
     "benchmarks/": OF_THE_BROKER,  # measures it from inside
@@ -46,7 +46,7 @@ PURE = (
     "bus/live_config/",
     "bus/core/",
     "workers/display/quantities/",
-    *(f"bus/{module}.py" for module in FOR_EVERYBODY),
+    *(f"bus/{module}.py" for module in SHARED),
 )
 CALM = {"bisect", "collections", "dataclasses", "enum", "functools", "heapq", "itertools", "math", "operator", "typing"}
 CALM |= {"array", "decimal", "fractions", "datetime", "difflib", "email", "re", "reprlib"}  # numbers and texts
@@ -84,7 +84,7 @@ def across_rooms(name, imports):
     if name.startswith("bus/"):
         room = name.split("/")[1].removesuffix(".py")
         return [module for module in ours if module.split(".")[1] not in {room, *MAY[room]}]
-    allowed = next((rooms for place, rooms in LOOKS_INTO_THE_BROKER.items() if name.startswith(place)), ())
+    allowed = next((rooms for place, rooms in MAY_IMPORT_THE_BROKER.items() if name.startswith(place)), ())
     return [
         module for module in ours if f"{module}.".startswith(OF_THE_BROKER) and not f"{module}.".startswith(allowed or ("-",))
     ]
@@ -160,7 +160,7 @@ def test_an_import_within_the_rooms_is_let_through(name, source):
     assert forbidden_imports(name, source) == []
 
 
-def test_every_room_of_the_bus_has_its_rule_and_whoever_opens_it_sees_eleven_entries():
+def test_every_package_of_the_bus_has_an_import_rule_and_the_bus_has_eleven_entries():
     entries = {path.name for path in (ROOT / "bus").iterdir()} - {"__init__.py", "__main__.py", "__pycache__", "py.typed"}
     rooms = {name.removesuffix(".py") for name in entries} - {"PROTOCOL.md"}
     assert rooms == set(MAY) - {"__main__"}
@@ -168,7 +168,7 @@ def test_every_room_of_the_bus_has_its_rule_and_whoever_opens_it_sees_eleven_ent
 
 
 @pytest.mark.parametrize("name", [name for name in FILES if name.endswith("__init__.py") and not name.startswith("benchmarks/")])
-def test_a_room_says_what_lives_there_who_may_enter_and_where_to_start(name):
+def test_a_packages_docstring_lists_its_contents_its_importers_and_where_to_start(name):
     text = (ast.get_docstring(ast.parse((ROOT / name).read_text(encoding="utf-8"))) or "").splitlines()
     assert len(text) == 3
     assert text[1].startswith("Imported by ")

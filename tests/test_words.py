@@ -69,6 +69,19 @@ VERBS = {  # first word of a docstring -> verbs to use instead
     "Note": "Record",
 }
 NAMES = {"one", "told", "found", "said", "mine", "left"}  # names of variables that name no thing
+IDIOM = {  # words of the names of functions, classes, attributes, parameters and tests -> words to use instead
+    r"un?heard|hear[sd]?|hearing": "receive, received, last_sequence, heartbeat",
+    r"tells?|told|telling": "report, send, publish, log",
+    r"look(?!_(?:back|ahead(?:_s)?|s)\b|s_(?:up|like))(?:s|ed|ing)?|lookout": "poll, check, read, search",
+    r"says?|said|saying": "send, print, log, return",
+    r"(?<!not_)know|think|farewell": "set, goodbye, disconnect",
+    r"patien(?:t|tly|ce)": "timeout_s, retrying",
+    r"wants?|speaks?": "request, need, is_wanted",
+    r"asleep|awake|sick|deaf": "blocked, idle, running, degraded",
+    r"strangers?|witness|mishap": "unknown peer, fault",
+    r"who|whom|whoever|(?:some|any|every|no)body": "the process, the client, none",
+    r"anew|borne|in_vain|for_ever|let_go|of_its_own|of_their_own": "again, ignored, removed, separate",
+}
 SPELLING = {  # American -> British; names in code are the libraries' own
     "license": "licence",
     "color": "colour",
@@ -116,6 +129,7 @@ SPELLING = {  # American -> British; names in code are the libraries' own
 }
 CODE = re.compile(r"``.+?``|`[^`\n]*`|https?://\S+|\{[^{}]*\}")  # code spans, addresses and fields hold names, no prose
 BANNED = [(re.compile(rf"\b(?:{pattern})\b", re.IGNORECASE), use) for pattern, use in FORBIDDEN.items()]
+NAMED = [(re.compile(rf"(?<![a-z])(?:{pattern})(?![a-z])"), use) for pattern, use in IDIOM.items()]
 SPELT = re.compile(rf"\b({'|'.join(SPELLING)})\b", re.IGNORECASE)
 
 
@@ -198,6 +212,20 @@ def names_of(source):
             yield node.lineno, node.arg
 
 
+def idiom_of(source):
+    """Yield (line, name, words to use instead) of each name that the tree defines and that contains a word of `IDIOM`."""
+    for node in ast.walk(ast.parse(source)):
+        match node:
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name) | ast.arg(arg=name):
+                pass
+            case ast.Attribute(attr=name, ctx=ast.Store()) | ast.Name(id=name, ctx=ast.Store()):
+                pass
+            case _:
+                continue
+        words = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
+        yield from ((node.lineno, name, use) for pattern, use in NAMED if pattern.search(words))
+
+
 def faults_in(name, source):
     """List "file:line: word: words to use instead" of a file."""
     suffix = Path(name).suffix
@@ -219,6 +247,7 @@ def faults_in(name, source):
         faults += [
             (line, f"{word} (name of a variable)", "a noun: message, row, result, item") for line, word in names_of(source)
         ]
+        faults += [(line, f"{word} (name)", use) for line, word, use in idiom_of(source)]
     return [f"{name}:{line}: {word}: {use}" for line, word, use in sorted(faults)]
 
 

@@ -35,7 +35,7 @@ from hulak.bus.core.control_arguments import (
 from hulak.bus.core.display_assignment import check_init
 from hulak.bus.errors import ProtocolError
 from hulak.bus.wire.codec import NUL, check_topic
-from hulak.bus.wire.replay_range import ALL, FOR_EVER, ReplayRange
+from hulak.bus.wire.replay_range import ALL, FOREVER, ReplayRange
 from hulak.bus.wire.report_values import check_reported
 
 
@@ -55,9 +55,9 @@ class ReplayArguments(Arguments, frozen=True):
 
     topic: TopicOrPrefix
     first: NaturalNumber = field(name="from", default=1)
-    last: NaturalNumber = field(name="to", default=FOR_EVER)
+    last: NaturalNumber = field(name="to", default=FOREVER)
     since_ns: NaturalNumber = 0
-    until_ns: NaturalNumber = FOR_EVER
+    until_ns: NaturalNumber = FOREVER
     epoch: UnsignedInteger | None = None
     parts: Boolean = True  # false: no PARTs, all ticks are in the REPLY
 

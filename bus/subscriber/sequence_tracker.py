@@ -218,7 +218,9 @@ class SequenceTracker:
             return [Ask(further, self.upto)]  # maybe below the expected number, while the beginning of an epoch is searched
         out: list[TrackerOutput] = []
         if self.known < self.expected:  # replayed in the search, and not there
-            out.append(Gap(self.known, self.expected - 1, f"the journal does not show whether epoch {self.epoch} uses them again"))
+            out.append(
+                Gap(self.known, self.expected - 1, f"the journal does not show whether epoch {self.epoch} uses them again")
+            )
         if self.expected <= self.upto:
             out.append(self._lose(self.upto, "the journal does not have them"))
         return out + self._catch_up()

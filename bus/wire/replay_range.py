@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from hulak.bus.wire.codec import NUL
 
 ALL = b"ticks"
-FOR_EVER = (1 << 63) - 1
+FOREVER = (1 << 63) - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +17,7 @@ class ReplayRange:
     first: int
     last: int
     since_ns: int = 0
-    until_ns: int = FOR_EVER
+    until_ns: int = FOREVER
     epoch: int = 0  # the epoch that number `first` - 1 must have; 0: any
     parts: bool = True  # false: all rows are in the summary
 

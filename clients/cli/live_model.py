@@ -51,8 +51,8 @@ class Snapshot:
     first_task: bool  # a NEPSE task of this view has succeeded
     last_task: str  # result of the last NEPSE task; empty before the first
     wanted_symbols: int  # symbols with ticks that a complete start has; 0 without a feed
-    wants_task: bool  # a complete start has a first NEPSE task
-    wants_displays: bool  # a complete start has displays, each with a worker
+    expects_task: bool  # a complete start has a first NEPSE task
+    expects_displays: bool  # a complete start has displays, each with a worker
     page: str  # address of the page; empty: none
     verdict: Verdict  # health of all processes
     silent: Mapping[int, str]  # pid -> "hangs 12 s" of each process that is late, hangs or has an unknown state
@@ -96,10 +96,10 @@ class Snapshot:
             return "a worker"
         if self.symbols < self.wanted_symbols:
             return f"symbols to tick, {self.symbols} of {self.wanted_symbols}"
-        if self.wants_task and not self.first_task:
+        if self.expects_task and not self.first_task:
             return "the first NEPSE task"
         total, assigned = self.displays
-        return f"displays, {assigned} of {total or 'some'}" if self.wants_displays and not 0 < total == assigned else ""
+        return f"displays, {assigned} of {total or 'some'}" if self.expects_displays and not 0 < total == assigned else ""
 
     def standing(self) -> str:
         """Return a summary of the start: "1 worker, 28 symbols ticking, first NEPSE task done"."""
@@ -120,20 +120,20 @@ class LiveModel:
     Args:
         started: monotonic seconds.
         wanted_symbols: as in `Snapshot`.
-        wants_task: as in `Snapshot`.
-        wants_displays: as in `Snapshot`.
+        expects_task: as in `Snapshot`.
+        expects_displays: as in `Snapshot`.
         page: as in `Snapshot`.
-        wants_feed: setting feed.url is not empty.
+        expects_feed: setting feed.url is not empty.
         min_workers: setting scaling.min_workers.
         limits: limits of the quantities.
     """
 
     started: float
     wanted_symbols: int = 0
-    wants_task: bool = False
-    wants_displays: bool = False
+    expects_task: bool = False
+    expects_displays: bool = False
     page: str = ""
-    wants_feed: bool = False
+    expects_feed: bool = False
     min_workers: int = 1
     limits: Mapping[str, Limit] = field(default_factory=lambda: LIMITS)
     supervised: Sequence[Mapping[str, Any]] = ()  # as `bus.process.supervisor_rpc.list_processes`
@@ -186,7 +186,7 @@ class LiveModel:
             stats_age_s=silent_s,
             asked_s=now - self.started,
             supervised=self.supervised,
-            wants_feed=self.wants_feed,
+            expects_feed=self.expects_feed,
             min_workers=self.min_workers,
         )
         return Snapshot(
@@ -200,8 +200,8 @@ class LiveModel:
             first_task=self.first_task,
             last_task=self.last_task,
             wanted_symbols=self.wanted_symbols,
-            wants_task=self.wants_task,
-            wants_displays=self.wants_displays,
+            expects_task=self.expects_task,
+            expects_displays=self.expects_displays,
             page=self.page,
             verdict=judge(facts, self.limits),
             silent={} if self.stats is None else _silent(self.stats, silent_s),

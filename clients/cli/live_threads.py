@@ -61,7 +61,7 @@ class LiveThreads:
             demo,
             bool(shown),
             page=settings.gateway.url,
-            wants_feed=bool(settings.feed.url),
+            expects_feed=bool(settings.feed.url),
             min_workers=settings.scaling.min_workers,
             limits=limits_of(settings),
         )

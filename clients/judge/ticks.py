@@ -47,7 +47,7 @@ def wanted_feeds(facts: Facts) -> int:
     if facts.feeds is not None:
         return facts.feeds
     is_supervised = any(row["name"] == FEED and (row["state"] != "stopped" or row.get("started")) for row in facts.supervised)
-    return int(facts.wants_feed or is_supervised)
+    return int(facts.expects_feed or is_supervised)
 
 
 def data_age_s(row: Mapping[str, Any]) -> float | None:

@@ -25,7 +25,7 @@ def ticks_of(home):
     return ticks
 
 
-def test_ticks_are_numbered_without_a_hole_and_the_rare_symbol_is_where_it_was_said_to_be(tmp_path):
+def test_ticks_are_numbered_without_a_hole_and_the_rare_symbol_is_at_its_stated_numbers(tmp_path):
     made = bulk.fill(tmp_path, SMALL, SIZE, rare_every=1000)
     ticks = ticks_of(tmp_path)
     assert [number for number, _, _ in ticks] == list(range(1, made.ticks + 1))

@@ -38,7 +38,7 @@ def test_a_watch_ends_with_the_last_display_that_is_live():
 
 
 @pytest.mark.parametrize("late", [{"after_ns": -(10**12)}, {"after_ns": 10**12, "catching_up": True}])
-def test_a_watch_whose_displays_do_not_come_says_how_many(late):
+def test_a_watch_whose_displays_are_missing_reports_how_many(late):
     live = [state(number, after_ns=10**12) for number in range(1, DISPLAYS)]
     with pytest.raises(BenchmarkError, match=f"1 of {DISPLAYS} displays are not live within 0.01 s"):
         Watch(States(*live, state(0, **late))).wait(0.01)

@@ -47,7 +47,7 @@ def test_what_was_given_up_is_named_and_left_out_of_the_fit():
     assert "| 10,000 | - |" in markdown_of(result)
 
 
-def test_the_last_row_says_the_exponent_and_the_linear_one():
+def test_the_last_row_has_the_exponent_and_the_linear_one():
     assert markdown_of(table(lambda n: 0.01 * n)).splitlines()[-1] == "| exponent (linear) | +1.00 (1) |"
 
 

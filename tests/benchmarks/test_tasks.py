@@ -67,7 +67,7 @@ def test_what_is_wrong_or_missing_is_counted_and_the_rest_goes_on():
     assert (driver.counts.right, driver.counts.wrong) == (len(took) - 1, 1)
 
 
-def test_the_tally_tells_what_was_done_never_once_or_more_often(tmp_path, monkeypatch):
+def test_the_tally_counts_tasks_done_never_once_or_more_often(tmp_path, monkeypatch):
     path = tmp_path / "tally"
     work.make_tally(path)
     monkeypatch.setenv(work.PLACE, str(path))

@@ -54,7 +54,7 @@ def test_a_malformed_tick_holds_its_numbers_place():
     assert (given(subject), subject.malformed) == ([(1, [None, 2.0])], 1)
 
 
-def test_other_topics_come_as_events_and_heartbeats_tell_their_last_numbers():
+def test_other_topics_come_as_events_and_heartbeats_have_their_last_numbers():
     subject = router()
     heartbeat = {"ticks": 0, "topics": {"displays": 3, "tick.X": 9}}
     subject.take(

@@ -43,7 +43,7 @@ class Home:
         expected = self.undamaged()
         fixture = JournalFixture(self.folder, self.boot, self.now_ns, self.boottime_s, **SETTINGS)
         assert fixture.journal.degraded == ""
-        self.look(fixture, expected)
+        self.check(fixture, expected)
         with monkeypatch.context() as patch:
             disk = Disk(patch, fixture.journal)
             for _ in range(self.draw.randrange(8)):
@@ -73,7 +73,7 @@ class Home:
             assert self.numbers.setdefault((epoch, number), frame) == frame, "a number was used twice"
             assert self.sequences.setdefault((epoch, key, sequence), frame) == frame, "a sequence was used twice"
 
-    def look(self, fixture, expected):
+    def check(self, fixture, expected):
         """Compare the ticks that can be read with the undamaged ones, and with all that were ever published."""
         readable = set()
         for segment in fixture.journal.segments:

@@ -175,7 +175,7 @@ def test_a_part_of_a_beat_that_fails_does_not_prevent_the_others(monkeypatch):
             broker.bus.dispatcher.ready(0.0, name, Ready("odd", name.decode(), 1))
         lost, put = broker.bus.dispatcher.lost, []
         monkeypatch.setattr(
-            broker.bus.dispatcher, "lost", lambda now, who, why: broken() if who == b"\0b" else lost(now, who, why)
+            broker.bus.dispatcher, "lost", lambda now, sender, why: broken() if sender == b"\0b" else lost(now, sender, why)
         )
         monkeypatch.setattr(broker.outbox, "put", lambda effects: put.extend(effects) or [])
         broker.beat_due = broker.bus.stats_due = 0.0

@@ -87,7 +87,7 @@ def test_messages_in_a_heartbeat_during_a_repair_are_requested_after_it():
     assert tracker.replay_ended(None) == [Ask(7, 9)]
 
 
-def test_a_replay_in_several_answers_is_requested_again_from_where_the_broker_says():
+def test_a_replay_in_several_answers_continues_at_the_position_that_the_broker_returns():
     tracker = live(4)
     tracker.live(chunk(100))
     tracker.replayed(rows(5, 40))

@@ -48,7 +48,7 @@ def trickle(receiver, wakes):
         assert receiver.receive(), "the one that is there comes at once"
 
 
-def test_while_one_message_comes_at_a_time_few_looks_are_in_vain(receiver):
+def test_while_one_message_comes_at_a_time_few_polls_find_nothing(receiver):
     trickle(receiver, TRICKLE)
     assert receiver.router.given == [1] * TRICKLE
     assert receiver._socket.vain <= TRICKLE // (GROWS_AFTER + 1)
@@ -74,6 +74,6 @@ def test_no_more_bytes_are_taken_in_at_a_time_than_a_processors_cache_has_room_f
     assert receiver.router.given == [4]
 
 
-def test_nothing_there_is_no_message_and_costs_one_look(receiver):
+def test_without_a_message_a_receive_costs_one_poll(receiver):
     assert not receiver.receive()
     assert (receiver.router.given, receiver._socket.vain) == ([], 1)

@@ -57,7 +57,7 @@ def test_nothing_is_lost_when_the_broker_is_killed_on_the_way():
         assert [tick["bid"] for tick in journalled(local_bus, "X")] == list(range(1, 50))
 
 
-def test_what_a_tick_says_of_itself():
+def test_a_tick_is_described_by_its_fields():
     with LocalBus() as local_bus:
         local_bus.start_broker()
         moment = datetime(2026, 11, 29, 12, tzinfo=UTC)
@@ -150,7 +150,7 @@ def test_a_call_that_waits_leaves_the_others_alone():
             assert not waiting.is_alive()
 
 
-def test_a_forked_process_is_told_to_make_a_feed_of_its_own():
+def test_a_forked_process_gets_an_error_that_it_needs_a_separate_feed():
     with LocalBus() as local_bus:
         local_bus.start_broker()
         with feed_of(local_bus) as feed:
@@ -184,7 +184,7 @@ def test_a_feed_whose_thread_ends_reports_why():
         feed.close()
 
 
-def test_without_a_broker_the_feed_says_so_and_is_closed():
+def test_without_a_broker_the_feed_raises_an_error_and_is_closed():
     with LocalBus() as local_bus, pytest.raises(BusTimeout, match=r"no broker accepted ticks at tcp://.* within 0\.1 s"):
         feed_of(local_bus, timeout_s=0.1).open()
 

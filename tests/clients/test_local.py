@@ -36,7 +36,7 @@ def test_a_script_has_a_bus_with_a_pool_and_leaves_nothing_behind(caplog):
 
 
 @pytest.mark.timeout(120)
-def test_a_pool_that_does_not_come_is_told_with_what_the_logs_say_and_all_is_ended(tmp_path):
+def test_a_pool_that_does_not_start_is_reported_with_its_log_lines_and_all_is_ended(tmp_path):
     bus = LocalBus(min_workers=2, home=tmp_path / "home", timeout_s=0.0)
     with pytest.raises(BusTimeout, match=r"\d of 2 workers were ready within 0 s; "):
         bus.start()

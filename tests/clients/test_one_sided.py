@@ -53,7 +53,7 @@ def test_front_ends_of_the_fx_backend_get_the_side_there_is_and_its_price():
     assert message["price"] == 2.5
 
 
-def test_the_turn_cache_of_the_fx_gateway_makes_no_bars_of_what_has_no_bid_and_tells_no_tick_without_a_side():
+def test_the_turn_cache_of_the_fx_gateway_makes_no_bars_without_a_bid_and_sends_no_one_sided_tick():
     figures = turn_cache.TurnCache(state_cache.StateCache(), lambda: NOW_MS)
     candles = figures.follow(("X", "1m"))
     figures.cache.take_ticks(TICKS)

@@ -24,7 +24,7 @@ def node():
     return path
 
 
-def test_the_pure_modules_hold_what_their_tests_say():
+def test_the_pure_modules_are_the_expected_ones():
     tests = sorted(map(str, (ROOT / "tests" / "clients" / "web").glob("*.test.mjs")))
     done = subprocess.run([node(), "--test", *tests], check=False, capture_output=True, text=True, cwd=ROOT, timeout=100)
     assert done.returncode == 0, done.stdout[-6000:]
@@ -34,7 +34,7 @@ def test_the_pure_modules_hold_what_their_tests_say():
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
-def test_a_file_is_short_and_wants_nothing_from_elsewhere(path):
+def test_a_file_is_short_and_loads_nothing_from_elsewhere(path):
     text = path.read_text()
     assert text.count("\n") < 300
     assert not re.search(r"(https?:)?//[\w.-]+\.\w|@import|url\(", re.sub(r"^\s*(//|/?\*).*$", "", text, flags=re.MULTILINE))

@@ -134,7 +134,7 @@ def test_a_phone_shows_it_without_scrolling_sideways(chrome, gateway, width):
         assert drawn < 30 * DISPLAYS, "displays outside the screen are not drawn"
 
 
-def test_pictures_that_get_no_ticks_say_how_old_they_are(chrome):
+def test_displays_without_ticks_show_their_age(chrome):
     with FakeGateway("--displays", 3, "--rate", 100, "--stale", 2) as gateway, opened(chrome, gateway.url) as (page, _):
         live(page, 3)
         gateway.process.send_signal(signal.SIGUSR1)
@@ -145,7 +145,7 @@ def test_pictures_that_get_no_ticks_say_how_old_they_are(chrome):
         until(page, "document.querySelectorAll('.card.late').length === 0")
 
 
-def test_a_page_without_its_gateway_says_so_and_goes_on_by_itself(chrome):
+def test_a_page_without_its_gateway_shows_it_and_reconnects_by_itself(chrome):
     with FakeGateway("--displays", 3, "--rate", 100) as gateway, opened(chrome, gateway.url) as (page, _):
         live(page, 3)
         gateway.kill()

@@ -220,7 +220,7 @@ def test_an_index_graph_begins_with_three_equal_points_and_ends_with_the_index_o
     assert points[-1][1] == main[58]["currentValue"]
 
 
-def test_a_closed_market_tells_brokers_and_closing_prices_and_an_open_one_does_not(papers):
+def test_a_closed_market_has_brokers_and_closing_prices_and_an_open_one_does_not(papers):
     now, later = (papers.floor_sheet({}, time_s)["floorsheets"]["content"][0] for time_s in (NOON, EVENING))
     assert now["buyerMemberId"] is None
     assert isinstance(later["buyerMemberId"], str)

@@ -187,7 +187,7 @@ def test_a_rate_that_is_raised_meanwhile_ends_the_waiting_for_the_slow_one(excha
     assert sum(slept) == pytest.approx(0.5, rel=1e-4)
 
 
-def test_a_port_where_nobody_listens_is_a_network_failure():
+def test_a_port_without_a_listener_is_a_network_failure():
     fetch = HttpFetch(Settings(f"http://127.0.0.1:{free_port()}"))
     with pytest.raises(TaskFailed, match=r"nepse\.base_url") as caught:
         fetch(HttpRequest("GET", "/"))

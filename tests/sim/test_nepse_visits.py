@@ -42,7 +42,7 @@ def test_a_visitor_that_comes_too_often_is_refused_and_others_are_not():
     assert len(visits.log) == 6
 
 
-def test_mishaps_come_as_often_as_wanted_of_every_kind_and_the_same_with_the_same_seed():
+def test_faults_of_every_kind_have_the_set_rate_and_repeat_with_the_same_seed():
     ended = []
     drawn = [FaultInjection(0.25, (), 3, lambda: ended.append(1)) for _ in range(2)]
     first, second = ([injection.draw() for _ in range(4000)] for injection in drawn)

@@ -234,9 +234,9 @@ def test_a_client_that_does_not_read_is_closed_and_the_others_get_everything():
 
     async def story():
         async with await serve_venue("127.0.0.1", 0, Playback(quotes), buffer_bytes=65_536) as venue:
-            deaf = narrow_socket(venue)
+            stalled = narrow_socket(venue)
             path = "/stream?streams=!bookTicker"
-            async with client(venue, path, sock=deaf, max_queue=1) as slow, client(venue, path) as quick:
+            async with client(venue, path, sock=stalled, max_queue=1) as slow, client(venue, path) as quick:
                 last = 0
                 while last < count:
                     last = json.loads(await quick.recv())["data"]["u"]

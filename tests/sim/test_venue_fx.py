@@ -60,7 +60,7 @@ def test_a_client_is_greeted_asks_and_gets_what_it_asked_for():
     run(story, heartbeat_s=0.05)
 
 
-def test_a_quiet_venue_only_says_that_it_is_there():
+def test_a_quiet_venue_sends_heartbeats_only():
     async def story(venue, connection):
         venue.quiet = True
         await connection.send(FxBackend().subscribe_messages(["EURUSD"])[0])
@@ -89,7 +89,7 @@ def test_a_venue_that_hangs_does_not_even_answer_a_ping():
     run(story, heartbeat_s=0.02)
 
 
-def test_a_venue_can_drop_everybody():
+def test_a_venue_can_drop_all_connections():
     async def story(venue, connection):
         venue.drop()
         await connection.wait_closed()

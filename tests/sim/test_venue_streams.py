@@ -27,7 +27,7 @@ EURUSD = Quote("EURUSD", 1.08, 1.0801, 0.0, 5)
         ("/json?symbols=EURUSD,GBPUSD", Form.JSON, "eurusd@bookTicker", None),
     ],
 )
-def test_the_path_says_the_form_and_the_symbols(target, form, euro, yen):
+def test_the_path_has_the_form_and_the_symbols(target, form, euro, yen):
     client = client_of(target)
     assert (client.form, client.stream_of("EURUSD"), client.stream_of("USDJPY")) == (form, euro, yen)
 

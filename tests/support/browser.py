@@ -14,7 +14,7 @@ from waiting import eventually
 WITHIN_S = 30
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 ROOT = Path(__file__).resolve().parents[2]
-TELL_VIOLATIONS = """addEventListener('securitypolicyviolation', (event) => {
+COLLECT_VIOLATIONS = """addEventListener('securitypolicyviolation', (event) => {
   console.error(`policy: ${event.violatedDirective} ${event.blockedURI}`);
 })"""
 
@@ -45,7 +45,7 @@ def opened(running, url, *, width=1600, height=1000, scheme="light", **more):
     page, complaints = context.new_page(), []
     page.on("console", lambda message: complaints.append(message.text) if message.type in {"error", "warning"} else None)
     page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.add_init_script(TELL_VIOLATIONS)
+    page.add_init_script(COLLECT_VIOLATIONS)
     page.goto(url)
     yield page, complaints
     context.close()

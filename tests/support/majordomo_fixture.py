@@ -10,7 +10,7 @@ from hulak.bus.errors import ProtocolError
 
 ID = bytes.fromhex("101112131415161718191a1b1c1d1e1f")
 GIVEN = ID + b"\0\0\0\1"  # the client's address as a worker gets it: the task and the attempt
-WHO = b"\0\1\2\3\4"
+SENDER = b"\0\1\2\3\4"
 C, W = b"MDPC02", b"MDPW02"
 LIMIT = 1000
 
@@ -30,7 +30,7 @@ class MajordomoFixture:
         messages = [effect for effect in effects if isinstance(effect, ToClient | ToWorker)]
         return [parts for message in messages for parts in self.peers.encode(message.identity, message.message)]
 
-    def worker(self, *rest, sender=WHO):
+    def worker(self, *rest, sender=SENDER):
         parts = [sender, W, *rest]
         try:
             return self.sent(self.peers.command(self.now, parts))

@@ -32,7 +32,7 @@ class MajordomoWorker:
         self.socket.connect(self.endpoint)
         self.send(b"\x01", self.service)
         self.work = None
-        self.heard = time.monotonic()
+        self.received = time.monotonic()
 
     def send(self, command, *frames):
         """Send a command; each counts as a heartbeat."""
@@ -48,10 +48,10 @@ class MajordomoWorker:
             self.send(b"\x04", client, b"", *body, str(os.getpid()).encode())
         if now >= self.beat:
             self.send(b"\x05")
-        if now - self.heard > LIVENESS * HEARTBEAT_S:
+        if now - self.received > LIVENESS * HEARTBEAT_S:
             self.connect()
         if self.socket.poll(20):
-            self.heard = time.monotonic()
+            self.received = time.monotonic()
             self.take(self.socket.recv_multipart())
 
     def take(self, message):

@@ -180,22 +180,22 @@ def test_the_methods_can_be_awaited(served):
 def test_the_commands_create_show_watch_and_remove(served):
     local_bus, displays = served
 
-    def said(*words):
+    def output(*words):
         process = local_bus.hulak("displays", *words, out=subprocess.PIPE)
         out, _ = process.communicate(timeout=30)
         assert process.returncode == 0, process.log.read_text()
         return out.decode()
 
-    assert said("create", "xauusd", "--display", "gold", "--init", "digits=3", "--set", "states_per_s=5").strip() == "gold"
-    assert json.loads(said("watch", "gold", "--count", "1", "--json"))["digits"] == 3
-    rows = {row["display"]: row for row in json.loads(said("ls", "--json"))}
+    assert output("create", "xauusd", "--display", "gold", "--init", "digits=3", "--set", "states_per_s=5").strip() == "gold"
+    assert json.loads(output("watch", "gold", "--count", "1", "--json"))["digits"] == 3
+    rows = {row["display"]: row for row in json.loads(output("ls", "--json"))}
     assert (rows["gold"]["worker"], rows["gold"]["state"]["ready"]) == ("d0", False)
-    assert "no tick yet" in said("ls", "--symbol", "XAUUSD")
+    assert "no tick yet" in output("ls", "--symbol", "XAUUSD")
     displays.dispatch_tick("XAUUSD", {"bid": 1900.5, "ask": 1900.61, "timestamp": MIDNIGHT_MS})
     eventually(lambda: displays.state("gold")["price"] == 1900.5, within_s=10)
-    assert "\t1900.500\t" in said("ls", "--symbol", "XAUUSD")  # all of its digits
-    assert "\t1900.500\t" in said("watch", "gold", "--count", "1")
-    assert "volatility\t" in said("show", "gold")
-    assert "1900.500\t1\t" in said("show", "gold")
-    assert "activeWorkers\t1" in said("stats")
-    assert json.loads(said("remove", "gold", "--json")) == {"removed": ["gold"]}
+    assert "\t1900.500\t" in output("ls", "--symbol", "XAUUSD")  # all of its digits
+    assert "\t1900.500\t" in output("watch", "gold", "--count", "1")
+    assert "volatility\t" in output("show", "gold")
+    assert "1900.500\t1\t" in output("show", "gold")
+    assert "activeWorkers\t1" in output("stats")
+    assert json.loads(output("remove", "gold", "--json")) == {"removed": ["gold"]}

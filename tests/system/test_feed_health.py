@@ -15,7 +15,7 @@ from waiting import eventually
 pytestmark = pytest.mark.system
 
 WITHIN_S = 20.0
-PATIENT = {"HULAK_FEED__HEARTBEAT_STALE_S": 10}  # a busy machine's pauses are no silence
+SLOW = {"HULAK_FEED__HEARTBEAT_STALE_S": 10}  # a busy machine's pauses are no silence
 TIMES = {
     "feed.stale_s": 0.6,
     "feed.heartbeat_stale_s": 0.6,
@@ -61,7 +61,7 @@ def command(local_bus, *words):
 
 def test_heartbeats_without_data_show_as_degraded_and_data_repairs_it(local_bus):
     with VenueThread() as venue:
-        process = start(local_bus, "quiet", venue.url(), "EURUSD,USDJPY,NOPE", **PATIENT)
+        process = start(local_bus, "quiet", venue.url(), "EURUSD,USDJPY,NOPE", **SLOW)
         well = posts(local_bus, "quiet")
         assert well["symbol_errors"] == {"NOPE": "SYMBOL_NOT_FOUND: Failed to get data for NOPE: Symbol not found"}
         venue.quiet(True)
@@ -102,7 +102,7 @@ def test_a_venue_that_hangs_after_open_is_left_and_used_again_when_it_works(loca
 
 def test_one_feeds_failure_does_not_touch_another(local_bus):
     with VenueThread() as well, VenueThread() as broken:
-        processes = [start(local_bus, "well", well.url(), **PATIENT), start(local_bus, "broken", broken.url(), **PATIENT)]
+        processes = [start(local_bus, "well", well.url(), **SLOW), start(local_bus, "broken", broken.url(), **SLOW)]
         posts(local_bus, "well")
         before = posts(local_bus, "broken")["connections"]
         broken.call(broken.venue.drop)
@@ -127,8 +127,8 @@ def test_a_venue_that_refuses_every_connection_is_tried_without_limit(local_bus)
 def test_pongs_count_as_heartbeats_where_the_venue_sends_none(local_bus):
     with VenueThread() as simulated:
         processes = [
-            start(local_bus, "json", simulated.url("/json"), "EURUSD,USDJPY", "json", **PATIENT),
-            start(local_bus, "binance", simulated.url("/ws"), "eurusd,usdjpy", "binance", **PATIENT),
+            start(local_bus, "json", simulated.url("/json"), "EURUSD,USDJPY", "json", **SLOW),
+            start(local_bus, "binance", simulated.url("/ws"), "eurusd,usdjpy", "binance", **SLOW),
         ]
         assert [posts(local_bus, name)["symbols"] for name in ("json", "binance")] == [2, 2]
         simulated.quiet(True)
@@ -169,7 +169,7 @@ def test_a_stream_of_http_lines_becomes_ticks_and_its_token_stays_out_of_the_log
     thread.start()
     try:
         url = f"http://127.0.0.1:{server.server_address[1]}/v3/accounts/1/pricing/stream"
-        process = start(local_bus, "oanda", url, "EUR_USD", "oanda", HULAK_FEED__TOKEN="s3cret", **PATIENT)
+        process = start(local_bus, "oanda", url, "EUR_USD", "oanda", HULAK_FEED__TOKEN="s3cret", **SLOW)
         feed = posts(local_bus, "oanda")
         assert (feed["symbols"], feed["errors"]) == (1, 0)
         assert server.seen == [("/v3/accounts/1/pricing/stream?instruments=EUR_USD", "Bearer s3cret")]

@@ -96,7 +96,7 @@ def test_the_journal_is_listed_and_exported_without_the_broker(post):
     assert len(lines) == 40
 
 
-def test_an_export_has_the_times_that_are_wanted(post):
+def test_an_export_has_the_requested_times(post):
     out, _ = run(post, "journal", "export", "--topic", "tick.EURUSD")
     stamps = [line["time_ns"] for line in json_lines(out)]
     moments = [datetime.fromtimestamp(ns / 1e9, UTC).isoformat() for ns in (stamps[0] - 10**9, stamps[-1] + 10**9)]

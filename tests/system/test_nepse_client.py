@@ -189,7 +189,7 @@ def test_a_cancelled_call_ends_and_its_answer_is_never_taken_for_anothers(post):
 
 
 @pytest.mark.parametrize(
-    ("words", "look"),
+    ("words", "check"),
     [
         (["market-depth", "NABIL"], lambda value: value is None),
         (["index-history", "nepse", "--size", "5", "--pages", "1"], lambda value: len(value["rows"]) == 5),
@@ -198,12 +198,12 @@ def test_a_cancelled_call_ends_and_its_answer_is_never_taken_for_anothers(post):
         (["floor-sheet", "--symbol", "NABIL"], lambda value: value["complete"] and value["rows"]),
     ],
 )
-def test_a_command_takes_the_arguments_of_its_action(post, words, look):
+def test_a_command_takes_the_arguments_of_its_action(post, words, check):
     local_bus, _ = post
     asked = local_bus.hulak("nepse", *words, "--json", out=subprocess.PIPE)
     answer, _ = asked.communicate(timeout=30)
     assert asked.returncode == 0, asked.log.read_text()
-    assert look(json.loads(answer))
+    assert check(json.loads(answer))
 
 
 def test_a_command_with_a_wrong_argument_reports_it(post):

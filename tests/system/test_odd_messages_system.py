@@ -50,8 +50,8 @@ def all_is_well(local_bus):
     stats = local_bus.stats()
     assert stats["internal"] == {"total": 0, "recent": 0, "last": ""}
     assert stats["store"]["state"] == "live"
-    patient = [word for limit in ("queue=100", "silence=1000", "failures=101", "disk=101") for word in ("--critical", limit)]
-    check = local_bus.hulak("check", "--feeds", 0, "--workers", 0, *patient)
+    waiting = [word for limit in ("queue=100", "silence=1000", "failures=101", "disk=101") for word in ("--critical", limit)]
+    check = local_bus.hulak("check", "--feeds", 0, "--workers", 0, *waiting)
     assert check.wait(30) in (0, 1), check.log.read_text()
 
 

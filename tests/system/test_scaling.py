@@ -33,7 +33,7 @@ def local_bus(demo):
     demo.scale("auto")
 
 
-def said(local_bus, *words):
+def output(local_bus, *words):
     command = local_bus.hulak(*words, out=subprocess.PIPE)
     out = command.communicate()[0].decode()
     assert command.returncode == 0, out
@@ -57,28 +57,28 @@ def test_a_hundred_calls_at_once_grow_the_pool_from_1_to_5_and_are_all_answered_
 
 
 def test_a_target_is_reached_after_any_kill_and_held_until_the_scaler_decides_again(local_bus):
-    said(local_bus, "scale", "nepse", "3")
+    output(local_bus, "scale", "nepse", "3")
     eventually(lambda: local_bus.agrees_on(3), within_s=AGREES_S)
     killed = [row["pid"] for row in local_bus.workers()[:2]]
     for pid in killed:
         os.kill(pid, signal.SIGKILL)
     eventually(lambda: local_bus.agrees_on(3, but_not=killed), within_s=AGREES_S)
-    table = said(local_bus, "workers")
+    table = output(local_bus, "workers")
     assert "nepse: 3 by hand, 3 wanted, 0 tasks wait for a worker" in table
     rows = [line for line in table.splitlines() if line.startswith("nepse_")]
     assert sum(row.endswith(("\trunning", "\tstarting")) for row in rows) == 3
-    listing = json.loads(said(local_bus, "workers", "--json"))
+    listing = json.loads(output(local_bus, "workers", "--json"))
     assert {row["slot"] for row in listing["workers"] if row["service"] == "nepse"} == set(local_bus.slots())
     old = local_bus.workers()[0]["name"]
-    new = json.loads(said(local_bus, "workers", "restart", old, "--json"))["successor"]
+    new = json.loads(output(local_bus, "workers", "restart", old, "--json"))["successor"]
     names = {row["name"] for row in local_bus.workers()}
     assert new in names
     assert old not in names
-    said(local_bus, "scale", "nepse", "auto")
+    output(local_bus, "scale", "nepse", "auto")
     eventually(lambda: local_bus.agrees_on(1), within_s=20)
 
 
-def test_a_busy_worker_that_is_no_longer_wanted_ends_its_task_first(local_bus):
+def test_a_busy_surplus_worker_finishes_its_task_before_it_leaves(local_bus):
     local_bus.scale(5)
     eventually(lambda: local_bus.agrees_on(5), within_s=AGREES_S)
     calls = local_bus.slow_calls(10)

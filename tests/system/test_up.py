@@ -27,12 +27,12 @@ def local_bus():
 def stood(up, text=STANDS):
     """Wait until it reports that all processes run; return all of its processes, itself excepted."""
 
-    def said():
+    def output():
         log = up.log.read_text()
         assert up.poll() is None or text in log, log
         return text in log
 
-    eventually(said, within_s=STANDS_S)
+    eventually(output, within_s=STANDS_S)
     return psutil.Process(up.pid).children(recursive=True)
 
 
@@ -183,9 +183,9 @@ def test_python_m_workers_is_a_worker_and_drain_ends_it(local_bus):
     eventually(lambda: [row["name"] for row in local_bus.stats()["workers"]] == ["first"], within_s=20)
     assert local_bus.hulak("workers", "drain", "first").wait(10) == 0
     assert worker.wait(10) == 0
-    nobody = local_bus.hulak("workers", "drain", "first", "--json", out=subprocess.PIPE)
-    assert b'"UNKNOWN_WORKER"' in nobody.communicate()[0]
-    assert nobody.returncode == 1
+    unknown = local_bus.hulak("workers", "drain", "first", "--json", out=subprocess.PIPE)
+    assert b'"UNKNOWN_WORKER"' in unknown.communicate()[0]
+    assert unknown.returncode == 1
 
 
 def test_further_feeds_are_the_operators_programs_one_that_dies_leaves_the_other_alone_and_ctrl_c_ends_all(local_bus):

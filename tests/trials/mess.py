@@ -87,13 +87,13 @@ def copy(home, draw):
 
 
 QUIET = (stray, copy_of_a_file_manager, foreign_neighbours, torn, strange_note)
-TOLD = (foreign, folder, copy)
+REPORTED = (foreign, folder, copy)
 
 
 def make(home, draw):
     """Make up to three of them; return the names that must be reported."""
     reported = set()
-    for kind in draw.sample((*QUIET, *TOLD), draw.randint(0, 3)):
+    for kind in draw.sample((*QUIET, *REPORTED), draw.randint(0, 3)):
         name = kind(home, draw)
         reported |= {name} if name else set()
     return reported

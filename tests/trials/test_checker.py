@@ -63,7 +63,7 @@ def test_what_was_posted_before_the_subscriber_joined_may_be_missing():
     assert check([joined(time=1.45), *events])[1].clean()
 
 
-def test_a_gap_that_was_told_is_explained_and_a_confirmed_tick_in_it_is_lost_all_the_same():
+def test_a_reported_gap_is_explained_and_a_confirmed_tick_in_it_is_still_lost():
     events = received()
     del events[6:8]
     events.insert(6, {"event": "gap", "topic": "ticks", "first": 7, "last": 8, "why": "gone"})
@@ -71,7 +71,7 @@ def test_a_gap_that_was_told_is_explained_and_a_confirmed_tick_in_it_is_lost_all
     assert (reader.gaps, reader.reported, len(reader.lost), report.clean()) == ([], 2, 2, False)
 
 
-def test_a_gap_told_of_another_topic_or_of_too_little_explains_nothing():
+def test_a_gap_reported_for_another_topic_or_too_short_a_range_explains_nothing():
     events = received()
     del events[6:8]
     wrong = [
@@ -109,7 +109,7 @@ def test_a_number_used_again_under_a_larger_epoch_is_in_order():
     assert check([joined(), *events[:10], *renumbered])[1].clean()
 
 
-def test_one_who_never_joined_is_no_witness():
+def test_a_subscriber_that_never_joined_is_not_counted():
     with pytest.raises(ValueError, match="one has never joined"):
         check(received())
 
@@ -121,7 +121,7 @@ def test_only_what_was_subscribed_to_is_missed():
     assert not covers(["tick.A"], "B")
 
 
-def test_a_recovery_lasts_until_everybody_has_a_tick_that_was_posted_after_the_kill():
+def test_a_recovery_lasts_until_every_subscriber_has_a_tick_that_was_posted_after_the_kill():
     slow = [{**event, "time": event["time"] + (0.8 if event["sequence"] > 9 else 0)} for event in received()]
     readers = [read_subscriber("fast", [joined(), *received()], feed()), read_subscriber("slow", [joined(), *slow], feed())]
     (again_s,) = recoveries([1.85], readers)

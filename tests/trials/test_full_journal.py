@@ -56,7 +56,7 @@ def until_live(displays, since_ns, wanted):
     return (time.time_ns() - since_ns) / 1e9
 
 
-def test_a_rare_symbol_in_a_full_journal_costs_nobody_anything(long, record_figure):
+def test_a_rare_symbol_in_a_full_journal_does_not_slow_other_clients(long, record_figure):
     """Full: 2 GiB, 14 million ticks; short: 30 MB in 60 segments."""
     size, segment = (2 << 30, 32 << 20) if long else (30 << 20, 1 << 19)
     with LocalBus(**{"journal.segment_bytes": segment, "journal.max_bytes": 4 << 30}) as local_bus:

@@ -137,7 +137,7 @@ def bodies(local_bus, topic):
         return [event.body for event in History(client, topic)]
 
 
-def test_what_is_wrong_in_feeds_and_files_is_refused_told_and_costs_nobody_else(long, record_figure):
+def test_faulty_feeds_and_files_are_refused_and_reported_and_do_not_affect_others(long, record_figure):
     """Full: 20,000 drawn messages; short: 200."""
     lines = hostile(random.Random(SEED), 20_000 if long else 200)
     with LocalBus() as local_bus, Venue(odd=lines, good=['{"symbol":"GOOD","bid":1,"ask":2}']) as venue:

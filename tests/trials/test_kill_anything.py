@@ -74,7 +74,7 @@ class Killer:
         return True
 
 
-def test_whoever_is_killed_in_whatever_order_every_posted_task_ends_and_once(long, record_figure, tmp_path):
+def test_with_kills_in_any_order_every_posted_task_ends_once(long, record_figure, tmp_path):
     """Full: 500 tasks, 24 kills; short: 100 and 4, one of each kind."""
     count, rounds, rate = (500, 6, 4) if long else (100, 1, 3)
     with (

@@ -18,7 +18,7 @@ def goes_on_for(ticks, many):
     eventually(lambda: ticks.goes_on() and ticks.safe > since + many, within_s=120)
 
 
-def test_a_leak_of_connections_costs_nobody_else_anything(long, record_figure):
+def test_a_leak_of_connections_does_not_affect_other_clients(long, record_figure):
     """Full: 3,000 connections to a broker with 1,024 descriptors, three times for 20 s; short: 300 with 256, for 2 s."""
     leaked, files, waves, lasts_s = (3000, 1024, 3, 20.0) if long else (300, 256, 1, 2.0)
     with LocalBus() as local_bus:

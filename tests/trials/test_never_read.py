@@ -24,7 +24,7 @@ MB = 1 << 20
 
 
 @contextlib.contextmanager
-def deaf_subscriber(local_bus):
+def stalled_subscriber(local_bus):
     """Subscribe to everything, and read nothing."""
     with zmq.Context.instance().socket(zmq.SUB) as socket:
         socket.linger, socket.rcvhwm, socket.sndhwm = 0, ONE, 0
@@ -34,7 +34,7 @@ def deaf_subscriber(local_bus):
 
 
 @contextlib.contextmanager
-def deaf_client(local_bus, requests):
+def stalled_client(local_bus, requests):
     """Send requests, and read no answer."""
     socket = bare.dealer(local_bus.addresses["frontend"], ONE)
     socket.sndhwm = 0
@@ -67,33 +67,33 @@ def peak_mb(local_bus, over):
     process = psutil.Process(local_bus.broker.pid)
     before = peak = process.memory_info().rss
 
-    def look():
+    def check():
         nonlocal peak
         peak = max(peak, process.memory_info().rss)
         return over()
 
-    eventually(look, within_s=300)
+    eventually(check, within_s=300)
     return (peak - before) / MB
 
 
 def asks_nothing(local_bus, ticks, size):
     """Subscribe only."""
     since = ticks.safe
-    with deaf_subscriber(local_bus):
+    with stalled_subscriber(local_bus):
         return peak_mb(local_bus, lambda: ticks.goes_on() and ticks.safe > since + size // LARGE)
 
 
 def asks_replays(local_bus, ticks, size):
     """Ask for a MiB of history again and again."""
     requests = [("hulak.replay", {"topic": "ticks", "from": at % 100}) for at in range(size // MB)]
-    with deaf_client(local_bus, requests):
+    with stalled_client(local_bus, requests):
         return peak_mb(local_bus, Settled(local_bus))
 
 
 def asks_values(local_bus, ticks, size):
     """Ask for large last values again and again."""
     requests = [("hulak.last", {"topic": f"tick.LARGE{at % SYMBOLS:02d}"}) for at in range(size // LARGE)]
-    with deaf_client(local_bus, requests):
+    with stalled_client(local_bus, requests):
         return peak_mb(local_bus, Settled(local_bus))
 
 

@@ -62,7 +62,7 @@ def test_24_displays_at_1000_ticks_a_second_are_painted_in_time(tmp_path, long, 
             eventually(lambda: answers(f"http://127.0.0.1:{port}/healthz"), within_s=STANDS_S, every_s=0.2)
             make_displays(local_bus)
             with browser() as chrome:
-                look(chrome, f"http://127.0.0.1:{port}/", tmp_path, record_figure)
+                inspect(chrome, f"http://127.0.0.1:{port}/", tmp_path, record_figure)
                 with opened(chrome, f"http://127.0.0.1:{port}/") as (page, complaints):
                     until(page, f"window.hulak?.status().displays >= {DISPLAYS}", within_s=STANDS_S)
                     count, window_s = (12, WINDOW_S) if long else (1, SHORT_S)
@@ -88,8 +88,8 @@ def test_24_displays_at_1000_ticks_a_second_are_painted_in_time(tmp_path, long, 
         assert min(window["fps"] for window in windows) >= LEAST_FRAMES_PER_S
 
 
-def look(chrome, url, folder, record_figure):
-    """Take a picture in each theme, for people to look at."""
+def inspect(chrome, url, folder, record_figure):
+    """Take a picture in each theme, for people to inspect."""
     for scheme in ("light", "dark"):
         with opened(chrome, url, scheme=scheme) as (page, _):
             until(page, f"window.hulak?.status().displays >= {DISPLAYS} && window.hulak.latency().count > 0", within_s=STANDS_S)

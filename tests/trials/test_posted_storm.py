@@ -78,14 +78,14 @@ def test_each_accepted_task_ends_once_and_right_and_each_confirmed_tick_is_there
     kills, workers, listeners = (60, 4, 4) if long else (4, 2, 2)
     with Storm(tmp_path, **{"journal.segment_bytes": 262_144}) as local_bus:
         local_bus.broker = local_bus.start_broker()
-        heard = [local_bus.peer("listener") for _ in range(listeners)]
+        received = [local_bus.peer("listener") for _ in range(listeners)]
         eventually(lambda: local_bus.stats()["ticks"]["subscriptions"] >= 2 * listeners, within_s=STARTS_S)
         peers = {"worker": [local_bus.peer("worker") for _ in range(workers)], "feed": [local_bus.peer("feed")]}
         posters = [local_bus.peer("poster")]
         eventually(lambda: all(path.exists() and path.stat().st_size for path in local_bus.logs["poster"]), within_s=STARTS_S)
         local_bus.rage(kills, peers)
         eventually(local_bus.stats, within_s=STARTS_S)
-        local_bus.end([posters, peers["feed"], heard])
+        local_bus.end([posters, peers["feed"], received])
         client = bare.Asker(local_bus.addresses["frontend"])
         rows, missing = client.replay()
         accepted = [line for log in local_bus.read("poster") for line in log]

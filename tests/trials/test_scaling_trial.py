@@ -18,7 +18,7 @@ AGREES_S = 5.0
 GIVES_UP_S = 30.0
 
 
-def test_every_target_is_reached_within_seconds_whoever_is_killed(long, record_figure):
+def test_every_target_is_reached_within_seconds_of_any_kill(long, record_figure):
     """Full: 25 targets; short: 4, and the duration is only printed. Before two of three one worker is killed; tasks run."""
     chance, count = random.Random(SEED), 25 if long else 4
     took, killed = [], []

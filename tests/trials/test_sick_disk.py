@@ -40,10 +40,10 @@ def start_broker(stage, faults):
         stage.broker = stage.start_broker()
 
 
-def test_what_was_told_safe_outlives_a_sick_disk_and_no_number_has_two_contents(tmp_path, long, record_figure):
+def test_confirmed_ticks_survive_a_failing_disk_and_no_number_has_two_contents(tmp_path, long, record_figure):
     """Full: each fault with and without a kill, twice, 4 s each; short: two of them, half a second each."""
     cases = list(itertools.product(("read-only", "broken", "full"), (True, False))) * 2 if long else SHORT
-    sick_s = 4 if long else 0.5
+    failing_s = 4 if long else 0.5
     faults, epochs, lost = Faults(tmp_path), [], []
     with Stage(tmp_path, **{"journal.segment_bytes": 65_536}) as stage:
         start_broker(stage, faults)
@@ -59,7 +59,7 @@ def test_what_was_told_safe_outlives_a_sick_disk_and_no_number_has_two_contents(
                 epochs.append(stage.client_call("hulak.ping")["epoch"])
                 faults.disk(state)
                 eventually(lambda: journal(stage)["state"] == "degraded", within_s=WITHIN_S)
-                rest_of(feeds, sick_s)
+                rest_of(feeds, failing_s)
                 assert_reported(stage, "journal is degraded")
                 if killed:
                     stage.broker.kill()

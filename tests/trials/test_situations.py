@@ -135,7 +135,7 @@ def dead_letter(street):
             client.result(task, timeout_s=WITHIN_S)
 
 
-def test_everybody_tells_the_same(tmp_path, long, record_figure):
+def test_all_commands_report_the_same(tmp_path, long, record_figure):
     """Full: all situations that can be made; short: a frozen display worker, and a dead letter."""
     faults = Faults(tmp_path) if long else None
     situations = []

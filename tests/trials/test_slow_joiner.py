@@ -13,7 +13,7 @@ from hulak.bus.wire import codec
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
 FOLLOWED = 30  # messages after each join
-PATIENCE_S = 10
+TIMEOUT_S = 10
 LATE_MS = 2000  # a last value older than that would be none: each symbol ticks 35 times a second
 
 
@@ -22,7 +22,7 @@ def stage(tmp_path):
     with Stage(tmp_path) as stage:
         stage.broker = stage.start_broker()
         stage.start_feed()
-        eventually(lambda: stage.stats()["ticks"]["symbols"] == SYMBOLS, within_s=PATIENCE_S)
+        eventually(lambda: stage.stats()["ticks"]["symbols"] == SYMBOLS, within_s=TIMEOUT_S)
         yield stage
 
 
@@ -32,9 +32,9 @@ def received(context, where, *subscriptions):
         for item in subscriptions:
             socket.subscribe(item)
         socket.connect(where)
-        while socket.poll(PATIENCE_S * 1000):
+        while socket.poll(TIMEOUT_S * 1000):
             yield codec.decode_publication(socket.recv())
-        raise AssertionError(f"nothing came within {PATIENCE_S} s")
+        raise AssertionError(f"nothing came within {TIMEOUT_S} s")
 
 
 def age_ms(body):
@@ -87,7 +87,7 @@ def test_each_join_with_a_subscriber_sees_no_gap(stage, long):
         last = {}
         with stage.subscriber(topic) as subscriber:
             for _ in range(FOLLOWED * 4):
-                event = subscriber.poll(PATIENCE_S)
+                event = subscriber.poll(TIMEOUT_S)
                 assert event is not None
                 assert event.stamp.sequence == last.get(event.topic, event.stamp.sequence - 1) + 1
                 last[event.topic] = event.stamp.sequence

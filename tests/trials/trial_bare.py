@@ -90,10 +90,10 @@ def listener(log, where, name):
         rows.append([epoch, number, *contents.what(body)])
 
     peer = bare.Listener(where["publisher"], where["frontend"], take)
-    heard = time.monotonic()
-    while not stopping or time.monotonic() - heard < QUIET_S:
+    received = time.monotonic()
+    while not stopping or time.monotonic() - received < QUIET_S:
         if peer.step():
-            heard = time.monotonic()
+            received = time.monotonic()
         log.note(*rows)
         rows.clear()
     log.note({"repaired": peer.repaired, "missing": peer.missing, "name": name})

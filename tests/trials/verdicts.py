@@ -5,14 +5,14 @@ import subprocess
 
 ANSWERS_S = 30
 # Times are not a trial's business where others share the machine, nor are tasks that it lets fail.
-PATIENT = ("latency", "display_latency", "silence", "growth", "feed_age", "disk", "failures", "dead_letters")
+SLOW = ("latency", "display_latency", "silence", "growth", "feed_age", "disk", "failures", "dead_letters")
 FAR = 1e9
 UNSERVED = ("starting", "displays_unassigned", "tasks_without_worker")  # where a trial starts no workers for what it makes
 
 
 def verdict(local_bus, *, feeds=0, workers=0, unserved=False):
     """Run the command; returns its level, and its findings as {text: level}; `unserved` leaves out `UNSERVED`."""
-    limits = [word for name in PATIENT for word in ("--warn", f"{name}={FAR:g}", "--critical", f"{name}={FAR:g}")]
+    limits = [word for name in SLOW for word in ("--warn", f"{name}={FAR:g}", "--critical", f"{name}={FAR:g}")]
     process = local_bus.hulak("check", "--json", "--feeds", feeds, "--workers", workers, *limits, out=subprocess.PIPE)
     document = json.loads(process.communicate(timeout=ANSWERS_S)[0])
     if not unserved:

@@ -29,7 +29,7 @@ def ended(*names):
     return [Send(Result(name, 1, True, None)) for name in names]
 
 
-def test_tasks_of_short_actions_are_begun_together_and_are_held_until_they_are_told():
+def test_tasks_of_short_actions_are_begun_together_and_are_held_until_their_results_are_sent():
     worker, begun = batch(A, B, C)
     assert begun == [task(A), task(B), task(C)]
     assert worker.held() == (HeldTask(A, 1), HeldTask(B, 1), HeldTask(C, 1))
@@ -52,7 +52,7 @@ def test_what_was_not_begun_after_all_comes_first_again():
     assert worker.held() == (HeldTask(B, 1), HeldTask(C, 1), HeldTask(D, 1))
 
 
-def test_some_that_ended_are_told_while_the_others_go_on():
+def test_results_are_sent_while_other_tasks_of_the_batch_run():
     worker, _ = batch(A, B, C)
     assert worker.ended(ended(A)) == ended(A)
     assert worker.held() == (HeldTask(B, 1), HeldTask(C, 1))
@@ -60,7 +60,7 @@ def test_some_that_ended_are_told_while_the_others_go_on():
     assert worker.ended([]) == []
 
 
-def test_all_of_a_batch_may_be_told_before_it_is_finished():
+def test_all_results_of_a_batch_may_be_sent_before_it_is_finished():
     worker, _ = batch(A, B)
     worker.ended(ended(A, B))
     assert worker.finished(100.1, []) == []
@@ -92,7 +92,7 @@ def test_a_task_that_came_twice_among_several_is_begun_once():
     assert worker.given(100.3, [task(C)]) == []
 
 
-def test_the_one_that_runs_is_interrupted_and_not_one_whose_end_was_told():
+def test_the_running_task_is_interrupted_and_not_one_whose_result_was_sent():
     worker, begun = batch(A, B)
     worker.next_beat = 999.0
     worker.running = begun[1]

@@ -116,7 +116,7 @@ def test_a_supervisord_that_is_frozen_restarted_or_killed_costs_no_worker_for_lo
 
 
 @pytest.mark.parametrize("local_bus", [{"scaling.max_workers": 2}], indirect=True)
-def test_the_broker_may_be_killed_and_pool_and_target_stay_and_nobody_is_taken_beyond_the_most(local_bus):
+def test_the_broker_may_be_killed_and_pool_and_target_stay_and_no_worker_beyond_the_maximum_is_accepted(local_bus):
     start_supervisord(local_bus)
     scaler = local_bus.hulak("scaler")
     local_bus.scale(2)
@@ -181,7 +181,7 @@ def test_what_supervisord_refuses_is_an_error_with_its_number(local_bus):
     eventually(lambda: state("broken") == "fatal", within_s=10)
 
 
-def test_a_slot_that_is_stopping_is_not_started_by_saying_so(local_bus):
+def test_a_slot_that_is_stopping_is_not_started_by_a_request(local_bus):
     """Trap 5: supervisord says yes, and does nothing; the next poll starts it."""
     start_supervisord(local_bus)
     scaler = local_bus.hulak("scaler")
@@ -191,7 +191,7 @@ def test_a_slot_that_is_stopping_is_not_started_by_saying_so(local_bus):
     assert scaler.poll() is None
 
 
-def test_the_configuration_is_as_the_traps_want_it():
+def test_the_configuration_avoids_the_known_traps():
     config = configparser.RawConfigParser(inline_comment_prefixes=(" ;",))
     config.read(ROOT / "etc" / "supervisord.conf")
     programs = {name: config[name] for name in config.sections() if name.startswith("program:")}

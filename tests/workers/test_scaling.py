@@ -62,14 +62,14 @@ def test_a_lower_threshold_grows_earlier():
     assert poll(scaling, 1.0, ["busy", "starting"], 5).wanted == 5
 
 
-def test_tasks_that_wait_for_a_moment_start_nobody():
+def test_tasks_that_wait_for_a_moment_start_no_worker():
     scaling = Scaling(OPTIONS)
     assert poll(scaling, 0.0, ["busy"], 4).wanted == 1
     assert poll(scaling, 1.0, ["busy"], 0).wanted == 1
     assert poll(scaling, 2.0, ["busy"], 4).wanted == 1
 
 
-def test_it_starts_the_slots_that_are_missing_and_says_why():
+def test_it_starts_the_missing_slots_and_gives_a_reason():
     scaling = Scaling(OPTIONS)
     poll(scaling, 0.0, ["busy"], 2)
     decision = poll(scaling, 1.0, ["busy"], 2)
@@ -98,7 +98,7 @@ def test_idle_workers_are_retired_after_the_idle_time_down_to_the_least():
     assert (decision.wanted, decision.why) == (1, "idle for 30 s")
 
 
-def test_a_worker_that_did_a_task_between_two_looks_was_not_idle():
+def test_a_worker_that_did_a_task_between_two_polls_was_not_idle():
     scaling = Scaling(OPTIONS)
     workers, slots = pool(["idle", "idle"])
     scaling.decide(0.0, workers, slots, 0)
@@ -116,7 +116,7 @@ def test_only_workers_that_are_idle_and_not_young_are_retired(word):
         assert decision.retire == decision.stop == ()
 
 
-def test_nobody_is_retired_while_tasks_wait():
+def test_no_worker_is_retired_while_tasks_wait():
     scaling = Scaling(OPTIONS)
     for now in (0.0, 100.0):
         assert poll(scaling, now, ["idle", "idle"], waiting=1).retire == ()
@@ -168,7 +168,7 @@ def test_of_two_workers_in_one_slot_the_one_that_supervisord_does_not_know_is_re
     assert Scaling(OPTIONS).decide(0.0, [stray], slots, 0).retire == (), "the slot's own is not there yet"
 
 
-def test_a_slot_that_supervisord_gave_up_is_tried_again_three_times_and_then_told_once():
+def test_a_slot_that_supervisord_gave_up_is_started_three_times_and_then_logged_once():
     scaling = Scaling(replace(OPTIONS, max_workers=5))
     tried, given_up = [], []
     states = ["fatal"] * 5

@@ -26,7 +26,7 @@ MAGIC = b"HX01"
 PREFIX = struct.Struct("<4sIIII")  # magic, crc, bytes of the head, ticks, zero
 BIG_ENDIAN = struct.pack("=H", 1) == struct.pack(">H", 1)  # this machine
 MOST_HOLES = 1_000_000  # numbers without a record in one segment: more means another file, not damage
-FOR_EVER = (1 << 63) - 1
+FOREVER = (1 << 63) - 1
 
 
 def _little(values: "array[int]") -> bytes:
@@ -88,7 +88,7 @@ class SegmentIndex:
     ordinals: bytearray = field(default_factory=bytearray)
     offsets: "array[int]" = field(default_factory=lambda: array("I"))
     epochs: list[list[int]] = field(default_factory=list)  # [number, epoch]: the epoch from this number on
-    least_ns: int = FOR_EVER  # of the stamps, ns since 1970 UTC
+    least_ns: int = FOREVER  # of the stamps, ns since 1970 UTC
     most_ns: int = 0
     holes: bool = False  # some numbers have no whole record, so that a topic's ticks cannot be counted
 

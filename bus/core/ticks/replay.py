@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from hulak.bus.core.journal.record_format import CHECKED_FROM, HEAD_BYTES, MAGIC, TICK, TICK_BYTES, TICK_NUMBER
 from hulak.bus.core.journal.segment_index import SegmentIndex, TopicOrdinals
 from hulak.bus.wire.codec import NUL, STAMP
-from hulak.bus.wire.replay_range import FOR_EVER, ReplayRange
+from hulak.bus.wire.replay_range import FOREVER, ReplayRange
 
 SLICE_BYTES = 1 << 16  # of the journal, per step
 NEAR_BYTES = 8192  # gap between two records of a topic: a smaller one is read along, a larger one starts another read
@@ -237,7 +237,7 @@ class Replay:
         """Add many ticks at once, which costs less; return false, and add none, if any of them has to be checked by itself."""
         wanted, size = self.wanted, sum([len(frame) for _, frame in rows])
         begin, end = rows[0][0], rows[-1][0]
-        plain = not (wanted.exact or wanted.since_ns) and wanted.until_ns == FOR_EVER
+        plain = not (wanted.exact or wanted.since_ns) and wanted.until_ns == FOREVER
         holes = self._numbered and end - begin >= len(rows)
         if not plain or holes or end > wanted.last or self.sent_bytes + size > REPLY_BYTES:
             return False
@@ -252,7 +252,7 @@ class Replay:
     def _take(self, number: int, frame: bytes) -> bool:
         """Add one tick, or skip it; return false if the replay ends before it."""
         wanted, place = self.wanted, number
-        if wanted.exact or wanted.until_ns != FOR_EVER or wanted.since_ns:
+        if wanted.exact or wanted.until_ns != FOREVER or wanted.since_ns:
             _, sequence, time_ns = STAMP.unpack_from(frame, len(wanted.topic) if wanted.exact else frame.index(NUL) + 1)
             place = sequence if wanted.exact else number
             if place < wanted.first:

@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from majordomo_fixture import GIVEN, ID, WHO, C, MajordomoFixture, W
+from majordomo_fixture import GIVEN, ID, SENDER, C, MajordomoFixture, W
 
 from hulak.bus.broker.majordomo import REMEMBERED
 from hulak.bus.errors import ProtocolError
@@ -16,25 +16,25 @@ def fixture():
     return MajordomoFixture()
 
 
-HEARD, GONE = [WHO, W, b"\5"], [WHO, W, b"\6"]
-GIVE = [WHO, W, b"\2", GIVEN, b"", b"hello"]
+HEARTBEAT, GONE = [SENDER, W, b"\5"], [SENDER, W, b"\6"]
+GIVE = [SENDER, W, b"\2", GIVEN, b"", b"hello"]
 
 
 def test_a_worker_gets_one_request_at_a_time_and_is_ready_again_after_its_final(fixture):
-    assert fixture.worker(b"\1", b"echo") == [HEARD]
+    assert fixture.worker(b"\1", b"echo") == [HEARTBEAT]
     assert fixture.client(b"hello") == [GIVE]
     assert fixture.worker(b"\3", GIVEN, b"", b"a", b"b") == [[b"c", C, b"\2", b"echo", b"a", b"b"]]
     assert fixture.worker(b"\4", GIVEN, b"", b"bye") == [[b"c", C, b"\3", b"echo", b"bye"]]
     assert fixture.client(b"hello") == [GIVE]
-    assert fixture.core.roster.at(b"\4" + WHO).credit == 1
+    assert fixture.core.roster.at(b"\4" + SENDER).credit == 1
 
 
 def test_parts_for_our_own_clients_are_numbered_within_an_attempt(fixture):
     fixture.worker(b"\1", b"echo")
     fixture.core.request(fixture.now, b"\0me", Request(ID, "echo", "", {"body": [b"x"]}))
-    parts = [fixture.peers.command(fixture.now, [WHO, W, b"\3", GIVEN, b"", b"a"])[0].message for _ in range(2)]
+    parts = [fixture.peers.command(fixture.now, [SENDER, W, b"\3", GIVEN, b"", b"a"])[0].message for _ in range(2)]
     assert parts == [Part(ID, 1, [b"a"]), Part(ID, 2, [b"a"])]
-    [end] = fixture.peers.command(fixture.now, [WHO, W, b"\4", GIVEN, b"", b"a"])[:1]
+    [end] = fixture.peers.command(fixture.now, [SENDER, W, b"\4", GIVEN, b"", b"a"])[:1]
     assert end.message == Reply(ID, [b"a"])
 
 
@@ -45,7 +45,7 @@ def test_its_silence_is_tolerated_for_its_own_lease_and_any_command_renews_it(fi
     fixture.worker(b"\3", GIVEN, b"", b"a")
     fixture.pass_time(7.0)
     assert fixture.worker(b"\5") == []
-    assert fixture.pass_time(7.4) == [HEARD]
+    assert fixture.pass_time(7.4) == [HEARTBEAT]
     assert fixture.workers() == ["echo"]
     fixture.pass_time(0.3)
     assert fixture.workers() == []
@@ -68,7 +68,12 @@ def test_an_unexpected_command_disconnects_and_nothing_more_goes_to_that_worker(
     assert fixture.worker(b"\4", GIVEN, b"", b"x") == []
     assert fixture.core.counters["late"] == 1
     assert fixture.pass_time(1.0) == []
-    assert fixture.worker(b"\1", b"echo")[-1][:4] == [WHO, W, b"\2", ID + b"\0\0\0\2"]  # it starts again, and gets the task again
+    assert fixture.worker(b"\1", b"echo")[-1][:4] == [
+        SENDER,
+        W,
+        b"\2",
+        ID + b"\0\0\0\2",
+    ]  # it starts again, and gets the task again
 
 
 def test_a_worker_whose_answer_cannot_be_read_is_disconnected_since_the_task_would_hang_on_it(fixture):
@@ -78,7 +83,7 @@ def test_a_worker_whose_answer_cannot_be_read_is_disconnected_since_the_task_wou
     assert fixture.worker(b"\4", GIVEN, b"") == ["BAD_FRAME", [b"other", W, b"\2", ID + b"\0\0\0\2", b"", b"hello"], GONE]
 
 
-def test_a_strangers_bytes_are_refused_without_an_answer(fixture):
+def test_bytes_of_an_unknown_peer_are_refused_without_an_answer(fixture):
     assert fixture.worker(b"\x09") == ["BAD_KIND"]
     assert fixture.worker(b"\1", b"echo", b"more") == ["BAD_FRAME"]
 
@@ -87,7 +92,7 @@ def test_a_strangers_bytes_are_refused_without_an_answer(fixture):
 def test_an_unknown_worker_is_disconnected_so_that_it_registers(fixture, command):
     assert fixture.worker(*command) == [GONE]
     assert fixture.worker(b"\6") == []
-    assert fixture.worker(b"\1", b"echo") == [HEARD]
+    assert fixture.worker(b"\1", b"echo") == [HEARTBEAT]
 
 
 def test_only_so_many_disconnected_workers_are_remembered(fixture):
@@ -135,7 +140,7 @@ def test_a_retired_worker_is_disconnected_when_it_holds_nothing(fixture):
 def test_all_workers_of_the_dialect_are_disconnected_when_the_broker_stops(fixture):
     fixture.worker(b"\1", b"echo")
     assert fixture.sent(fixture.dialect.disconnect_all()) == [GONE]
-    assert fixture.peers.encode(b"\4" + WHO, Retire("x")) == []  # it is registered still: it may be at work
+    assert fixture.peers.encode(b"\4" + SENDER, Retire("x")) == []  # it is registered still: it may be at work
 
 
 def test_the_broker_answers_which_services_there_are(fixture):
@@ -163,7 +168,7 @@ def test_the_broker_answers_which_services_there_are(fixture):
 def test_whatever_frames_come_they_are_read_or_refused(rest):
     fixture = MajordomoFixture()
     for dialect in (C, W):
-        for parts in ([WHO, dialect, *rest], [WHO, b"", dialect, *rest], [WHO, *rest, b""]):
+        for parts in ([SENDER, dialect, *rest], [SENDER, b"", dialect, *rest], [SENDER, *rest, b""]):
             try:
                 address, [request], _ = fixture.peers.requests(parts)
                 assert isinstance(request, Request)
@@ -179,7 +184,7 @@ def test_whatever_frames_come_they_are_read_or_refused(rest):
 def test_a_refused_ready_without_an_envelope_is_not_answered():
     fixture = MajordomoFixture()
     error = ProtocolError("BAD_FRAME", "2 frames")
-    for parts in ([WHO, C, b"Y"], [WHO, b"", b"", b"Y"], [WHO]):
+    for parts in ([SENDER, C, b"Y"], [SENDER, b"", b"", b"Y"], [SENDER]):
         assert fixture.peers.refused(100.0, parts, error) == []
-    assert len(fixture.peers.refused(100.0, [WHO, b"Y"], error)) == 1
-    assert len(fixture.peers.refused(100.0, [WHO, b"", b"Y"], error)) == 1
+    assert len(fixture.peers.refused(100.0, [SENDER, b"Y"], error)) == 1
+    assert len(fixture.peers.refused(100.0, [SENDER, b"", b"Y"], error)) == 1

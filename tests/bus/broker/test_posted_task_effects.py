@@ -43,7 +43,7 @@ def test_what_is_written_of_a_task_is_freed_without_the_garbage_collector(tmp_pa
         gc.enable()
 
 
-def test_the_transaction_that_ends_a_task_reads_its_row_if_that_is_wanted(tmp_path):
+def test_the_transaction_that_ends_a_task_reads_its_row_if_requested(tmp_path):
     service = make_service(tmp_path)
     service.database.open()
     moment = Moment(5.0, 7, 5.0)

@@ -27,7 +27,7 @@ def make(max_topics=100):
     return BrokerState(3, "1.2.3", limits, Policy(), refused, 100.0, Backoff(0.5, 60.0, lambda: 0.5))
 
 
-def test_a_new_bus_tells_that_there_is_nothing_yet(bus):
+def test_a_new_bus_reports_zero_counts(bus):
     stats = bus.stats(102.5, SHELL)
     assert stats["broker"] == {"version": "1.2.3", "protocol": 1, "epoch": 3, "uptime_s": 2.5, "pid": 7}
     assert stats["ticks"]["taken"] == stats["ticks"]["symbols"] == stats["tasks"]["queued"] == stats["rejected"]["total"] == 0

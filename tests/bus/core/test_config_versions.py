@@ -38,7 +38,7 @@ def test_before_the_first_version_there_is_an_empty_document(book):
     assert book.history(10) == []
 
 
-def test_versions_count_from_1_and_say_what_changed(book):
+def test_versions_count_from_1_and_list_the_changes(book):
     first = make(book, "kind:nepse", {"rate_per_s": 1, "cache_s": 3}, by="ram", note="politer")
     assert first == ConfigVersion(
         1, 5, "ram", "politer", (Change("kind:nepse", "cache_s", None, 3.0), Change("kind:nepse", "rate_per_s", None, 1.0))

@@ -19,7 +19,7 @@ NONE = dict.fromkeys(("collector", "publisher", "frontend", "backend"), 0)
         (10_000, 100, 70, Bound(13, 1, "descriptors", False)),  # less than is to be kept back
     ],
 )
-def test_the_bound_is_what_is_wanted_or_what_descriptors_allow(wanted, limit, opened, expected):
+def test_the_bound_is_the_setting_or_the_number_that_descriptors_allow(wanted, limit, opened, expected):
     assert Bound.of(wanted, limit, opened) == expected
 
 

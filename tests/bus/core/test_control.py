@@ -28,13 +28,13 @@ def ask(bus, service, /, **args):
     return first.message.value, others
 
 
-def test_ping_tells_which_broker_is_there(bus):
+def test_ping_returns_the_identity_of_the_broker(bus):
     value, effects = ask(bus, "hulak.ping")
     assert value == {"epoch": 3, "version": "1.2.3", "protocol": 1, "uptime_s": 2.0, "pid": 7, "home": ""}
     assert effects == []
 
 
-def test_stats_are_what_the_bus_tells(bus):
+def test_the_stats_service_returns_the_stats_of_the_bus(bus):
     assert ask(bus, "hulak.stats") == (bus.stats(102.0, SHELL), [])
 
 

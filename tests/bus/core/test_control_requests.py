@@ -13,7 +13,7 @@ from hulak.bus.core.display_assignment import MAX_INIT_BYTES
 from hulak.bus.core.tasks.task_queue import TaskState
 from hulak.bus.errors import ProtocolError
 from hulak.bus.wire.plain_values import DEEPEST
-from hulak.bus.wire.replay_range import FOR_EVER, ReplayRange
+from hulak.bus.wire.replay_range import FOREVER, ReplayRange
 from hulak.bus.wire.report_values import MOST_BYTES
 
 ID = bytes(16)
@@ -78,7 +78,7 @@ def test_what_is_missing_is_named_with_what_it_must_be(service):
 
 
 @pytest.mark.parametrize(("service", "argument"), ARGUMENTS, ids=lambda item: getattr(item, "encode_name", item))
-def test_an_argument_of_another_type_is_refused_by_name_with_the_value_and_what_is_wanted(service, argument):
+def test_an_argument_of_another_type_is_refused_with_its_name_its_value_and_the_expected_type(service, argument):
     name, description = argument.encode_name, wanted(argument.type)
     assert description
     for wrong in WRONG:
@@ -99,9 +99,9 @@ def test_an_argument_of_another_type_is_refused_by_name_with_the_value_and_what_
     [
         ("hulak.feed", "instance", [1, (1 << 64) - 1], [0, -1]),
         ("hulak.feed", "oldest", [1, (1 << 64) - 1], [0, -1]),
-        ("hulak.replay", "from", [0, FOR_EVER], [-1, 1 << 63]),
-        ("hulak.replay", "to", [1, FOR_EVER], [-1, 0, 1 << 63]),
-        ("hulak.replay", "since_ns", [0, FOR_EVER], [-1, 1 << 63]),
+        ("hulak.replay", "from", [0, FOREVER], [-1, 1 << 63]),
+        ("hulak.replay", "to", [1, FOREVER], [-1, 0, 1 << 63]),
+        ("hulak.replay", "since_ns", [0, FOREVER], [-1, 1 << 63]),
         ("hulak.replay", "epoch", [1, (1 << 64) - 1, None], [0]),
         ("hulak.replay", "topic", ["", "t" * 128], ["t" * 130]),
         ("hulak.report", "pid", [1, (1 << 31) - 1], [0, 1 << 31, 1 << 63]),
@@ -117,15 +117,15 @@ def test_an_argument_of_another_type_is_refused_by_name_with_the_value_and_what_
         ("hulak.result", "task", [ID], [ID[1:], ID + b"x", "00" * 16, None]),
         ("hulak.tasks", "state", [None, *map(str, TaskState)], ["", "Done", 1, {"a": 1}]),
         ("hulak.tasks", "limit", [1, 1000, None], [0, 1001]),
-        ("hulak.config.get", "version", [0, FOR_EVER, None], [-1, 1 << 63]),
+        ("hulak.config.get", "version", [0, FOREVER, None], [-1, 1 << 63]),
         ("hulak.config.applied", "wait_ms", [0, 3_600_000], [-1, 3_600_001, 1.0, None]),
         ("hulak.config.set", "note", ["", "n" * 200], ["n" * 201, None]),
         ("hulak.config.set", "unset", [[], ["k"] * 1000], [["k"] * 1001, [1], "k", [""]]),
         ("hulak.config.history", "limit", [1, 1000], [0, 1001, None]),
         ("hulak.display.create", "symbol", ["X", "X" * 123, "BRK.A", ".X"], ["", "x", "X" * 124, "EUR/USD", "É", "X.", "X\n"]),
         ("hulak.display.create", "display", ["d", "d" * 100, None], ["", "d" * 101, "a b", "a.", "a\0", "a\n"]),
-        ("hulak.display.create", "from", [1, FOR_EVER, None], [0, 1 << 63]),
-        ("hulak.display.day", "token", [0, FOR_EVER], [-1, 1 << 63]),
+        ("hulak.display.create", "from", [1, FOREVER, None], [0, 1 << 63]),
+        ("hulak.display.day", "token", [0, FOREVER], [-1, 1 << 63]),
     ],
 )
 def test_each_argument_is_taken_at_its_bounds_and_refused_beyond_them(service, name, within, beyond):
@@ -199,16 +199,16 @@ def test_an_unknown_service_is_refused_and_the_known_ones_are_named():
 @pytest.mark.parametrize(
     ("args", "wanted"),
     [
-        ({"topic": "tick.EURUSD"}, ReplayRange(b"tick.EURUSD\0", True, 1, FOR_EVER)),
+        ({"topic": "tick.EURUSD"}, ReplayRange(b"tick.EURUSD\0", True, 1, FOREVER)),
         ({"topic": "tick.EURUSD", "from": 3, "to": 4}, ReplayRange(b"tick.EURUSD\0", True, 3, 4)),
-        ({"topic": "ticks"}, ReplayRange(b"", False, 1, FOR_EVER)),
-        ({"topic": ""}, ReplayRange(b"", False, 1, FOR_EVER)),
-        ({"topic": "tick.EUR*"}, ReplayRange(b"tick.EUR", False, 1, FOR_EVER)),
-        ({"topic": "tick.EUR\0"}, ReplayRange(b"tick.EUR\0", False, 1, FOR_EVER)),
-        ({"topic": "tick."}, ReplayRange(b"tick.", False, 1, FOR_EVER)),
-        ({"topic": "*"}, ReplayRange(b"", False, 1, FOR_EVER)),
-        ({"topic": "ticks", "since_ns": 5, "until_ns": 9}, ReplayRange(b"", False, 1, FOR_EVER, 5, 9)),
-        ({"topic": "ticks", "parts": False}, ReplayRange(b"", False, 1, FOR_EVER, parts=False)),
+        ({"topic": "ticks"}, ReplayRange(b"", False, 1, FOREVER)),
+        ({"topic": ""}, ReplayRange(b"", False, 1, FOREVER)),
+        ({"topic": "tick.EUR*"}, ReplayRange(b"tick.EUR", False, 1, FOREVER)),
+        ({"topic": "tick.EUR\0"}, ReplayRange(b"tick.EUR\0", False, 1, FOREVER)),
+        ({"topic": "tick."}, ReplayRange(b"tick.", False, 1, FOREVER)),
+        ({"topic": "*"}, ReplayRange(b"", False, 1, FOREVER)),
+        ({"topic": "ticks", "since_ns": 5, "until_ns": 9}, ReplayRange(b"", False, 1, FOREVER, 5, 9)),
+        ({"topic": "ticks", "parts": False}, ReplayRange(b"", False, 1, FOREVER, parts=False)),
     ],
 )
 def test_the_arguments_are_read(args, wanted):

@@ -52,7 +52,7 @@ def test_a_silent_worker_is_lost_when_its_lease_is_over_and_not_before(dispatche
     assert len(dispatcher.core.roster) == 0
 
 
-def test_a_worker_may_register_with_a_lease_of_its_own_which_every_message_renews(dispatcher):
+def test_a_worker_may_register_with_a_separate_lease_which_every_message_renews(dispatcher):
     dispatcher.core.ready(dispatcher.now, b"slow", Ready("nepse", "slow", 1), 7.5)
     assert dispatcher.pass_time(7.5)[2] == []
     dispatcher.beat(b"slow")
@@ -93,7 +93,7 @@ def test_the_hard_limit_of_one_attempt_does_not_hit_the_next(dispatcher):
     assert (clients, workers, dispatcher.core.roster.named("w2").held) == ([], [(b"w2", task(2))], {A: 2})
 
 
-def test_each_task_that_a_worker_holds_has_a_hard_limit_of_its_own(dispatcher):
+def test_each_task_that_a_worker_holds_has_a_separate_hard_limit(dispatcher):
     dispatcher.ready(credit=2)
     dispatcher.request(A)
     dispatcher.pass_time(10.0, (b"w1", (HeldTask(A, 1),)))

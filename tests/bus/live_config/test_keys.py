@@ -233,7 +233,7 @@ def test_whatever_comes_is_taken_as_its_type_or_refused(name, value):
         assert parsed == value
 
 
-def test_ranges_know_their_ends():
+def test_ranges_include_their_ends():
     assert 0 in Range(0, 1)
     assert 1 in Range(0, 1)
     assert 0 not in Range(0, 1, low_open=True)

@@ -19,7 +19,7 @@ def as_before():  # no parameter of a test may have its name: it would not run t
     structlog.reset_defaults()  # a logger set up here writes to this test's standard error
 
 
-def said(capsys):
+def output(capsys):
     return [json.loads(line)["event"] for line in capsys.readouterr().err.splitlines()]
 
 
@@ -39,7 +39,7 @@ def test_a_logger_that_was_used_already_follows_the_level(capsys):
         raise ValueError("this")
     except ValueError:
         logger.exception("yes")
-    assert said(capsys) == ["yes"] * 6
+    assert output(capsys) == ["yes"] * 6
 
 
 @pytest.mark.parametrize("level", ["debug", "info", "warning", "error"])
@@ -48,7 +48,7 @@ def test_each_level_lets_itself_and_what_is_above_through(capsys, level):
     order = ["debug", "info", "warning", "error"]
     for name in order:
         getattr(logger, name)(name)
-    assert said(capsys) == order[order.index(level) :]
+    assert output(capsys) == order[order.index(level) :]
 
 
 @pytest.mark.parametrize("gone", ["closed", "a pipe without a reader"])

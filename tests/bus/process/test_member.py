@@ -48,7 +48,7 @@ def report(broker, member, answer):
     return request
 
 
-def test_a_member_reports_to_the_broker_and_says_that_it_leaves(broker, member):
+def test_a_member_reports_to_the_broker_and_reports_that_it_leaves(broker, member):
     request = report(broker, member, lambda id_: Reply(id_, None))
     assert (request.service, request.args["kind"], request.args["name"]) == ("hulak.report", "nepse", "a")
     assert request.args["values"]["config_version"] == 0

@@ -136,7 +136,7 @@ def test_more_than_a_bundle_become_several_frames_in_order():
     assert [message for frame in encoded for message in apart(frame)] == messages
 
 
-def test_a_broker_that_passes_on_a_date_of_its_own_has_a_bug_that_shows():
+def test_a_broker_that_forwards_its_own_date_has_a_bug_that_shows():
     """The broker encodes values that were decoded from frames; msgspec would encode types that msgpack does not have."""
     moment = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
     with pytest.raises(TypeError):

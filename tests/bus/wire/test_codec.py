@@ -34,17 +34,17 @@ NAMES = st.text(min_size=1, max_size=20)
 PLAIN = (
     st.none() | st.booleans() | st.integers(-(1 << 63), (1 << 63) - 1) | st.floats(allow_nan=False, allow_infinity=False) | TEXT
 )
-TOLD = st.dictionaries(TEXT.map("of_{}".format), PLAIN | st.lists(PLAIN, max_size=4), max_size=4)
+REPORTS = st.dictionaries(TEXT.map("of_{}".format), PLAIN | st.lists(PLAIN, max_size=4), max_size=4)
 HELD = st.lists(st.builds(HeldTask, IDS, ATTEMPTS), max_size=4).map(tuple)
 ROUND_TRIPS = {
     messages.Request: (codec.decode_from_client, (IDS, TEXT, TEXT, MAPS, MAPS)),
     messages.Part: (codec.decode_to_client, (IDS, NUMBERS, VALUES)),
     messages.Reply: (codec.decode_to_client, (IDS, VALUES)),
     messages.Error: (codec.decode_to_client, (st.none() | IDS, TEXT, TEXT, MAPS)),
-    messages.Ready: (codec.decode_from_worker, (NAMES, NAMES, st.integers(0, 1024), HELD, TOLD)),
+    messages.Ready: (codec.decode_from_worker, (NAMES, NAMES, st.integers(0, 1024), HELD, REPORTS)),
     messages.TaskPart: (codec.decode_from_worker, (IDS, ATTEMPTS, NUMBERS, VALUES)),
     messages.Result: (codec.decode_from_worker, (IDS, ATTEMPTS, st.booleans(), VALUES)),
-    messages.WorkerHeartbeat: (codec.decode_from_worker, (HELD, st.none() | TOLD)),
+    messages.WorkerHeartbeat: (codec.decode_from_worker, (HELD, st.none() | REPORTS)),
     messages.Goodbye: (codec.decode_from_worker, (TEXT,)),
     messages.Task: (codec.decode_to_worker, (IDS, ATTEMPTS, TEXT, MAPS, MS, MS)),
     messages.BrokerHeartbeat: (codec.decode_to_worker, (U64, st.booleans())),

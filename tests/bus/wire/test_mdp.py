@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from majordomo_fixture import GIVEN, ID, LIMIT, WHO, C, W
+from majordomo_fixture import GIVEN, ID, LIMIT, SENDER, C, W
 from request_arguments import arguments
 
 from hulak.bus.errors import ProtocolError
@@ -27,18 +27,26 @@ def code_of(function, *arguments):
 
 @pytest.mark.parametrize(("envelope", "first"), [([], b"\2\5"), ([b""], b"\3\5")])
 def test_a_clients_request_is_read_and_answered_behind_its_own_envelope(envelope, first):
-    parts = [WHO, *envelope, b"MDPC02", b"\x01", b"echo", b"\xff", b"", b"two"]
+    parts = [SENDER, *envelope, b"MDPC02", b"\x01", b"echo", b"\xff", b"", b"two"]
     address, request = mdp.decode_request(parts, ID, LIMIT)
-    assert address == first + WHO + b"echo"
+    assert address == first + SENDER + b"echo"
     assert request == Request(ID, "echo", "", {"body": [b"\xff", b"", b"two"]})
-    assert mdp.encode_to_client(address, Part(ID, 1, [b"a", b"b"])) == [WHO, *envelope, b"MDPC02", b"\x02", b"echo", b"a", b"b"]
-    assert mdp.encode_to_client(address, Reply(ID, [b"a"])) == [WHO, *envelope, b"MDPC02", b"\x03", b"echo", b"a"]
+    assert mdp.encode_to_client(address, Part(ID, 1, [b"a", b"b"])) == [
+        SENDER,
+        *envelope,
+        b"MDPC02",
+        b"\x02",
+        b"echo",
+        b"a",
+        b"b",
+    ]
+    assert mdp.encode_to_client(address, Reply(ID, [b"a"])) == [SENDER, *envelope, b"MDPC02", b"\x03", b"echo", b"a"]
 
 
 def test_a_client_gets_a_failure_in_a_final_and_no_answer_to_an_expired_request():
-    address, _ = mdp.decode_request([WHO, C, b"\x01", b"echo", b"x"], ID, LIMIT)
+    address, _ = mdp.decode_request([SENDER, C, b"\x01", b"echo", b"x"], ID, LIMIT)
     frames = mdp.encode_to_client(address, Error(ID, "WORKER_LOST", "4 workers were lost"))
-    assert frames == [WHO, b"MDPC02", b"\x03", b"echo", b"ERROR", b"WORKER_LOST", b"4 workers were lost"]
+    assert frames == [SENDER, b"MDPC02", b"\x03", b"echo", b"ERROR", b"WORKER_LOST", b"4 workers were lost"]
     assert mdp.encode_to_client(address, Error(ID, "EXPIRED", "its time is over")) == []
 
 
@@ -57,8 +65,8 @@ def test_a_client_gets_a_failure_in_a_final_and_no_answer_to_an_expired_request(
     ],
 )
 def test_a_clients_frames_that_are_not_as_the_rfc_has_them_are_refused(rest, code):
-    assert code_of(mdp.decode_request, [WHO, C, *rest], ID, LIMIT) == code
-    assert code_of(mdp.decode_request, [WHO, b"", C, *rest], ID, LIMIT) == code
+    assert code_of(mdp.decode_request, [SENDER, C, *rest], ID, LIMIT) == code
+    assert code_of(mdp.decode_request, [SENDER, b"", C, *rest], ID, LIMIT) == code
 
 
 # The document
@@ -70,13 +78,13 @@ def test_the_document_prints_the_frames_that_are_read_and_made():
         name: [bytes.fromhex(frame.strip("-")) for frame in row.split()]
         for name, row in re.findall(r"^(\S+)\n    (.*)$", box, re.MULTILINE)
     }
-    client, request = mdp.decode_request([WHO, *printed.pop("client-request")], ID, LIMIT)
+    client, request = mdp.decode_request([SENDER, *printed.pop("client-request")], ID, LIMIT)
     assert request == Request(ID, "echo", "", {"body": [b"hello"]})
-    commands = [mdp.decode_command([WHO, *printed.pop(f"worker-{name}")]) for name in ("ready", "partial", "final")]
+    commands = [mdp.decode_command([SENDER, *printed.pop(f"worker-{name}")]) for name in ("ready", "partial", "final")]
     assert [command for _, command, _ in commands] == [mdp.READY, mdp.PARTIAL, mdp.FINAL]
     worker = commands[0][0]
     assert mdp.decode_answer(commands[1][2], LIMIT) == mdp.decode_answer(commands[2][2], LIMIT) == (HeldTask(ID, 1), [b"world"])
-    assert {name: [WHO, *frames] for name, frames in printed.items()} == {
+    assert {name: [SENDER, *frames] for name, frames in printed.items()} == {
         "worker-request": mdp.encode_to_worker(worker, Task(ID, 1, request.action, request.args, 1, 2)),
         "worker-heartbeat": mdp.encode_to_worker(worker, BrokerHeartbeat(7, known=True)),
         "worker-disconnect": mdp.encode_to_worker(worker, None),
@@ -119,7 +127,7 @@ def test_a_body_is_an_action_and_its_arguments_where_it_is_exactly_those(body, a
     ],
 )
 def test_arguments_may_be_packed_in_any_form_and_stay_as_they_came(packed, args):
-    _, request = mdp.decode_request([WHO, C, b"\1", b"sums", b"add", packed], ID, LIMIT)
+    _, request = mdp.decode_request([SENDER, C, b"\1", b"sums", b"add", packed], ID, LIMIT)
     assert request.action == "add"
     for_ours = codec.decode_to_worker(fast_encode.encode_own(Task(ID, 1, "add", request.args, 1, 2)))
     assert for_ours.args == args
@@ -129,7 +137,7 @@ def test_arguments_may_be_packed_in_any_form_and_stay_as_they_came(packed, args)
 
 def test_a_control_services_arguments_in_longer_forms_are_read():
     packed = b"\xde\0\1\xa5topic\xd9\5ticks"
-    _, request = mdp.decode_request([WHO, C, b"\1", b"hulak.last", b"", packed], ID, LIMIT)
+    _, request = mdp.decode_request([SENDER, C, b"\1", b"hulak.last", b"", packed], ID, LIMIT)
     assert arguments("hulak.last", **request.args).topic == "ticks"
 
 
@@ -170,9 +178,9 @@ def test_a_value_becomes_one_frame_or_the_frames_it_is_an_array_of(value, body):
 @pytest.mark.parametrize(("envelope", "first"), [([], b"\4"), ([b""], b"\5")])
 def test_a_workers_commands_are_read_and_the_brokers_are_made_behind_its_own_envelope(envelope, first):
     def read(*rest):
-        return mdp.decode_command([WHO, *envelope, b"MDPW02", *rest])
+        return mdp.decode_command([SENDER, *envelope, b"MDPW02", *rest])
 
-    address = first + WHO
+    address = first + SENDER
     assert read(b"\x01", b"echo") == (address, mdp.READY, [b"echo"])
     assert read(b"\x03", GIVEN, b"", b"a", b"b") == (address, mdp.PARTIAL, [GIVEN, b"", b"a", b"b"])
     assert read(b"\x04", GIVEN, b"", b"a") == (address, mdp.FINAL, [GIVEN, b"", b"a"])
@@ -180,9 +188,9 @@ def test_a_workers_commands_are_read_and_the_brokers_are_made_behind_its_own_env
     assert read(b"\x06") == (address, mdp.DISCONNECT, [])
     assert mdp.decode_answer([GIVEN, b"", b"a", b"b"], LIMIT) == (HeldTask(ID, 1), [b"a", b"b"])
     task = Task(ID, 1, "", {"body": [b"a", b"b"]}, 1, 2)
-    assert mdp.encode_to_worker(address, task) == [WHO, *envelope, b"MDPW02", b"\x02", GIVEN, b"", b"a", b"b"]
-    assert mdp.encode_to_worker(address, BrokerHeartbeat(7, known=True)) == [WHO, *envelope, b"MDPW02", b"\x05"]
-    assert mdp.encode_to_worker(address, BrokerHeartbeat(7, known=False)) == [WHO, *envelope, b"MDPW02", b"\x06"]
+    assert mdp.encode_to_worker(address, task) == [SENDER, *envelope, b"MDPW02", b"\x02", GIVEN, b"", b"a", b"b"]
+    assert mdp.encode_to_worker(address, BrokerHeartbeat(7, known=True)) == [SENDER, *envelope, b"MDPW02", b"\x05"]
+    assert mdp.encode_to_worker(address, BrokerHeartbeat(7, known=False)) == [SENDER, *envelope, b"MDPW02", b"\x06"]
 
 
 @pytest.mark.parametrize(
@@ -201,4 +209,4 @@ def test_a_workers_commands_are_read_and_the_brokers_are_made_behind_its_own_env
     ],
 )
 def test_a_workers_frames_that_are_not_as_the_rfc_has_them_are_refused(rest, code):
-    assert code_of(mdp.decode_command, [WHO, W, *rest]) == code
+    assert code_of(mdp.decode_command, [SENDER, W, *rest]) == code

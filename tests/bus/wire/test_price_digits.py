@@ -42,5 +42,5 @@ def test_pairs_of_currencies_and_metals_have_the_usual_decimals(symbol, digits):
         ((), 2),
     ],
 )
-def test_a_quote_tells_its_decimals(quote, digits):
+def test_a_quote_shows_its_decimals(quote, digits):
     assert digits_of(quote) == digits

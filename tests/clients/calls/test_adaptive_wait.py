@@ -10,7 +10,7 @@ def after(*waits):
     return wait.spin_s()
 
 
-def test_a_client_waits_asleep_until_its_answers_have_come_soon_for_a_while():
+def test_a_client_blocks_until_its_replies_have_been_fast_for_a_while():
     assert AdaptiveWait().spin_s() == 0.0
     assert after(*[0.0002] * 3) == 0.0
     assert after(*[0.0002] * 40) == SPIN_S

@@ -74,7 +74,7 @@ def test_several_answers_are_taken_in_their_order(pending):
     assert values == list(range(20))[::-1]
 
 
-def test_what_nobody_waits_for_any_more_may_be_among_several(pending):
+def test_a_batch_may_contain_answers_to_expired_calls(pending):
     first, second, third = (begin(pending) for _ in range(3))
     second.cancel()
     (frame,) = batch_frames.encode([Reply(first.id, 1), Reply(second.id, 2), Reply(third.id, 3), Reply(bytes(16), 4)])
@@ -83,7 +83,7 @@ def test_what_nobody_waits_for_any_more_may_be_among_several(pending):
     assert (first.result(), second.cancelled(), third.result()) == (1, True, 3)
 
 
-def test_a_bad_answer_among_good_ones_is_told_when_those_have_been_taken(pending):
+def test_a_bad_answer_among_good_ones_is_raised_after_the_good_ones_were_handled(pending):
     first, second = begin(pending), begin(pending)
     good = [b"\x92\xc4\x10" + future.id + b"\x07" for future in (first, second)]
     with pytest.raises(BusError, match="malformed") as caught:
@@ -177,7 +177,7 @@ def test_nothing_is_due_when_nothing_is_under_way(pending):
     assert pending.next_due() == math.inf
 
 
-def test_a_future_that_is_not_there_yet_says_so_and_goes_on(pending):
+def test_a_future_that_is_not_done_raises_a_timeout_and_stays_valid(pending):
     future = begin(pending)
     with pytest.raises(BusTimeout, match="the call continues"):
         future.result(0.5)
@@ -207,7 +207,7 @@ def test_a_call_that_has_its_answer_cannot_be_cancelled(pending):
     assert future.result() == 1
 
 
-def test_callbacks_are_called_once_each_and_what_one_raises_harms_nobody(pending, caplog):
+def test_callbacks_are_called_once_each_and_an_exception_of_one_does_not_affect_the_others(pending, caplog):
     values = []
     future = begin(pending)
     future.add_done_callback(lambda item: values.append(item.result()))

@@ -187,7 +187,7 @@ def test_the_first_is_sent_at_once_and_those_behind_it_together(broker, client, 
     assert [future.result() for future in futures] == [2 * number for number in range(BUNDLE_CALLS + 3)]
 
 
-def test_what_has_gathered_leaves_though_the_caller_says_no_more(broker, client):
+def test_gathered_calls_are_sent_without_another_call(broker, client):
     submit(client, 0, 1, 2)
     assert [request.args["n"] for request in broker.receive_all(3)] == [0, 1, 2]
     submit(client, 3)
@@ -242,7 +242,7 @@ def test_closing_ends_the_flusher_and_the_calls_that_have_gathered(client, lazy)
     assert [future.exception().code for future in futures] == ["CLOSED", "CLOSED"]
 
 
-def test_the_flusher_ends_with_a_client_that_nobody_closed(broker, tmp_path):
+def test_the_flusher_ends_with_a_client_that_was_not_closed(broker, tmp_path):
     client = BusClient(broker.settings, tmp_path)
     submit(client, 0, 1)
     broker.receive_all(2)

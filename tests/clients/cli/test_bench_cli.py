@@ -40,7 +40,7 @@ def test_a_subscriber_finds_missing_and_repeated_ticks_and_passes_over_those_of_
     assert (seen.received, seen.lost, seen.twice, slots[0], len(seen.latencies_us)) == (3, 2, 1, 5, 3)
 
 
-def test_the_first_line_says_how_idle_the_machine_is():
+def test_the_first_line_shows_how_idle_the_machine_is():
     assert machine_line({"cores": 2, "idle_pct": 97.4, "steal_pct": 0.0, "load": 0.12}) == (
         "machine: 2 cores, 97 % idle, 0 % stolen by the hypervisor, load 0.12"
     )
@@ -159,7 +159,7 @@ def test_bench_has_tasks_done_and_ends_its_workers(local_bus, how):
 
 
 @pytest.mark.system
-def test_latency_tells_quantiles_and_a_histogram(local_bus):
+def test_latency_has_quantiles_and_a_histogram(local_bus):
     done = run(local_bus, "latency", "--rate", "200", "--seconds", "1", "--subscribers", "2")
     assert done.returncode == 0, done.stdout + done.stderr
     lines = done.stdout.splitlines()
@@ -169,7 +169,7 @@ def test_latency_tells_quantiles_and_a_histogram(local_bus):
     assert all(line.startswith("below") for line in lines[2:])
 
 
-def test_without_a_broker_it_says_so(tmp_path):
+def test_without_a_broker_it_reports_that(tmp_path):
     done = subprocess.run(
         [sys.executable, "-m", "hulak", "bench", "ticks", "--home", str(tmp_path), "--timeout", "0.2", "--json"],
         env={**os.environ, "HULAK_BROKER__FRONTEND": "tcp://127.0.0.1:9"},

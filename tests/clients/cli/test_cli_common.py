@@ -150,7 +150,7 @@ def test_wrong_usage_ends_with_2_and_with_json_as_an_object(run, words):
         (ConfigError("wrong"), 78, "CONFIG"),
     ],
 )
-def test_exit_codes_tell_whose_fault_it_is(tmp_path, capsys, error, status, code):
+def test_exit_codes_show_the_side_of_the_fault(tmp_path, capsys, error, status, code):
     assert report(Call(tmp_path, None, True, None), error) == status
     payload = json.loads(capsys.readouterr().out)["error"]
     assert payload["code"] == code
@@ -174,7 +174,7 @@ def test_json_makes_the_log_lines_of_a_daemon_json(run, monkeypatch):
     ("words", "near"),
     [(["statsu"], "'status'"), (["nepse", "market-dept"], "'market-depth'"), (["xyzzy"], "")],
 )
-def test_a_command_that_there_is_not_is_told_with_the_one_that_may_be_meant(run, words, near):
+def test_an_unknown_command_is_refused_with_a_suggestion(run, words, near):
     result = run(*words)
     assert result.exit_code == 2
     assert f"No such command {words[-1]!r}" in result.stderr
@@ -182,7 +182,7 @@ def test_a_command_that_there_is_not_is_told_with_the_one_that_may_be_meant(run,
     assert ("id you mean" in result.stderr) == bool(near)
 
 
-def test_settings_and_variables_that_there_are_not_are_told_with_what_may_be_meant(run, monkeypatch, tmp_path):
+def test_unknown_settings_and_variables_are_refused_with_a_suggestion(run, monkeypatch, tmp_path):
     (tmp_path / "hulak.toml").write_text("[broker]\nfrontned = 'tcp://127.0.0.1:1'\n[borker]\n")
     text = run("status").stderr
     assert "did you mean 'broker.frontend'?" in text
@@ -191,7 +191,7 @@ def test_settings_and_variables_that_there_are_not_are_told_with_what_may_be_mea
     assert "did you mean 'HULAK_BROKER__FRONTEND'" in run("status").stderr
 
 
-def test_a_name_of_init_that_nobody_reads_is_a_wrong_usage(run):
+def test_an_unknown_name_of_init_is_a_usage_error(run):
     result = run("displays", "create", "EURUSD", "--init", "opne=1.1")
     assert result.exit_code == 2
     assert "did you mean 'open'?" in " ".join(result.stderr.split())
@@ -201,7 +201,7 @@ def test_a_name_of_init_that_nobody_reads_is_a_wrong_usage(run):
     assert set(re.findall(r'"(\w+)"', read)) <= {"Init", *OWN_NAMES, *FX_NAMES}
 
 
-def test_a_home_that_was_named_and_has_no_broker_is_told_if_another_ones_answers(tmp_path):
+def test_a_named_home_without_a_broker_is_reported_if_the_broker_of_another_home_answers(tmp_path):
     with LocalBus() as local_bus:
         local_bus.start_broker()
         elsewhere = local_bus.hulak("ping", "--home", tmp_path)

@@ -7,7 +7,7 @@ from click.testing import CliRunner
 
 from hulak.clients.cli.config import _split, change_text, config, outcome
 
-TOLD = {"version": 7, "changed": True, "processes": 6, "applied": 6, "took_ms": 12.3, "late": []}
+OUTCOME = {"version": 7, "changed": True, "processes": 6, "applied": 6, "took_ms": 12.3, "late": []}
 LATE = {"kind": "display", "name": "two", "pid": 42, "version": 6, "age_s": 4.04}
 
 
@@ -23,7 +23,7 @@ LATE = {"kind": "display", "name": "two", "pid": 42, "version": 6, "age_s": 4.04
     ],
 )
 def test_the_outcome_is_one_sentence(changes, text):
-    assert outcome({**TOLD, **changes}) == text
+    assert outcome({**OUTCOME, **changes}) == text
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,7 @@ def test_the_outcome_is_one_sentence(changes, text):
         ("all", "none", "all -> none"),
     ],
 )
-def test_a_change_is_told_as_it_would_be_typed(before, after, text):
+def test_a_change_is_printed_as_it_would_be_typed(before, after, text):
     assert change_text({"scope": "kind:nepse", "key": "k", "before": before, "after": after}) == f"kind:nepse k: {text}"
 
 

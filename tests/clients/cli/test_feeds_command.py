@@ -26,7 +26,7 @@ def test_feeds_are_picked_by_name_out_of_all_processes():
     assert feeds_of({"processes": [LIVE, {"kind": "worker", "name": "a"}, REPLAY]}) == [REPLAY, LIVE]
 
 
-def test_a_row_has_a_cell_under_each_head_also_where_a_feed_says_nothing():
+def test_a_row_has_a_cell_in_each_column_also_where_a_feed_reports_nothing():
     assert dict(zip(HEADS, cells(LIVE), strict=True)) == {
         "feed": "fx",
         "state": "degraded",
@@ -44,7 +44,7 @@ def test_a_row_has_a_cell_under_each_head_also_where_a_feed_says_nothing():
     assert cells(REPLAY)[:2] == ["a.csv", None]
 
 
-def test_topics_of_several_feeds_are_named_and_a_broker_that_knows_nothing_of_it_is_borne():
+def test_topics_of_several_feeds_are_named_and_a_broker_without_this_figure_is_tolerated():
     shared = {"tick.BTCUSD": ["binance", "kraken"]}
     lines = mixed({"ticks": {"shared": 3, "shared_topics": shared}})
     assert lines == [
@@ -54,7 +54,7 @@ def test_topics_of_several_feeds_are_named_and_a_broker_that_knows_nothing_of_it
     assert mixed({"ticks": {"taken": 5}}) == []
 
 
-def test_for_how_long_a_venue_is_left_alone_is_told():
+def test_the_wait_before_the_next_connection_to_a_venue_is_reported():
     waiting = {**REPLAY, "name": "binance", "state": "backoff", "asked_to_wait_s": 58.5}
     assert remarks(waiting) == ["binance: next attempt in 58.5 s, as requested by the venue (Retry-After)"]
 

@@ -54,7 +54,7 @@ def test_a_key_has_its_name_however_its_bytes_are_split(data, name):
 
 
 @pytest.mark.parametrize("data", UNKNOWN)
-def test_what_nobody_asks_for_is_taken_in_whole(data):
+def test_fields_without_a_reader_are_kept(data):
     for at in range(len(data) + 1):
         keys = Keys()
         names = keys.feed(data[:at], 1.0) + keys.feed(data[at:], 1.01)
@@ -93,7 +93,7 @@ def test_no_bytes_end_it_but_q_and_ctrl_c(seed):
     assert top.quits
 
 
-def test_a_list_scrolls_and_says_what_it_leaves_out():
+def test_a_list_scrolls_and_shows_how_much_it_leaves_out():
     scroll, items = Scroll(), list(range(20))
     assert cut(items[:5], 5, scroll) == ([0, 1, 2, 3, 4], "")
     assert cut(items, 5, scroll) == ([0, 1, 2, 3], "and 16 more")

@@ -46,7 +46,7 @@ def stats(symbols=28, done=4, workers=1):
 
 
 def full_model():
-    model = LiveModel(100.0, wanted_symbols=28, wants_task=True, page="http://127.0.0.1:5570/")
+    model = LiveModel(100.0, wanted_symbols=28, expects_task=True, page="http://127.0.0.1:5570/")
     for at, symbol in enumerate(PAIRS):
         model.add_tick({"symbol": symbol, "bid": 1.0 + at, "ask": 1.0001 + at}, 250.0, 101.0)
     model.add_stats(stats(), 104.0)
@@ -63,7 +63,7 @@ def screen(snapshot, width, height, **how):
 
 
 def test_what_is_missing_is_named_in_the_order_in_which_it_comes():
-    model = LiveModel(0.0, wanted_symbols=28, wants_task=True)
+    model = LiveModel(0.0, wanted_symbols=28, expects_task=True)
     assert model.snapshot(1.0).waits_for() == "the broker"
     model.add_stats(stats(symbols=3, workers=0), 1.0)
     assert model.snapshot(1.0).waits_for() == "a worker"
@@ -84,7 +84,7 @@ def test_the_standing_line_counts_workers_and_symbols():
     assert model.snapshot(1.0).standing() == "2 workers, no symbol ticking"
 
 
-def test_the_plain_line_says_rate_tasks_workers_latency_and_memory():
+def test_the_plain_line_has_rate_tasks_workers_latency_and_memory():
     assert line(full_model().snapshot(105.0)) == (
         "5 s: ticks 312/s of 28 symbols, 12,345 taken | tasks 4 done 0 failed | workers nepse_00 ready | "
         "feed to broker p50 120 µs p99 2.1 ms | broker to view p50 250 µs p99 250 µs | memory 300 MB"
@@ -114,7 +114,7 @@ def test_a_worker_shows_the_broker_s_word_for_its_state():
     assert "4 done, 0 failed, holds 0" in text
 
 
-def test_trouble_is_told_a_silent_broker_and_a_process_that_fails():
+def test_a_silent_broker_and_a_failing_process_are_shown():
     model = full_model()
     model.supervised = [{"name": "feed", "group": "feed", "state": "backoff", "pid": 0, "uptime_s": 0, "started": True}]
     assert model.snapshot(105.0).trouble == "CRITICAL (2 problems): 0 of 1 feeds report"
@@ -141,7 +141,7 @@ def test_a_frozen_process_is_marked_in_its_row():
     assert ["nepse_00", "unknown", "900"] in rows
 
 
-def test_what_a_small_screen_leaves_out_is_said_and_the_majors_come_first():
+def test_a_small_screen_shows_how_much_it_leaves_out_and_the_majors_come_first():
     model = full_model()
     for symbol in (*MAJORS, "ZARJPY"):
         model.add_tick({"symbol": symbol, "bid": 1.0, "ask": 1.1}, 250.0, 101.0)

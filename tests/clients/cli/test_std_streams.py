@@ -26,7 +26,7 @@ def shell(command, **variables):
     [(">&-", b"Bad file descriptor"), (">/dev/full", b"No space left on device")],
 )
 @pytest.mark.parametrize("words", ["--version", "--help", "nepse market-depth --help"])
-def test_an_output_that_takes_nothing_is_told_in_a_sentence(output, why, words):
+def test_an_output_that_cannot_be_written_is_reported_in_one_sentence(output, why, words):
     done = shell(f"$HULAK {words} {output}")
     assert (done.returncode, done.stderr) == (1, b"hulak: standard output cannot be written: " + why + b"\n")
 

@@ -31,7 +31,7 @@ def test_quantities_are_written_with_their_units():
     assert us({"p50": 12.3, "p99": 45.6}) == "p50 12 µs, p99 46 µs"
 
 
-def test_lists_of_maps_within_a_map_are_tables_of_their_own():
+def test_lists_of_maps_within_a_map_are_separate_tables():
     value = {"total": 3, "depth": {"buy": [{"price": 1.5, "quantity": 2}], "sell": []}, "days": [{"a": 1}, {"b": {"c": None}}]}
     assert sections(value) == [
         ("", ["name", "value"], [("total", 3), ("depth.sell", [])]),

@@ -30,14 +30,14 @@ def test_a_dead_letter_reads_well_and_numbers_its_attempts():
     assert not [name for name in row if name.endswith("_ns")]
 
 
-def test_a_dead_letter_that_was_posted_anew_says_so():
+def test_a_dead_letter_that_was_posted_again_shows_it():
     again = {"retried_as": b"\x07" * 16, "trouble": ""}
     assert readable({**ROW, **again}, TASK)["retried as"] == readable_row({**ROW, **again})["retried as"] == "07" * 16
     never = {"retried_as": None, "trouble": ""}
     assert (readable({**ROW, **never}, TASK)["retried as"], readable_row({**ROW, **never})["retried as"]) == (None, "")
 
 
-def test_a_dead_letter_whose_answer_is_not_kept_still_says_why():
+def test_a_dead_letter_without_a_stored_answer_still_shows_its_reason():
     row = readable({**ROW, "trouble": "w1: CRASHED: no", "kept": False}, TASK)
     assert row["text"] == "w1: CRASHED: no"
 

@@ -78,7 +78,7 @@ def test_a_display_workers_latency_and_losses_show():
 
 
 @pytest.mark.parametrize("odd", [None, "text", [1], {"p99": "x"}, True])
-def test_a_report_of_anybody_breaks_nothing(odd):
+def test_a_malformed_report_of_any_process_breaks_nothing(odd):
     names = ("rss_bytes", "latency_us", "config_version", "restarts", "cores", "loop_age_s", "dropped", "rss_per_min")
     row = {**report("x", "y", 5), **dict.fromkeys(names, odd)}
     top = TopView()
@@ -94,7 +94,7 @@ def test_queues_and_losses():
     assert counts["tasks.expired"] == 0
 
 
-def test_one_screen_says_everything_in_80_columns():
+def test_one_screen_has_everything_in_80_columns():
     top = TopView()
     assert "waiting for the broker" in drawn(top)[0]
     top.add(stats(), 100.0)
@@ -110,7 +110,7 @@ def test_one_screen_says_everything_in_80_columns():
     assert "late" in next(line for line in lines[5:] if "binance" in line)
 
 
-def test_a_silent_broker_and_a_sick_journal_are_said():
+def test_a_silent_broker_and_a_degraded_journal_are_shown():
     top = TopView()
     top.add({**stats(), "journal": {"state": "degraded", "why": "no space"}}, 100.0)
     assert "CRITICAL (2 problems): journal is degraded: no space" in drawn(top, width=140)[0]

@@ -21,7 +21,7 @@ def stats(*workers, **scaler):
     return {"workers": list(workers), "scaling": {"nepse": {"workers": "auto", "queued": 2}}, "processes": processes}
 
 
-def test_a_worker_has_the_state_of_its_own_slot_beside_it():
+def test_a_worker_is_listed_with_the_state_of_its_slot():
     rows = rows_of(
         stats(worker("nepse_01/8", "nepse_01", 8), worker("nepse_00/5", "nepse_00", 5), worker("mine")),
         [slot("broker", "running", 1, "broker"), slot("nepse_00", "running", 6), slot("nepse_01", "running", 8)],
@@ -46,7 +46,7 @@ def test_cells_stand_under_their_heads_and_what_is_not_known_is_none():
     assert cells(row) == [None, "nepse_00", None, None, None, None, "-", None, "fatal"]
 
 
-def test_the_sentence_says_how_many_are_wanted_and_by_whom():
+def test_the_sentence_has_the_target_and_its_origin():
     scaling = scaling_of(stats(wanted=3, live=2))["nepse"]
     assert scaling == {"workers": "auto", "queued": 2, "wanted": 3, "live": 2}
     assert scaling_text("nepse", scaling) == "nepse: automatic, 3 wanted, 2 tasks wait for a worker"

@@ -117,7 +117,7 @@ def test_a_broker_that_took_what_was_never_posted_is_refused():
         link(5).answered(1, 6, 6)
 
 
-def test_a_tick_carries_when_the_feed_received_it_unless_it_told_so_itself():
+def test_a_tick_has_the_time_of_its_receipt_unless_the_feed_sets_one():
     delivery = Delivery(5, 100)
     frames = [delivery.post(TICK, 41), delivery.post(replace(TICK, received_ns=17), 41)]
     assert [decode_tick(decode_publication(frame).body).received_ns for frame in frames] == [41, 17]

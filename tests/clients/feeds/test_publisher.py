@@ -62,7 +62,7 @@ def channel(monkeypatch):
     monkeypatch.setattr(publisher, "RequestChannel", Requests)
 
 
-def test_a_broker_that_subscribes_between_two_looks_is_noticed(tmp_path, monkeypatch):
+def test_a_broker_that_subscribes_between_two_polls_is_noticed(tmp_path, monkeypatch):
     monkeypatch.setattr(sockets, "endpoint", lambda *_: "ipc:///nowhere")
     monkeypatch.setattr(sockets, "make", lambda *_, **__: Out())
     post = TickPublisher(Settings(), tmp_path, "a", QUIET)
@@ -71,7 +71,7 @@ def test_a_broker_that_subscribes_between_two_looks_is_noticed(tmp_path, monkeyp
     post.close()
 
 
-def test_a_feed_that_the_broker_refuses_says_so_once(tmp_path):
+def test_a_feed_that_the_broker_refuses_logs_it_once(tmp_path):
     post = TickPublisher(Settings(), tmp_path, "a", structlog.get_logger())
     busy = Error(bytes(16), "BUSY", "1024 feeds have sent something within the hour, no more are remembered")
     with capture_logs() as logs:
@@ -83,7 +83,7 @@ def test_a_feed_that_the_broker_refuses_says_so_once(tmp_path):
     post.close()
 
 
-def test_a_broker_that_took_what_was_never_sent_is_told_and_not_believed(tmp_path):
+def test_a_confirmation_of_ticks_that_were_never_sent_is_logged_and_ignored(tmp_path):
     post = TickPublisher(Settings(), tmp_path, "a", structlog.get_logger())
     with capture_logs() as logs:
         post.requests.came.append((None, Reply(bytes(16), {"epoch": 7, "taken": 5, "safe": 5})))

@@ -54,7 +54,7 @@ STATS = {
 GATEWAY = {"frames": 4, "bytes": 5, "clients": {"/ws": 3, "/fx": 0}, "too_slow": 1, "conflated": 6, "lag_s": 0.25}
 
 
-NOBODY = failed(Level.OK, "")
+NO_CLIENTS = failed(Level.OK, "")
 
 
 def samples(text):
@@ -77,7 +77,7 @@ def samples(text):
 
 
 def test_every_figure_has_unit_and_type():
-    text = metrics.text(STATS, 0.5, GATEWAY, NOBODY)
+    text = metrics.text(STATS, 0.5, GATEWAY, NO_CLIENTS)
     figures = samples(text)
     assert figures["hulak_broker_up",] == 1
     assert figures["hulak_ticks_total",] == 10
@@ -118,11 +118,11 @@ def test_every_figure_has_unit_and_type():
 
 
 def test_before_the_first_statistics_there_is_no_figure_of_the_broker():
-    figures = samples(metrics.text({}, None, GATEWAY, NOBODY))
+    figures = samples(metrics.text({}, None, GATEWAY, NO_CLIENTS))
     assert figures["hulak_broker_up",] == 0
     assert ("hulak_ticks_total",) not in figures
     assert figures["hulak_gateway_frames_total",] == 4
-    assert samples(metrics.text(STATS, 60.0, GATEWAY, NOBODY))["hulak_broker_up",] == 0
+    assert samples(metrics.text(STATS, 60.0, GATEWAY, NO_CLIENTS))["hulak_broker_up",] == 0
 
 
 def test_each_situation_has_a_gauge_that_is_1_while_it_is_present():
@@ -153,5 +153,5 @@ def test_a_process_is_named_by_its_slot():
 )
 def test_a_malformed_histogram_is_omitted(odd):
     stats = {"processes": [{**row("x", "y", 5), "latency_totals": odd}], "ticks": {"feed_to_broker_totals": odd}}
-    figures = samples(metrics.text(stats, 0.1, GATEWAY, NOBODY))
+    figures = samples(metrics.text(stats, 0.1, GATEWAY, NO_CLIENTS))
     assert not [key for key in figures if "latency" in key[0] or "feed_to_broker" in key[0]]

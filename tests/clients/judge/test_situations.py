@@ -243,7 +243,7 @@ UNWELL = [  # situation, level, text, statistics
 @pytest.mark.parametrize(
     ("what", "level", "text", "statistics"), UNWELL, ids=[f"{situation[0]}-{situation[1].name}" for situation in UNWELL]
 )
-def test_what_is_not_well_is_said_and_sets_the_level(what, level, text, statistics):
+def test_each_problem_is_a_finding_and_sets_the_level(what, level, text, statistics):
     result = verdict(statistics)
     assert (result.level, [(finding.what, finding.text) for finding in result.findings]) == (level, [(what, text)])
     assert result.line().startswith(f"HULAK {level.name} - {text} | ")

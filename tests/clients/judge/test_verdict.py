@@ -26,11 +26,11 @@ def test_a_new_configuration_has_time_to_be_applied():
     assert verdict(statistics).level is Level.OK
 
 
-def test_the_growth_of_a_process_that_has_just_started_is_none_to_speak_of():
+def test_the_growth_of_a_process_that_has_just_started_is_ignored():
     assert verdict(with_process(rss_per_min=30_000_000, uptime_s=400.0)).level is Level.OK
 
 
-def test_of_a_process_that_is_dead_or_frozen_only_that_is_told():
+def test_a_dead_or_frozen_process_has_this_finding_only():
     """Its last report is outdated: other workers have its displays."""
     statistics = with_process(age_s=30.0, catching_up=3, stale_s=75.0, config_version=6, latency_us={"p50": 1.0, "p99": 9e6})
     assert [finding.what for finding in verdict(statistics).findings] == ["process_silent"]
@@ -46,7 +46,7 @@ def starting(**changes):
     return statistics
 
 
-def test_what_is_normal_in_a_start_is_a_warning_and_starting_is_told():
+def test_a_normal_state_of_a_start_is_a_warning_and_starting_is_shown():
     result = verdict(starting())
     assert (result.level, [finding.what for finding in result.findings]) == (
         Level.WARNING,
@@ -70,7 +70,7 @@ def test_what_is_normal_in_a_start_is_a_warning_and_starting_is_told():
         ({"stats": None, "asked_s": 2.0}, Level.WARNING, ["starting", "broker_silent"], "starting, up 2 s"),
     ],
 )
-def test_of_a_silent_broker_only_that_is_told(facts, level, what, text):
+def test_a_silent_broker_is_the_only_finding(facts, level, what, text):
     statistics = {"stats": stats(processes=[]), **facts}  # its last statistics are outdated
     result = verdict(statistics.pop("stats"), **statistics) if statistics["stats"] else verdict(**statistics)
     assert (result.level, [finding.what for finding in result.findings], result.findings[0].text) == (level, what, text)
@@ -131,7 +131,7 @@ KEPT = {"group": "nepse", "name": "nepse_00", "state": "running", "pid": 3, "upt
     ("facts", "result"),
     [
         ({}, []),  # a bus for other tasks needs neither
-        ({"wants_feed": True}, ["feeds_missing"]),
+        ({"expects_feed": True}, ["feeds_missing"]),
         ({"supervised": [slot("feed", "stopped", 0) | {"started": False}]}, []),
         ({"supervised": [slot("feed", "stopped", 0)]}, ["feeds_missing", "process_stopped"]),
         ({"supervised": [KEPT]}, ["workers_missing", "process_unreported"]),

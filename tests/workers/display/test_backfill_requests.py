@@ -185,7 +185,7 @@ def test_a_checkpoint_is_asked_for_with_its_epoch_until_the_broker_has_accepted_
     world.check()
 
 
-def test_initialisation_error_is_told_and_the_display_goes_on_from_where_it_stands(world):
+def test_an_initialisation_error_is_reported_and_the_display_continues_from_its_state(world):
     two_symbols(world)
     line().coming = [rows(world, "X", [1, 3])]
     step(world)

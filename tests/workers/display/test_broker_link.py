@@ -61,7 +61,7 @@ def display(day_from=5, token=1):
     return SimpleNamespace(id="a", token=token, day_from=day_from, day=lambda: {"from": day_from})
 
 
-def test_a_day_is_told_once_in_a_while_until_it_is_written(desk):
+def test_a_day_is_sent_periodically_until_it_is_stored(desk):
     for now in (0.0, AGAIN_S - 0.1, AGAIN_S):
         desk.link.send_day(display(), now)
     first, second = desk.requests.asked
@@ -71,7 +71,7 @@ def test_a_day_is_told_once_in_a_while_until_it_is_written(desk):
     assert desk.days == [("a", 5, {"from": 5})]
 
 
-def test_a_day_that_is_refused_is_told_again_later_under_the_token_that_counts_then(desk):
+def test_a_refused_day_is_sent_again_later_under_the_current_token(desk):
     desk.link.send_day(display(), 0.0)
     desk.answer((desk.requests.asked[0], Error(bytes(16), "FENCED", "x")))
     desk.link.send_day(display(token=2), AGAIN_S - 0.1)
@@ -80,13 +80,13 @@ def test_a_day_that_is_refused_is_told_again_later_under_the_token_that_counts_t
     assert desk.days == []
 
 
-def test_the_next_day_is_told_at_once(desk):
+def test_the_next_day_is_sent_at_once(desk):
     desk.link.send_day(display(5), 0.0)
     desk.link.send_day(display(9), 0.1)
     assert [request.args["from"] for request in desk.requests.asked] == [5, 9]
 
 
-def test_without_a_connection_a_day_is_told_later(desk):
+def test_without_a_connection_a_day_is_sent_later(desk):
     desk.requests.connected = False
     desk.link.send_day(display(), 0.0)
     desk.requests.connected = True

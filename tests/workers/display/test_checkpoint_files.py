@@ -57,7 +57,7 @@ def test_what_cannot_be_written_is_counted_and_leaves_nothing_behind(files):
     assert "d.ckpt" in files.why
 
 
-def test_only_what_is_ours_and_of_no_display_is_removed(files):
+def test_only_checkpoint_files_without_a_display_are_removed(files):
     for display in ("kept", "gone", "a.b-c_D"):
         saved(files, display, b"data")
     others = ["README", "kept.ckpt.1.tmp", "gone.ckpt.2.tmp"]

@@ -52,7 +52,7 @@ def test_a_display_goes_on_from_what_was_written_down_and_only_what_is_missing_i
     world.check()
 
 
-def test_where_nothing_is_missing_the_broker_still_has_to_say_that_the_numbers_are_what_they_were():
+def test_without_missing_ticks_the_broker_still_has_to_confirm_the_numbers():
     world = taken_over()
     world.settle()
     world.write_down()
@@ -83,7 +83,7 @@ def refresh(world):
     world.display_set.checkpoints.advance(world.display_set.held, world.now, world.display_set.place)
 
 
-def test_ticks_of_other_symbols_behind_a_checkpoint_need_not_be_looked_through():
+def test_ticks_of_other_symbols_behind_a_checkpoint_are_not_read():
     world = taken_over()
     world.settle()
     world.tick(*"YYYY")
@@ -148,7 +148,7 @@ def test_what_the_journal_does_not_have_any_more_makes_the_display_incomplete_on
 @pytest.mark.parametrize(
     "changed", [{"init": {"price": 1.25}}, {"first": 2}, {"symbol": "Y"}], ids=["init", "from", "another display of its name"]
 )
-def test_a_display_with_another_beginning_is_built_up_anew(changed):
+def test_a_display_with_another_beginning_is_rebuilt(changed):
     world = taken_over()
     row = world.rows.pop("d")
     world.start()
@@ -184,7 +184,7 @@ def test_what_is_not_whole_or_of_another_version_or_none_is_refused_and_the_disp
         world.check()
 
 
-def test_a_state_that_cannot_be_restored_is_built_up_anew():
+def test_a_state_that_cannot_be_restored_is_rebuilt():
     world = taken_over()
     stored = checkpoint.decode(world.disk.files["d"])
     world.disk.files["d"] = checkpoint.encode(replace(stored, state={"bids": [1.0]}))
@@ -271,7 +271,7 @@ def give(world, number, at_ms, bid):
     world.take(1, number, [replace(made("EURUSD", number), bid=bid, timestamp=at_ms, received_ns=at_ms * 10**6)], 1, world.now)
 
 
-def test_a_day_that_the_broker_has_not_written_is_told_by_who_takes_the_display_over():
+def test_a_day_that_the_broker_has_not_stored_is_sent_by_the_next_worker_of_the_display():
     world = day_world(row_is_written=False)
     world.journal, before = ["EURUSD"] * 3, world.display_set.held["d"].state.snapshot()
     world.take_over()
@@ -335,7 +335,7 @@ def test_displays_of_one_symbol_that_were_written_down_at_different_places_each_
     world.check()
 
 
-def test_what_was_only_replayed_is_written_down_as_of_its_own_last_tick():
+def test_a_state_that_was_only_replayed_is_saved_at_its_last_tick():
     world = taken_over()
     world.tick("XAU", "X", "XAU")
     world.take_over()

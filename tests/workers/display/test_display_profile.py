@@ -67,7 +67,7 @@ def test_a_profile_that_is_too_fine_doubles_its_bucket_and_loses_no_volume():
     assert levels.total == 2000
 
 
-def test_a_percentage_beyond_the_ring_shows_the_newest_that_fit_and_says_so():
+def test_a_percentage_beyond_the_ring_shows_the_newest_that_fit_and_is_flagged():
     profile = MarketProfile(5, Shape(1.0, 50.0, Bounds(100, 300, 8)))
     for number in range(40):
         profile.fold(number, 1)

@@ -65,7 +65,7 @@ def test_symbols_are_matched_exactly():
     assert world.display_set.held["btc"].state.bids == [1.0, 5.0]
 
 
-def test_a_row_of_another_worker_is_not_held_and_one_that_moves_away_is_let_go():
+def test_a_row_of_another_worker_is_not_held_and_one_that_moves_away_is_removed():
     world = DisplayWorkerFixture()
     world.assign("mine")
     world.assign("other", worker="you")
@@ -97,7 +97,7 @@ def test_a_new_token_alone_keeps_the_state_and_publishes_it_under_the_new_one():
     assert [(token, running) for _, token, running, _ in world.sent][-1] == (9, 1)
 
 
-def test_another_init_builds_the_display_up_anew():
+def test_another_init_rebuilds_the_display():
     world = DisplayWorkerFixture()
     world.tick("X")
     world.give()
@@ -145,7 +145,7 @@ def test_more_live_ticks_than_are_held_back_come_from_the_journal_in_another_leg
     world.check()
 
 
-def test_what_the_journal_has_no_more_is_told_in_the_state():
+def test_ticks_that_the_journal_no_longer_has_are_reported_in_the_state():
     world = DisplayWorkerFixture()
     world.tick(*"XXXX")
     world.give()
@@ -156,7 +156,7 @@ def test_what_the_journal_has_no_more_is_told_in_the_state():
     assert (held.state.bids, held.as_map(0, 0)["incomplete"]) == ([3.0, 4.0], True)
 
 
-def test_when_numbers_are_used_again_everything_is_built_up_anew():
+def test_when_numbers_are_used_again_everything_is_rebuilt():
     world = DisplayWorkerFixture()
     world.tick(*"XXXX")
     world.give()
@@ -170,7 +170,7 @@ def test_when_numbers_are_used_again_everything_is_built_up_anew():
     world.check()
 
 
-def test_what_was_lost_for_ever_and_what_is_no_tick_is_counted():
+def test_lost_ticks_and_malformed_ones_are_counted():
     world = DisplayWorkerFixture()
     world.assign("d")
     world.settle()
@@ -180,7 +180,7 @@ def test_what_was_lost_for_ever_and_what_is_no_tick_is_counted():
     assert (counters["malformed"], counters["gaps"], world.display_set.held["d"].state.bids) == (1, 3, [1.0, 6.0])
 
 
-def test_a_day_that_ends_is_told_with_what_the_next_begins_with_until_the_broker_has_it():
+def test_the_start_of_the_next_day_is_sent_until_the_broker_has_stored_it():
     day = 86_400_000
     world = DisplayWorkerFixture(make=DisplayState)
     world.assign("d", "EURUSD")
@@ -245,7 +245,7 @@ def test_performance_monitoring_measures_what_a_tick_costs_and_nothing_is_measur
     assert world.display_set.report(world.now)["fold_us"]["count"] == 2
 
 
-def test_without_batch_dispatching_each_live_tick_has_a_state_of_its_own():
+def test_without_batch_dispatching_each_live_tick_has_a_separate_state():
     world = DisplayWorkerFixture()
     world.configs["single"] = DisplayConfig(batch_dispatching=False)
     for display in ("single", "batched"):

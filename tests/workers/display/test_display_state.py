@@ -179,7 +179,7 @@ def test_a_move_over_the_threshold_flashes_if_that_is_wanted():
 # Days
 
 
-def test_a_new_day_starts_everything_anew_but_the_daily_ranges():
+def test_a_new_day_resets_everything_except_the_daily_ranges():
     state = display()
     for hour, bid in enumerate([1.10, 1.11, 1.08, 1.09] * 6):
         state.fold(bid, bid + 0.0001, hour * HOUR, hour * HOUR)
@@ -209,7 +209,7 @@ def test_a_day_of_which_little_was_seen_is_no_daily_range():
     assert state.snapshot()["adr_source"] == "day"
 
 
-def test_no_more_days_are_kept_than_are_looked_back_for():
+def test_no_more_days_are_kept_than_the_lookback():
     state = display(DisplayConfig(adr_lookback_days=3))
     for day in range(9):
         for hour in (1, 20):

@@ -44,7 +44,7 @@ def test_what_did_not_change_is_not_published_again():
     assert (world.sent, world.display_set.next_due()) == ([], float("inf"))
 
 
-def test_a_display_that_is_built_up_for_long_says_so_and_a_short_one_shows_nothing_old():
+def test_a_long_backfill_is_published_as_catching_up_and_a_short_one_publishes_no_old_state():
     world = DisplayWorkerFixture(config=DisplayConfig(states_per_s=10.0))
     world.tick(*"XXXX")
     world.give()
@@ -62,7 +62,7 @@ def test_a_display_that_is_built_up_for_long_says_so_and_a_short_one_shows_nothi
     assert [(state["number"], state["catching_up"]) for _, _, _, state in world.sent] == [(2, True), (4, False)]
 
 
-def test_another_broker_is_told_every_state_again():
+def test_another_broker_gets_every_state_again():
     world = live()
     world.display_set.resend(world.now)
     world.publish(world.now + 1)

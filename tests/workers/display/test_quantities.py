@@ -22,11 +22,11 @@ from hulak.workers.display.quantities.visual_range import tier
 from hulak.workers.display.quantities.volatility import START, Volatility, gain
 
 DAY = 86_400_000
-TOLD = vectors("display_quantities")
+VECTORS = vectors("display_quantities")
 
 
 def test_rounding_is_javascripts_in_every_recorded_case():
-    for case in rows(TOLD["rounding"]):
+    for case in rows(VECTORS["rounding"]):
         assert rounded(case["value"], case["digits"]) == case["number"]
         if abs(case["value"]) < 1e21:
             assert to_fixed(case["value"], case["digits"]) == case["text"]
@@ -38,7 +38,7 @@ def test_what_is_no_price_is_not_rounded(value):
 
 
 def test_prices_fall_into_their_exact_level_where_floating_point_missed():
-    for case in rows(TOLD["buckets"]):
+    for case in rows(VECTORS["buckets"]):
         digits, multiplier = case["digits"], case["multiplier"]
         levels = Levels(Fraction(str(multiplier)), 10)
         levels.add(whole_pipettes(case["price"] * 10.0**digits), 1, 0, 0)
@@ -66,7 +66,7 @@ def test_direction_and_extremes_are_the_ones_recorded_of_the_later_front_end():
     """There, too, an unchanged price is neutral. Its price is the middle of the quote, not the bid: not compared here."""
     names = {1: "up", -1: "down", 0: "neutral"}
     folded = 0
-    for case in rows(TOLD["normalized_ticks"]):
+    for case in rows(VECTORS["normalized_ticks"]):
         (before, *extremes), (after, *wanted) = case["before"], case["after"]
         if after is None:  # no price: such a tick is never folded
             continue
@@ -99,7 +99,7 @@ def test_twap_is_the_mean_of_the_minutes_last_prices():
 def test_twap_equals_the_recorded_values_where_a_minute_comes_once():
     """A second bar of the running minute is its later close here; the original ignored it, and counted an older minute twice."""
     twap, last = Twap(), None
-    for step in rows(TOLD["twap"]):
+    for step in rows(VECTORS["twap"]):
         bars = [bar for bar in step["bars"] if isinstance(bar[0], float)]
         if step["op"] == "reset":
             twap, last = Twap(), None
@@ -115,7 +115,7 @@ def test_twap_equals_the_recorded_values_where_a_minute_comes_once():
 
 
 def test_point_of_control_and_value_area_are_the_recorded_ones():
-    for case in rows(TOLD["profiles"]):
+    for case in rows(VECTORS["profiles"]):
         prices, volumes = case["prices"], case["volumes"]
         at = point_of_control(volumes)
         assert (None if at is None else prices[at]) == case["poc"]
@@ -151,7 +151,7 @@ def daily(case):
 
 def test_the_average_daily_range_and_its_projection_are_the_recorded_ones():
     refused = 0
-    for case in rows(TOLD["daily_ranges"]):
+    for case in rows(VECTORS["daily_ranges"]):
         average = DailyRanges(case["digits"], tuple(daily(case)), None).average(None, case["lookback"])
         expected = case["told"]
         if expected is None:  # only today's bar
@@ -203,7 +203,7 @@ def test_a_flash_is_kept_for_a_second_of_the_ticks_clock():
     assert flash.shown(1501) is None
 
 
-def test_markers_rise_with_moves_and_are_let_go_together():
+def test_markers_rise_with_moves_and_are_reset_together():
     markers = Deflection()
     markers.fold(1, 3.0, 1000, 10_000)
     markers.fold(1, 2.0, 2000, 10_000)
@@ -223,7 +223,7 @@ def test_the_window_keeps_a_tick_of_exactly_ten_seconds():
     assert score.ticks_per_s == 0.2
 
 
-def test_smoothing_says_what_is_kept_of_the_old_score():
+def test_smoothing_is_the_share_kept_of_the_old_score():
     assert gain(0.8) == 0.2
     score = Volatility()
     score.fold(None, 0, 0.0, 1.0)

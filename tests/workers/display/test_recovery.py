@@ -44,7 +44,7 @@ def test_creation_error_is_tried_again_after_growing_pauses_and_costs_no_other_d
     world.check()
 
 
-def test_run_time_error_builds_the_display_up_anew_and_the_others_go_on():
+def test_a_run_time_error_rebuilds_the_display_and_the_others_continue():
     world = world_with({3.0: 1})
     world.settle()
     world.tick("X", "Y", "X", "Y", "X")

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from hulak.bus.wire.codec import encode_publication, pack, pack_tick, tick_topic
 from hulak.bus.wire.messages import Stamp
 from hulak.workers.display.quantities.state import DisplayConfig, DisplayState, Init
-from hulak.workers.display.quantities.tick_filter import AHEAD_MS, FOR_EVER, UNTOLD_AHEAD_MS, believed_until
+from hulak.workers.display.quantities.tick_filter import AHEAD_MS, FOREVER, UNTOLD_AHEAD_MS, believed_until
 
 HOUR, DAY = 3_600_000, 86_400_000
 TODAY = 20_000 * DAY
@@ -37,7 +37,7 @@ def shown(state):
     [
         (NOON * 10**6, (NOON + DAY) * 10**6, NOON + AHEAD_MS),
         (0, NOON * 10**6, NOON + UNTOLD_AHEAD_MS),
-        (0, 0, FOR_EVER),
+        (0, 0, FOREVER),
     ],
 )
 def test_what_the_feed_received_goes_before_what_the_broker_numbered(received_ns, numbered_ns, until_ms):
@@ -63,7 +63,7 @@ def test_a_tick_dated_ahead_is_not_the_first_of_a_display_either():
     assert shown(state) == (1.08, 1.08, 1.08, 1, {**NONE, "ahead": 1})
 
 
-def test_without_a_receipt_the_brokers_time_says_what_no_clock_can_show():
+def test_without_a_receipt_the_brokers_time_bounds_the_date():
     state = display()
     take(state, 1.08, NOON, numbered_ms=NOON)
     take(state, 9.0, NOON + 3 * DAY, numbered_ms=NOON)  # Friday's night session, dated Monday
@@ -121,7 +121,7 @@ def test_a_display_keeps_to_the_source_of_its_first_tick_that_counts_day_after_d
     assert (state.day_init.only_source, state.day_init.kept_source) == (None, "kraken")
 
 
-def test_a_source_that_nobody_asked_for_gives_way_when_it_has_been_silent_for_seven_days():
+def test_a_source_that_was_not_requested_is_replaced_after_seven_days_of_silence():
     state, asked = display(), display(only_source="kraken")
     for each in (state, asked):
         take(each, 105.0, NOON, NOON, source="kraken")
@@ -162,7 +162,7 @@ def test_a_source_without_a_name_and_one_with_a_long_name_are_sources_like_other
 
 
 @pytest.mark.parametrize(("price", "digits"), [(1.2e-5, 8), (1.2e-9, 12), (1.519039e9, 0), (757_000.0, 0)])
-def test_the_first_quote_tells_the_digits_and_they_stay(price, digits):
+def test_the_first_quote_sets_the_digits_and_they_stay(price, digits):
     state = DisplayState("X", Init.from_values("X", {}), DisplayConfig())
     for factor in (1, 1.01, 1.02):
         state.fold(price * factor, price * factor, NOON, NOON)
@@ -173,13 +173,13 @@ def test_the_first_quote_tells_the_digits_and_they_stay(price, digits):
     assert (state.snapshot()["digits"], state.day_init.digits) == (digits, digits)
 
 
-def test_an_ask_far_from_the_bid_says_nothing_about_digits():
+def test_an_ask_far_from_the_bid_does_not_set_the_digits():
     state = DisplayState("X", Init.from_values("X", {}), DisplayConfig())
     state.fold(40_000.5, 1.234e-9, NOON, NOON)
     assert state.snapshot()["digits"] == 2
 
 
-def test_digits_that_were_said_are_kept():
+def test_digits_that_were_set_are_kept():
     assert display("SHIBUSDT", digits=3).digits == 3
     assert display("EURUSD").digits == 5
 

@@ -170,7 +170,7 @@ def test_a_security_is_named_by_symbol_or_id_and_an_index_by_name_or_number(acti
     assert finished(actions["index-history"], {"index": "Banking"}) == finished(actions["index-history"], {"index": 51})
 
 
-def test_lists_are_as_long_as_the_arguments_say(actions):
+def test_lists_have_the_length_of_the_arguments(actions):
     assert len(actions["top-turnover"]({})) == 10
     assert len(actions["top-turnover"]({"all": True})) == 80
     briefs = actions["securities"]({})
@@ -214,9 +214,9 @@ FAULTS = {  # NEPSE.md's section on failures: the answer, its code, whether anot
 def test_every_observed_failure_has_its_own_error_and_the_next_task_succeeds(name, fault):
     reply, code, retryable, after_s = FAULTS[fault]
     endpoint = BY_NAME[name]
-    patience_s = 1.0 if code == "TIMEOUT" else 20.0
+    timeout_s = 1.0 if code == "TIMEOUT" else 20.0
     with serve(seed=5) as exchange:
-        actions = build_actions(Settings(exchange.url, read_timeout_s=patience_s))
+        actions = build_actions(Settings(exchange.url, read_timeout_s=timeout_s))
         actions["market-id"]({})
         # a 401 leads to a refresh and then to a new session before it is believed
         exchange.plan(paths_below(endpoint), reply, times=3 if code == "UNAUTHORIZED" else 1)

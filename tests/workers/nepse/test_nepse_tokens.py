@@ -46,7 +46,7 @@ def test_the_day_changes_at_midnight_in_nepal():
             assert formula(case["market_id"], tuple(case["salts"]), day) == case[name]
 
 
-def test_the_simulators_own_formulas_agree_with_ours_for_every_last_three_digits_market_and_day():
+def test_the_formulas_of_simulator_and_worker_agree_for_every_last_three_digits_market_and_day():
     for salt in [*range(1000), *range(10_000, 100_000, 7)]:
         assert list(tokens.access_cuts((0, salt, 0, 0, 0))) == simulated.junk_places(salt)
         assert list(tokens.refresh_cuts((salt, 0, 0, 0, 0))) == simulated.junk_places(salt)

@@ -89,7 +89,7 @@ def test_an_answer_to_the_request_before_is_not_taken_for_that_to_the_next(broke
     answers.join()
 
 
-def test_without_a_broker_nobody_waits(tmp_path, stop):
+def test_without_a_broker_no_caller_waits(tmp_path, stop):
     settings = Settings(broker=BrokerSettings(frontend=f"tcp://127.0.0.1:{free_ports(1)[0]}"))
     requester = BrokerRequester(settings, tmp_path, stop)
     with pytest.raises(BusTimeout, match="no broker answers at tcp://"):

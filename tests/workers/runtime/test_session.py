@@ -62,7 +62,7 @@ def test_a_heartbeat_names_what_is_held_and_carries_the_report():
 
 
 @pytest.mark.parametrize("message", [UNKNOWN, BrokerHeartbeat(8, known=True), BrokerHeartbeat(8, known=False)])
-def test_a_broker_that_does_not_know_it_or_is_another_one_is_told_what_it_holds(message):
+def test_a_broker_that_does_not_know_the_worker_or_was_restarted_gets_its_held_tasks(message):
     worker = session()
     worker.received(100.0, task())
     assert worker.received(100.1, message) == [ready(1, HeldTask(A, 1))]
@@ -106,7 +106,7 @@ def test_parts_are_of_the_running_task_and_only_for_a_broker_that_knows_it():
     assert worker.part(TaskPart(A, 1, 2, "y")) == []
 
 
-def test_a_result_that_could_not_be_sent_is_told_after_registering_again():
+def test_an_unsent_result_is_sent_after_registering_again():
     worker = session()
     worker.received(100.0, task())
     (sent,) = finish(worker, 100.5, done=True, value=5)
@@ -177,7 +177,7 @@ def test_a_leaving_worker_goes_on_beating_and_registers_without_credit():
     assert worker.received(100.3, UNKNOWN) == [ready(0, HeldTask(A, 1))]
 
 
-def test_when_the_time_to_leave_is_over_it_says_goodbye_and_ends():
+def test_when_the_time_to_leave_is_over_it_sends_goodbye_and_ends():
     worker = session()
     worker.received(100.0, task())
     worker.leave(100.0, "stopped", 1.0)
@@ -230,7 +230,7 @@ def test_a_credit_that_does_not_adapt_stays_as_it_is():
     assert session.credit == 1
 
 
-def test_a_ready_that_the_broker_refused_is_told_as_what_was_wrong_with_it():
+def test_a_refused_registration_raises_the_reason():
     with pytest.raises(ProtocolError, match="refused to register this worker: a field is 7") as caught:
         session().received(100.0, Error(None, "BAD_BODY", "a field is 7"))
     assert caught.value.code == "BAD_BODY"

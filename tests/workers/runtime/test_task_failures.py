@@ -71,7 +71,7 @@ def test_whatever_a_task_raises_is_a_crash_with_its_name_and_text(raised, text):
     assert failure.text.startswith(crash_of(raised)[:4])
 
 
-def test_an_enormous_text_is_cut_and_that_is_said():
+def test_an_enormous_text_is_cut_and_marked_as_cut():
     text = end_of(RuntimeError("x" * (9 << 20))).text
     assert len(text) == LONGEST_TEXT
     assert text.endswith("x ... (9437198 characters)")
@@ -119,7 +119,7 @@ LARGE = [deep(400), deep(600), deep(5000), looped(), Awkward(a=1), {"a": b"x" * 
 
 
 @pytest.mark.parametrize("value", LARGE)
-def test_of_details_that_are_too_deep_or_too_large_something_is_said(value):
+def test_details_that_are_too_deep_or_too_large_are_replaced_by_a_text(value):
     failure = end_of(TaskFailed("REFUSED", "it was refused", details={"value": value, "more": object()}))
     assert (failure.code, failure.text) == ("REFUSED", "it was refused")
     assert "left out" in str(failure.details) or "left_out" in failure.details

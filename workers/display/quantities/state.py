@@ -28,7 +28,7 @@ from hulak.workers.display.quantities.flash import PIPETTES, Flash
 from hulak.workers.display.quantities.profile import GENEROUS, SAVING, MarketProfile, Shape
 from hulak.workers.display.quantities.rounding import NOISE, whole_pipettes
 from hulak.workers.display.quantities.spread import mid, spread, usable
-from hulak.workers.display.quantities.tick_filter import AHEAD, FOR_EVER, LATE, PRICE, SILENT_MS, SOURCE
+from hulak.workers.display.quantities.tick_filter import AHEAD, FOREVER, LATE, PRICE, SILENT_MS, SOURCE
 from hulak.workers.display.quantities.tick_filter import NAMES as LEFT_OUT
 from hulak.workers.display.quantities.twap import Twap
 from hulak.workers.display.quantities.visual_range import visual_range
@@ -83,7 +83,7 @@ class DisplayState:
         self.timestamp = 0  # the venue's clock, ms
         self._keep_to(init.kept_source if init.only_source is None else init.only_source)
         self._day: int | None = None  # days since 1970 UTC, of the newest tick
-        self._day_begins, self._day_ends = -FOR_EVER, -FOR_EVER  # ms; before the first tick any time begins a new day
+        self._day_begins, self._day_ends = -FOREVER, -FOREVER  # ms; before the first tick any time begins a new day
         self._seen_from = 0  # since when this day's extremes are known
         self.config = config
         known = (init.price, init.open, init.high, init.low)
@@ -108,7 +108,7 @@ class DisplayState:
         self._average = self._ranges.average(self._day, config.adr_lookback_days)
 
     def fold(
-        self, bid: float | None, ask: float | None, at_ms: float, timestamp: int, until_ms: int = FOR_EVER, source: str = ""
+        self, bid: float | None, ask: float | None, at_ms: float, timestamp: int, until_ms: int = FOREVER, source: str = ""
     ) -> None:
         """Fold one tick, or leave it out and count it in `left_out`: `workers.display.quantities.tick_filter` has the rule.
 
@@ -290,7 +290,7 @@ class DisplayState:
 
     def _set_day(self, day: int) -> None:
         self._day, self._day_ends = day, (day + 1) * DAY_MS
-        self._day_begins = -FOR_EVER if self.day_init.late_ticks else day * DAY_MS
+        self._day_begins = -FOREVER if self.day_init.late_ticks else day * DAY_MS
 
     def _start_day(self, init: Init) -> None:
         self.price = init.price

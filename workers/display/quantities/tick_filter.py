@@ -6,7 +6,7 @@ a display that is built up again has the same days. A tick is left out, and coun
 
     source  of another source than the display's
     price   without a usable bid: none, 0, infinite or not a number, or too large for its digits
-    ahead   dated more than 10 minutes after its feed received it; where the feed did not tell when that was, more than 26 hours
+    ahead   dated more than 10 minutes after its feed received it; where the feed did not report that time, more than 26 hours
             after the broker numbered it
     late    of a day before the present one, unless the display takes late ticks: then it counts into the present day
 
@@ -20,14 +20,14 @@ first tick of a file of 2014 begins a day of 2014, and the first one behind it t
 ticks are late. A tick within the present day counts even if one before it was later.
 
 Why 10 minutes: venues' clocks and feeds' clocks differ by seconds, bars are dated with their end, and no error of a date, a time
-zone or a night session is as small. A feed that does not tell when it received a tick may well write the local time of its
+zone or a night session is as small. A feed that does not report when it received a tick may well write the local time of its
 venue, and no two clocks on Earth show times further apart than 26 hours. Why 7 days: no market that opens every week is closed
 for as long, and a display that began with a file of an old year goes on with the live venue.
 """
 
 AHEAD_MS = 10 * 60_000
 UNTOLD_AHEAD_MS = 26 * 3_600_000
-FOR_EVER = 1 << 62
+FOREVER = 1 << 62
 SILENT_MS = 7 * 86_400_000  # of a display's source, before another takes its place
 NAMES = ("source", "price", "ahead", "late")  # why a tick was left out
 SOURCE, PRICE, AHEAD, LATE = range(len(NAMES))
@@ -37,9 +37,9 @@ def believed_until(received_ns: int, numbered_ns: int) -> int:
     """Return the latest time that a tick may have, ms since 1970 UTC.
 
     Args:
-        received_ns: when its feed received it, ns since 1970 UTC; 0 if it did not tell.
+        received_ns: when its feed received it, ns since 1970 UTC; 0 if it did not report it.
         numbered_ns: when the broker numbered it, likewise; 0 if that is not known: then any time is believed.
     """
     if received_ns:
         return received_ns // 1_000_000 + AHEAD_MS
-    return numbered_ns // 1_000_000 + UNTOLD_AHEAD_MS if numbered_ns else FOR_EVER
+    return numbered_ns // 1_000_000 + UNTOLD_AHEAD_MS if numbered_ns else FOREVER

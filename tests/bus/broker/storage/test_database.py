@@ -180,7 +180,7 @@ def test_failed_tasks_are_dead_letters_that_can_be_read_dropped_and_posted_again
     assert fixture.do(partial(task_rows.drop, task=task(1)), partial(task_rows.drop, task=task(2))) == [(True, ""), (False, "")]
 
 
-def test_a_row_says_why_its_task_ended_for_every_attempt(open_store):
+def test_a_row_has_the_reason_of_the_end_for_every_attempt(open_store):
     fixture = open_store()
     failure = Error(task(1), "CRASHED", "it broke", {"attempts": 1, "troubles": ["w: CRASHED: it broke"]})
     late = Error(task(2), "EXPIRED", "not done within 1 s", {"attempts": 0, "troubles": []})

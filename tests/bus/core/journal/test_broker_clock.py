@@ -38,7 +38,7 @@ def test_over_a_reboot_the_wall_clock_is_believed_for_an_hour_at_most(boot, boot
 
 
 @given(st.lists(st.tuples(st.sampled_from(["a", "b", ""]), st.floats(0, 1e7), st.integers(0, 2**62)), min_size=2, max_size=20))
-def test_it_never_runs_backwards_whatever_the_clocks_say(readings):
+def test_it_never_runs_backwards_for_any_clocks(readings):
     age_s, clocks = 0.0, Clocks(*readings[0])
     for reading in readings[1:]:
         later = Aged(age_s, clocks).later(Clocks(*reading))

@@ -92,7 +92,7 @@ def test_a_body_that_holds_the_magic_is_not_taken_for_a_record():
     assert [tick[0] for tick in ticks_in(data)] == [2]
 
 
-def test_needs_tells_a_records_length_from_its_head_alone():
+def test_needs_returns_a_records_length_from_its_head_alone():
     record = encode_tick(1, 0, 0, frame_of(1))
     assert record_format.needs(record[:12], 0) == len(record)
     assert record_format.needs(record[:11], 0) is None

@@ -13,7 +13,7 @@ def dispatcher():
     return DispatcherFixture()
 
 
-def test_equal_reads_are_one_task_whose_answer_and_parts_go_to_all_under_their_own_ids(dispatcher):
+def test_equal_reads_are_one_task_whose_answer_and_parts_go_to_each_caller_under_its_id(dispatcher):
     dispatcher.ready()
     assert len(dispatcher.request(A, client=b"c1", share=True)[1]) == 1
     assert dispatcher.request(B, client=b"c2", share=True) == ([], [], [])

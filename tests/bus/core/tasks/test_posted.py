@@ -44,7 +44,7 @@ def test_a_posting_is_made_as_it_was_asked_for():
     assert made == Posting(ID, "k", "s", "a", b"\x81\xa1n\x01", 0, 5.0, 2)
 
 
-def test_a_posted_task_notes_its_beginning_and_its_end_instead_of_telling_a_client(dispatcher):
+def test_a_posted_task_stores_its_start_and_its_end_instead_of_answering_a_client(dispatcher):
     ready(dispatcher)
     given, begun = dispatcher.core.accept(dispatcher.now, posting().task(dispatcher.now))
     assert isinstance(given, ToWorker)

@@ -37,7 +37,7 @@ def test_nothing_leads_out_of_an_end_and_every_state_is_in_the_table():
     assert [NEXT[end] for end in (TaskState.DONE, TaskState.FAILED, TaskState.EXPIRED)] == [set(), set(), set()]
 
 
-def test_an_error_tells_attempts_and_the_last_five_troubles_whatever_the_worker_called_its_details():
+def test_an_error_has_the_attempts_and_the_last_five_troubles_for_any_names_in_its_details():
     made = task(1)
     made.attempt, made.troubles = 7, [f"t{number}" for number in range(7)]
     error = made.error("NO", "it failed", {"code": 429, "attempts": "mine", "task": 1})

@@ -96,7 +96,7 @@ def test_a_feed_without_numbers_is_taken_as_it_comes():
     assert fixture.turn(frame(0, instance=0), frame(9, instance=0), frame(9, instance=0)).taken == 3
 
 
-def test_opening_again_tells_how_far_and_never_goes_back():
+def test_opening_again_returns_the_last_number_and_never_goes_back():
     fixture = IntakeFixture()
     assert fixture.intake.open(5, 10, 0.0).last == 9
     fixture.turn(frame(10), frame(11))
@@ -291,7 +291,7 @@ def test_a_feed_whose_last_tick_was_refused_need_not_keep_it():
     assert (source.last, source.safe) == (2, 2)
 
 
-def test_what_could_not_be_journalled_is_stamped_again_before_anybody_sees_it():
+def test_what_could_not_be_journalled_is_stamped_again_before_it_is_published():
     fixture = IntakeFixture()
     fixture.intake.open(5, 1, 0.0)
     before = fixture.turn(frame(1), frame(2, "NABIL"))

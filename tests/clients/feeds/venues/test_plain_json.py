@@ -34,7 +34,7 @@ def test_without_a_timestamp_a_tick_has_its_time_of_receipt(rest):
     assert parse(f'{{"symbol":"X","bid":1,"ask":2{rest}}}')[0].timestamp == 55
 
 
-def test_a_typed_tick_with_fields_of_its_own_is_a_quote():
+def test_a_typed_tick_with_additional_fields_is_a_quote():
     message = (
         '{"type":"tick","v":"1.0.0","symbol":"EURUSD","bid":1.1,"ask":1.2,"price":1.15,"timestamp":1701234567890,"sentAt":8}'
     )

@@ -1,6 +1,6 @@
 /** A large display with all its figures, in a dialog that Escape closes. */
 
-import { byId, h, say } from "./dom.js";
+import { byId, h, setText } from "./dom.js";
 import { adrUsed, age, count, pips, price, spoken, timeOfDay } from "./format.js";
 import { ageOf } from "./store.js";
 
@@ -60,7 +60,7 @@ export class Detail {
     this.canvas = h("canvas", { role: "img" });
     byId("detail-picture").replaceChildren(this.canvas);
     this.loop.add(this.canvas, id, false);
-    say(this.trouble, "");
+    setText(this.trouble, "");
     this.list.replaceChildren();
     this.cells = [];
     this.refresh("", performance.now());
@@ -75,14 +75,14 @@ export class Detail {
       this.dialog.close();
       return;
     }
-    say(this.title, `${display.state.symbol}, ${display.id}`);
+    setText(this.title, `${display.state.symbol}, ${display.id}`);
     this.canvas.setAttribute("aria-label", spoken(display.state.symbol, display.state, mark));
     const rows = display.state.ready ? detailRows(display, now) : [];
     if (this.cells.length !== rows.length) {
       this.cells = rows.map(() => h("dd"));
       this.list.replaceChildren(...rows.map(([name], at) => h("div", {}, h("dt", {}, name), this.cells[at])));
     }
-    rows.forEach(([, text], at) => say(this.cells[at], text));
+    rows.forEach(([, text], at) => setText(this.cells[at], text));
   }
 
   async _remove(remove) {
@@ -90,7 +90,7 @@ export class Detail {
       await remove(this.id);
       this.dialog.close();
     } catch (error) {
-      say(this.trouble, error.message);
+      setText(this.trouble, error.message);
     }
   }
 

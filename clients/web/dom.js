@@ -12,7 +12,7 @@ export function h(tag, properties = {}, ...children) {
 }
 
 /** Set the text of an element; an equal text does not touch the page. */
-export function say(element, text) {
+export function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 

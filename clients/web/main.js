@@ -2,7 +2,7 @@
 
 import { browserWorld, Connection } from "./connection.js";
 import { Detail } from "./detail.js";
-import { byId, chip, say } from "./dom.js";
+import { byId, chip, setText } from "./dom.js";
 import { age, count, millis } from "./format.js";
 import { Grid } from "./grid.js";
 import { Latency } from "./latency.js";
@@ -36,9 +36,9 @@ const theme = new Theme((palette) => loop.recolour(palette));
 
 function onHello(hello) {
   applyHello(store, hello);
-  say(byId("version"), hello.version ?? "");
+  setText(byId("version"), hello.version ?? "");
   clearTimeout(page.rejoin);
-  page.rejoin = setTimeout(() => dropLapsed(store).forEach(forget), REJOIN_MS);
+  page.rejoin = setTimeout(() => dropLapsed(store).forEach(removeDisplay), REJOIN_MS);
 }
 
 /** Whether the gateway accepts requests of this kind. */
@@ -50,14 +50,14 @@ function onFrame(frame) {
   const news = applyFrame(store, frame, performance.now());
   for (const id of news.added) grid.add(id);
   for (const id of news.changed) loop.changed(id);
-  news.removed.forEach(forget);
+  news.removed.forEach(removeDisplay);
   if (news.broken.length) connection.restart(`the profile of ${news.broken[0]} is inconsistent`);
   if (news.stats) paintStats();
   if (news.config) config.paint();
   if (news.added.length || news.removed.length) turn();
 }
 
-function forget(id) {
+function removeDisplay(id) {
   grid.remove(id);
   loop.mark(id, "");
 }
@@ -75,7 +75,7 @@ function paintStats() {
   paintFeeds(byId("feeds"), store.stats);
   paintProcesses(byId("processes"), store.stats, store.cpu);
   config.paint();
-  say(byId("rate"), count(store.stats.ticks?.per_s));
+  setText(byId("rate"), count(store.stats.ticks?.per_s));
 }
 
 /** Update ages, text alternatives and the figures of the page. */
@@ -86,8 +86,8 @@ function turn() {
   grid.describe(page.marks);
   detail.refresh(page.marks.get(detail.id) ?? "", now);
   byId("empty").hidden = store.displays.size > 0;
-  say(byId("empty"), connection.isOpen ? "No displays yet. Add one by its symbol." : "No data: the gateway is not connected.");
-  say(byId("total"), count(store.displays.size));
+  setText(byId("empty"), connection.isOpen ? "No displays yet. Add one by its symbol." : "No data: the gateway is not connected.");
+  setText(byId("total"), count(store.displays.size));
   paintStatus(now);
   paintHealth();
   paintLatency(now);
@@ -101,7 +101,7 @@ function paintAge(now) {
   const late = store.stats !== null && old > STATS_S;
   byId("stats-age").hidden = !late;
   document.documentElement.toggleAttribute("data-late", late);
-  if (late) say(byId("stats-age"), `▲ Data is ${age(old)} old`);
+  if (late) setText(byId("stats-age"), `▲ Data is ${age(old)} old`);
 }
 
 function paintStatus(now) {
@@ -114,7 +114,7 @@ function paintStatus(now) {
   const announced = connection.status.state + (connection.status.why && `: ${connection.status.why}`);
   if (connection.status.state !== page.announced) {
     page.announced = connection.status.state; // once per change, not per second of waiting
-    say(byId("announced"), announced);
+    setText(byId("announced"), announced);
   }
 }
 
@@ -130,11 +130,11 @@ function paintHealth() {
 
 function paintLatency(now) {
   const values = latency.read(now);
-  say(byId("p50"), millis(values.p50));
-  say(byId("p99"), millis(values.p99));
-  say(byId("max"), millis(values.max));
-  say(byId("fps"), count(values.fps));
-  say(byId("painted"), count(values.painted));
+  setText(byId("p50"), millis(values.p50));
+  setText(byId("p99"), millis(values.p99));
+  setText(byId("max"), millis(values.max));
+  setText(byId("fps"), count(values.fps));
+  setText(byId("painted"), count(values.painted));
   byId("skew").hidden = !(values.p50 < 0);
 }
 
@@ -152,11 +152,11 @@ byId("add").addEventListener("submit", async (event) => {
   const symbol = field.value.trim().toUpperCase();
   try {
     const answer = await request("display.create", { symbol });
-    say(output, `✓ ${symbol} is ${answer?.display ?? "created"}`);
+    setText(output, `✓ ${symbol} is ${answer?.display ?? "created"}`);
     output.className = "said good";
     field.value = "";
   } catch (error) {
-    say(output, `${symbol}: ${error.message}`);
+    setText(output, `${symbol}: ${error.message}`);
     output.className = "said bad";
   }
 });

@@ -1,6 +1,6 @@
 /** The live configuration: its version, the processes that apply it, the set values, and a form to change a key. */
 
-import { byId, chip, h, say, table } from "./dom.js";
+import { byId, chip, h, setText, table } from "./dom.js";
 import { timeOfDay } from "./format.js";
 import { appliedBy } from "./store.js";
 
@@ -55,7 +55,7 @@ export class ConfigPanel {
     if (this.lookedUp !== config?.version) this._lookUp();
     this.lookedUp = config?.version;
     const version = config?.version;
-    say(byId("config-version"), config ? `Version ${version}${config.by ? `, by ${config.by}` : ""}${config.at_ns ? `, ${timeOfDay(config.at_ns / 1e6)}` : ""}${config.note ? `: ${config.note}` : ""}` : "No data yet.");
+    setText(byId("config-version"), config ? `Version ${version}${config.by ? `, by ${config.by}` : ""}${config.at_ns ? `, ${timeOfDay(config.at_ns / 1e6)}` : ""}${config.note ? `: ${config.note}` : ""}` : "No data yet.");
     const rows = Object.entries(config?.scopes ?? {}).flatMap(([scope, values]) =>
       Object.entries(values).map(([key, value]) => [scope, key, String(value), this._unsetButton(scope, key)]));
     const content = `${version} ${rows.map((row) => row.slice(0, 3).join(" ")).join("; ")}`;
@@ -108,7 +108,7 @@ export class ConfigPanel {
 
   _help() {
     const row = this._known();
-    say(byId("config-help"), row ? keyText(row) : "");
+    setText(byId("config-help"), row ? keyText(row) : "");
   }
 
   _known() {
@@ -124,13 +124,13 @@ export class ConfigPanel {
 
   async _send(values, done) {
     this.output.className = "said";
-    say(this.output, "…");
+    setText(this.output, "…");
     try {
       const answer = await this.request("config.set", values);
-      say(this.output, answer?.changed === false ? "nothing changed: the value is set already" : `✓ ${done}${answer?.version ? `: version ${answer.version}` : ""}`);
+      setText(this.output, answer?.changed === false ? "nothing changed: the value is set already" : `✓ ${done}${answer?.version ? `: version ${answer.version}` : ""}`);
       this.output.className = "said good";
     } catch (error) {
-      say(this.output, `${error.code ? `${error.code}: ` : ""}${error.message}`);
+      setText(this.output, `${error.code ? `${error.code}: ` : ""}${error.message}`);
       this.output.className = "said bad";
     }
   }

@@ -222,6 +222,8 @@ def idiom_of(source):
                 pass
             case _:
                 continue
+        if name.lstrip("_") in NAMES and isinstance(node, ast.arg | ast.Name):
+            continue  # see `names_of`
         words = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
         yield from ((node.lineno, name, use) for pattern, use in NAMED if pattern.search(words))
 
@@ -300,6 +302,25 @@ def test_each_wrong_word_is_found_with_its_line_and_another_word():
         ["clients/wrong.py:8", "nobody"],
     ]
     assert faults[2] == "clients/wrong.py:3: anew: again"
+
+
+IDIOMATIC = """
+class Lookout:
+    def hear(self, patience_s):
+        self.told_failed = [wanted for wanted in TOLD]
+
+    def look_back(self, look_ahead_s, knows, whose): ...
+
+def test_nobody_waits(): ...
+def test_a_task_it_does_not_know(): ...
+LOOKS = 1
+"""
+
+
+def test_each_idiomatic_name_that_is_defined_is_found():
+    faults = faults_in("clients/wrong.py", IDIOMATIC)
+    names = [fault.split(": ")[1].removesuffix(" (name)") for fault in faults]
+    assert names == ["Lookout", "hear", "patience_s", "told_failed", "test_nobody_waits", "LOOKS"]
 
 
 def test_keys_code_spans_and_attributes_are_no_prose():

@@ -53,7 +53,7 @@ class Broker(EffectFixture):
         self.carry_out(self.display_service.turn(1e12))
 
     @property
-    def published(self):
+    def documents(self):
         return [unpack(decode_publication(message).body) for message in self.published]
 
     def ask(self, service, client=b"c", number=1, **args):
@@ -89,7 +89,7 @@ def test_a_display_is_answered_when_it_is_in_the_store_and_then_published(start)
     broker.ask("create", symbol="X", display="d", init={"price": 1.5})
     assert (broker.answers, broker.bus.displays.rows) == ([], {})
     assert broker.settle() == [{"display": "d", "new": True}]
-    (row,) = broker.published[-1]["rows"]
+    (row,) = broker.documents[-1]["rows"]
     assert {name: row[name] for name in ("display", "symbol", "init", "from", "worker")} == {
         "display": "d",
         "symbol": "X",
@@ -161,7 +161,7 @@ def test_a_days_beginning_is_accepted_only_with_the_present_token(start):
     assert broker.ask("day", **day, token=row.token - 1) == "NOT_YOURS"
     broker.ask("day", **day, token=row.token)
     assert broker.settle() == [{"display": "d", "from": 40}]
-    assert (row.first, row.init, broker.published[-1]["rows"][0]["from"]) == (40, {"digits": 3}, 40)
+    assert (row.first, row.init, broker.documents[-1]["rows"][0]["from"]) == (40, {"digits": 3}, 40)
     assert start("w").bus.displays.rows["d"].first == 40
 
 

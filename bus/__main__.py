@@ -5,7 +5,7 @@ from pathlib import Path
 
 from hulak.bus.broker import loop
 from hulak.bus.errors import ConfigError, PartEnded
-from hulak.bus.process import cpu_scheduling, lifecycle, load_settings, log
+from hulak.bus.process import lifecycle, load_settings, log
 
 
 def main(home: Path | None = None, file: Path | None = None) -> int:
@@ -23,7 +23,6 @@ def main(home: Path | None = None, file: Path | None = None) -> int:
         settings = load_settings.load(where, file)
         lifecycle.make_home(where)
         lifecycle.raise_file_limit()
-        cpu_scheduling.set_batch_policy()
         stop = lifecycle.Stop()
         lifecycle.end_with_supervisor()
         with lifecycle.only_one(where / "run" / "broker.lock", "a broker"):

@@ -13,6 +13,7 @@ import zmq
 
 from hulak.bus.broker.socket_monitor import ConnectionCloser, PeerConnection, SocketMonitor
 from hulak.bus.core.connection_admission import SETTING, Admission, Bound
+from hulak.bus.process.socket_poll import SocketPoll
 
 RECOUNT_S = 1.0  # between two checks of every connection, while the bound is reached
 FILES = "the limit of open files (ulimit -n, LimitNOFILE of systemd)"
@@ -34,7 +35,7 @@ class Connections:
         self._context = context
         self._admission = Admission(bound, time.monotonic())
         self._ender = ConnectionCloser()
-        self._poller: zmq.Poller | None = None
+        self._poller: SocketPoll | None = None
         self._recount_at = 0.0
         self._log = log
 
@@ -64,7 +65,7 @@ class Connections:
         self.monitors[name] = SocketMonitor(self._context, socket, on_gone)
         self._poll_monitors(self.near)
 
-    def register(self, poller: zmq.Poller) -> None:
+    def register(self, poller: SocketPoll) -> None:
         """Let new connections wake the loop while the bound is near."""
         self._poller = poller
         self._poll_monitors(self.near)

@@ -16,7 +16,6 @@ from typing import Any
 
 import structlog
 import zmq
-from zmq.backend import zmq_poll
 
 from hulak.bus.backoff import Backoff
 from hulak.bus.broker.bug_guard import BugGuard
@@ -41,10 +40,11 @@ from hulak.bus.core.connection_admission import Bound
 from hulak.bus.core.control import StateService
 from hulak.bus.core.effects import Effect
 from hulak.bus.errors import ConfigError, ProtocolError
-from hulak.bus.process import sockets
+from hulak.bus.process import cpu_scheduling, sockets
 from hulak.bus.process.lifecycle import Stop, boot_id, file_limit, open_files
 from hulak.bus.process.resource_usage import Usage
 from hulak.bus.process.settings import Settings
+from hulak.bus.process.socket_poll import SocketPoll
 from hulak.bus.version import VERSION
 from hulak.bus.wire.messages import ID_BYTES
 
@@ -111,7 +111,9 @@ class Broker:
         self.unreachable: dict[bytes, str] = {}  # workers that could not be reached, and why; lost with the next `_flush`
         peers = (self.dialects, self.bus, self.majordomo)
         self.requests = RequestIntake(self.frontend, *peers, self.handlers, self.carry_out, self._reject, self.guard)
-        self.poller = zmq.Poller()
+        self.poller = SocketPoll()
+        self.used: tuple[zmq.Socket[bytes], ...] | None = None  # sockets used in the last iteration; None: perhaps all
+        self.load = cpu_scheduling.LoadRule(now)
         self.ticks.register(self.poller)
         self.connections.register(self.poller)
         for socket in (self.frontend, self.backend, stop.reader, self.database.reader):
@@ -172,8 +174,10 @@ class Broker:
 
     def _turn(self, until: float) -> None:
         wait_ms = max(0, int((until - time.monotonic()) * 1000) + 1)
-        ready = dict(zmq_poll(self.poller.sockets, wait_ms))
+        ready = dict(self.poller.poll(wait_ms, self.used))
         now, run = time.monotonic(), self.guard.run
+        only_ticks = len(ready) == 1 and self.ticks.collector in ready and now < until
+        self.used = (self.ticks.collector, self.ticks.publisher) if only_ticks else None
         if self.connections.near and self.connections.has_events(ready):
             run("connections", self.connections.poll, now, otherwise=None)
         if self.ticks.publisher in ready:
@@ -219,6 +223,8 @@ class Broker:
             self.carry_out(run("a timer of tasks and workers", step, otherwise=[]))
         if now >= self.beat_due:
             self.beat_due = now + BEAT_S
+            if self.load.update(now, self.bus.topics.ticks + self.bus.dispatcher.counters["done"]):
+                cpu_scheduling.set_process_policy(batch=self.load.batch)
             for beat in (self.connections.poll, self.ticks.beat, self.ticks.publish_last_sequences):
                 run("beat", beat, now, otherwise=None)
             self.carry_out(run("beat", self.tasks.beat, now, otherwise=[]))
@@ -253,6 +259,7 @@ class Broker:
 
         A client that cannot be reached loses its replays.
         """
+        self.used = None
         self.unreachable.update(self.outbox.flush())
         while self.unreachable:
             self._read_all_answers(now)

@@ -13,6 +13,7 @@ from typing import Any
 
 import structlog
 import zmq
+from zmq.backend import zmq_poll
 
 from hulak.bus.broker.bug_guard import BugGuard, internal
 from hulak.bus.broker.connections import Connections
@@ -29,6 +30,7 @@ from hulak.bus.core.ticks.replay_queue import ReplayQueue
 from hulak.bus.errors import ConfigError, ProtocolError
 from hulak.bus.process import sockets
 from hulak.bus.process.settings import Settings
+from hulak.bus.process.socket_poll import SocketPoll
 from hulak.bus.wire.messages import Error, Part, Reply
 from hulak.bus.wire.names import HELLO
 
@@ -78,7 +80,7 @@ class TickService:
         self.reader = JournalReader(journal)
         self.replays = ReplayQueue(self.reader)
         self.client_connections = ClientConnections()
-        self.poller = zmq.Poller()
+        self.poller = SocketPoll()
         self.strange = False  # bytes that are no subscription came since the publisher's queue was last empty
         self.connections = connections
         self.slow = SlowSubscribers(settings.broker.subscriber_bytes)
@@ -90,7 +92,7 @@ class TickService:
         terms = self.connections.terms("publisher", self.slow.gone)
         return sockets.bind(self.context, self.settings.broker, self.home, "publisher", *terms)
 
-    def register(self, poller: zmq.Poller) -> None:
+    def register(self, poller: SocketPoll) -> None:
         """Add both sockets to the loop's poll."""
         self.poller = poller
         poller.register(self.collector, zmq.POLLIN)
@@ -100,16 +102,7 @@ class TickService:
 
     def ticks(self, now: float) -> None:
         """Receive the ticks that have arrived, bounded: number them, write them to the journal, publish them."""
-        frames: list[bytes] = []
-        receive, socket = sockets.receive_frame, self.collector
-        add, room = frames.append, MAX_TICK_BYTES
-        with contextlib.suppress(zmq.Again):
-            for _ in range(MAX_TICKS):
-                add(frame := receive(socket, sockets.NOBLOCK))
-                room -= len(frame)
-                if room <= 0:
-                    break
-        turn = self.bus.turn(frames, now, time.time_ns())
+        turn = self.bus.turn(self._frames(), now, time.time_ns())
         if turn.taken:
             self._write_down(turn, now)
         elif turn.instances and not self.journal.degraded:
@@ -118,6 +111,18 @@ class TickService:
         for message in turn.messages:
             send(publisher, message)
         self.published += sum(map(len, turn.messages))
+
+    def _frames(self) -> list[bytes]:
+        """Receive what has arrived, bounded. At a low rate it is one message: to ask for another costs more than to look."""
+        receive, socket, room = sockets.receive_frame, self.collector, MAX_TICK_BYTES
+        frames: list[bytes] = []
+        with contextlib.suppress(zmq.Again):
+            for _ in range(MAX_TICKS):
+                frames.append(frame := receive(socket, sockets.NOBLOCK))
+                room -= len(frame)
+                if room <= 0 or (len(frames) == 1 and not zmq_poll([(socket, zmq.POLLIN)], 0)):
+                    break
+        return frames
 
     def _write_down(self, turn: IntakeTurn, now: float) -> None:
         if self.journal.append(turn.batch, now):

@@ -23,6 +23,7 @@ from hulak.bus.core.tasks.policy import Policy
 from hulak.bus.errors import ProtocolError
 from hulak.bus.process import sockets
 from hulak.bus.process.lifecycle import make_home
+from hulak.bus.process.socket_poll import SocketPoll
 from hulak.bus.wire import codec
 from hulak.bus.wire.messages import FIRST_MS, Error, Part, Reply, Tick
 from hulak.bus.wire.names import TICKS
@@ -57,7 +58,7 @@ class TickFixture:
         self.service = TickService(
             context, self.settings, local_bus.home, self.journal, self.bus, self.connections, self.reject, self.guard, LOG
         )
-        self.poller = zmq.Poller()
+        self.poller = SocketPoll()
         self.service.register(self.poller)
         self.feed = self.connect(zmq.XPUB, "collector")
         eventually(lambda: self.service.collector.poll(0) or self.feed.poll(10), within_s=WITHIN_S)  # it has subscribed

@@ -75,3 +75,27 @@ def test_where_it_is_forbidden_nothing_happens(monkeypatch):
         return cpu_scheduling.set_batch_policy(), inside
 
     assert in_thread(go) == (False, os.SCHED_OTHER)
+
+
+def test_a_process_runs_as_batch_at_a_high_rate_only_and_does_not_waver_between_the_bounds():
+    rule = cpu_scheduling.LoadRule(100.0)
+    assert (rule.update(100.25, 250), rule.batch) == (False, False)  # 1,000 a second
+    assert (rule.update(100.5, 250 + 4000), rule.batch) == (False, False)  # 16,000: between the bounds
+    assert (rule.update(100.75, 4250 + 5000), rule.batch) == (True, True)  # 20,000
+    assert (rule.update(101.0, 9250 + 4000), rule.batch) == (False, True)
+    assert (rule.update(101.25, 13250 + 2900), rule.batch) == (True, False)  # 11,600
+    assert (rule.update(101.25, 16150), rule.batch) == (False, False)  # no time has passed
+
+
+def test_all_threads_of_a_process_change_together_and_one_with_another_policy_keeps_it():
+    def go():
+        with ThreadPoolExecutor(1) as idle, ThreadPoolExecutor(1) as other:
+            idle.submit(os.sched_setscheduler, 0, os.SCHED_IDLE, os.sched_param(0)).result()
+            other.submit(os.sched_setscheduler, 0, os.SCHED_OTHER, os.sched_param(0)).result()
+            seen = []
+            for batch in (True, False):
+                cpu_scheduling.set_process_policy(batch=batch)
+                seen.append([thread.submit(os.sched_getscheduler, 0).result() for thread in (idle, other)])
+            return seen
+
+    assert in_thread(go) == [[os.SCHED_IDLE, os.SCHED_BATCH], [os.SCHED_IDLE, os.SCHED_OTHER]]

@@ -46,7 +46,7 @@ def set_process_policy(*, batch: bool) -> None:
     """Set SCHED_BATCH or SCHED_OTHER for all threads of this process that have the other of the two."""
     with contextlib.suppress(AttributeError, OSError):  # not Linux; a sandbox; a thread that has just ended
         before, after = (os.SCHED_OTHER, os.SCHED_BATCH) if batch else (os.SCHED_BATCH, os.SCHED_OTHER)
-        for thread in map(int, os.listdir(THREADS)):
+        for thread in (int(path.name) for path in THREADS.iterdir()):
             if os.sched_getscheduler(thread) == before:
                 os.sched_setscheduler(thread, after, os.sched_param(0))
 

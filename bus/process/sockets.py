@@ -12,6 +12,7 @@ import os
 import re
 import socket as plain
 import struct
+import threading
 import time
 import weakref
 from collections.abc import Callable
@@ -27,6 +28,7 @@ from hulak.bus.process.settings import BrokerSettings
 NAMES = ("collector", "publisher", "frontend", "backend")
 LONGEST_IPC = 107  # bytes of a path in sockaddr_un
 MAX_SUBSCRIPTION = 1024  # bytes of one message from a subscriber
+MOST_SOCKETS = 16_384  # of a process's context; libzmq's own limit is 1,023
 MAX_PARTS = 64  # parts of a message kept; further parts are dropped: every dialect refuses a message of 64 parts
 EVENT = struct.Struct("=Hi")  # a monitor's first frame: the event, and the descriptor
 NOBLOCK = int(zmq.NOBLOCK)
@@ -35,6 +37,27 @@ MORE = NOBLOCK | int(zmq.SNDMORE)
 # pyzmq's wrapper costs more than libzmq for messages of this size: 4 us against 0.4 us for a call (measured).
 receive_frame = Backend.recv
 send_frame = Backend.send
+
+
+_contexts: "dict[int, zmq.Context[zmq.Socket[bytes]]]" = {}  # by process id: a forked process makes a new one
+_making = threading.Lock()
+
+
+def process_context() -> "zmq.Context[zmq.Socket[bytes]]":
+    """Return the context that all subscribers of this process share: one I/O thread wakes up for all of them.
+
+    It is never terminated: a termination waits for every socket that is not closed.
+    """
+    pid = os.getpid()
+    context = _contexts.get(pid)
+    if context is None:
+        with _making:
+            context = _contexts.get(pid)
+            if context is None:
+                context = zmq.Context()
+                context.set(zmq.MAX_SOCKETS, MOST_SOCKETS)
+                _contexts[pid] = context
+    return context
 
 
 def make(context: "zmq.Context[Any]", kind: int, **options: int | bytes) -> "zmq.Socket[bytes]":

@@ -36,11 +36,11 @@ class FrameReceiver:
         self.router = router
         self._most, self._full = 1, 0
         self._repairing = False
-        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-        self._replay_requests = ReplayRequests(self._context, settings, home)
+        context = sockets.process_context()
+        self._replay_requests = ReplayRequests(context, settings, home)
         wanted = [*router.subscriptions, *([HEARTBEAT.encode() + codec.NUL] if router.lossless else [])]
         # Connected first: libzmq sends earlier subscriptions in alphabetical order, and hello must be the last.
-        self._socket = sockets.connect(self._context, zmq.SUB, where, rcvhwm=settings.broker.subscriber_hwm)
+        self._socket = sockets.connect(context, zmq.SUB, where, rcvhwm=settings.broker.subscriber_hwm)
         sockets.close_with(self, self._socket)
         for topic in [*wanted, HELLO.encode() + codec.NUL]:
             self._socket.subscribe(topic)
@@ -48,7 +48,7 @@ class FrameReceiver:
     def close(self) -> None:
         """Close both connections."""
         self._replay_requests.close()
-        self._context.destroy(linger=0)
+        self._socket.close(linger=0)
 
     # Waiting
 

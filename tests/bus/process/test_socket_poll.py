@@ -2,6 +2,7 @@
 
 import os
 import random
+import socket
 import time
 
 import pytest
@@ -28,11 +29,15 @@ class World:
             self.poll.register(near)
         self.reader, self.writer = os.pipe()
         self.poll.register(self.reader)
+        self.near_end, self.far_end = socket.socketpair()
+        self.poll.register(self.near_end)
 
     def close(self):
         self.context.destroy(linger=0)
         os.close(self.reader)
         os.close(self.writer)
+        self.near_end.close()
+        self.far_end.close()
 
 
 @pytest.fixture
@@ -47,6 +52,8 @@ def test_it_finds_the_socket_and_the_descriptor_that_can_be_read(world):
     assert world.poll.poll(LIMIT_MS) == [(world.near[1], zmq.POLLIN)]
     os.write(world.writer, b"x")
     assert dict(world.poll.poll(LIMIT_MS)) == {world.near[1]: zmq.POLLIN, world.reader: zmq.POLLIN}
+    world.far_end.send(b"x")
+    assert world.near_end.fileno() in dict(world.poll.poll(LIMIT_MS))
 
 
 def test_without_news_it_waits_for_its_time_and_returns_nothing(world):
@@ -99,17 +106,17 @@ def test_in_a_random_walk_no_message_is_missed_where_the_used_sockets_are_named(
         ready = world.poll.poll(LIMIT_MS, used)
         assert ready, "a message waits, and was not found"
         used = []
-        for socket, _ in ready:
-            used.append(socket)
+        for near, _ in ready:
+            used.append(near)
             for _ in range(draw.randrange(1, 3)):
-                if socket.poll(0):
-                    socket.recv()
+                if near.poll(0):
+                    near.recv()
                     received += 1
         if draw.random() < 0.5:
             answering = draw.choice(world.near)
             answering.send(b"b")
             used.append(answering)
     while received < sent:
-        for socket, _ in world.poll.poll(LIMIT_MS):
-            socket.recv()
+        for near, _ in world.poll.poll(LIMIT_MS):
+            near.recv()
             received += 1

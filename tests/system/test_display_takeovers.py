@@ -23,6 +23,7 @@ def market():
         made.shown = {f"{symbol.lower()}-{number}": symbol for symbol in SYMBOLS for number in range(2)}
         for display, symbol in made.shown.items():
             displays.create_worker_for_symbol(symbol, display)
+        go_on(made, 0)  # every display is live, so every tick is received live
         go_on(made, 2000)
         yield made
 
@@ -41,7 +42,8 @@ def end(market, how):
     """End all workers, and then the broker, by a signal."""
     for process in (*market.workers.values(), market.broker):
         getattr(process, how)()
-        process.wait(20)
+        code = process.wait(20)
+        assert how == "kill" or code == 0, process.log.read_text()
     market.workers = {}
 
 

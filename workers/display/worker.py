@@ -24,7 +24,7 @@ from hulak.bus.process.resource_usage import Usage
 from hulak.bus.process.settings import Settings
 from hulak.bus.subscriber.chunk_subscriber import ChunkSubscriber
 from hulak.bus.wire import codec
-from hulak.bus.wire.messages import TaskPart
+from hulak.bus.wire.messages import Goodbye, TaskPart
 from hulak.bus.wire.names import DISPLAY_SERVICE, DISPLAYS
 from hulak.workers.display.backfill_requests import BackfillRequests
 from hulak.workers.display.broker_link import BrokerLink
@@ -39,7 +39,7 @@ from hulak.workers.runtime.task_runner import TaskRunner
 LONGEST_WAIT_S = 0.05
 SLICE = 256  # live ticks folded between two checks of the heartbeat
 FOLDING_S = 0.02  # of an iteration, for backfills
-LEAVING_S = 1.0  # to write the last checkpoints
+LEAVING_S = 1.0  # to write the last checkpoints; without heartbeats, so less than the lease
 REPORT_S = 1.0
 BACKOFF = (0.5, 15.0)
 TOPIC = DISPLAYS[:-1].decode()
@@ -121,7 +121,6 @@ class DisplayWorker:
         with self.member:
             while self.exit is None:
                 self._iterate()
-        self._write_checkpoints()
         self.log.info("worker stopped", code=self.exit.code, why=self.exit.why)
         self._close()
         return self.exit.code
@@ -135,7 +134,10 @@ class DisplayWorker:
         return None
 
     def _write_checkpoints(self) -> None:
-        """Write the checkpoints of changed displays, as far as time permits."""
+        """Write the checkpoints of changed displays, as far as time permits.
+
+        Before the GOODBYE: on it the broker assigns the displays to other workers, which read these files at once.
+        """
         until = time.monotonic() + LEAVING_S
         for held in self.display_set.checkpoints.unwritten(self.display_set.held.values(), self.display_set.place):
             if not self.files.flush(until):
@@ -157,7 +159,14 @@ class DisplayWorker:
         now = time.monotonic()
         self.member.beat()
         self._heartbeat(now)
-        self._configure(now)
+        if self.exit is None:
+            self._configure(now)
+            now = self._receive(now)
+        if self.exit is None:
+            self._work(now)
+
+    def _receive(self, now: float) -> float:
+        """Handle what the subscriber has received, until the worker leaves; return the time."""
         chunks, events = self.subscriber.poll()
         if self.display_set.position is None:
             self.display_set.position = self.subscriber.position if not chunks else chunks[0].first
@@ -172,7 +181,12 @@ class DisplayWorker:
                 self._publish(self.display_set.take(chunk.epoch, chunk.first + at, items, chunk.time_ns, now), now)
                 self._publish(self.display_set.schedule.due(now), now)
                 now = self._heartbeat_if_due(now)
-        now = self._heartbeat_if_due(now)
+                if self.exit is not None:
+                    return now
+        return self._heartbeat_if_due(now)
+
+    def _work(self, now: float) -> None:
+        """Go on with backfills, checkpoints and what the broker is asked; publish and report."""
         self.backfills.begin(now, now + FOLDING_S / 2)
         self.backfills.step(now, now + FOLDING_S)
         self.display_set.checkpoints.advance(self.display_set.held, now, self.display_set.place)
@@ -274,6 +288,8 @@ class DisplayWorker:
         for action in actions:
             match action:
                 case Send(message, frame):
+                    if isinstance(message, Goodbye):
+                        self._write_checkpoints()
                     try:
                         self.dealer.send(frame or codec.encode(message), zmq.NOBLOCK)
                     except zmq.Again:

@@ -28,6 +28,9 @@ $(READY): pyproject.toml constraints.txt .ci/setup
 run: $(READY)
 	@exec $(VENV)/bin/hulak up --demo --home ./var
 
+# Python keeps what it has compiled, whatever the environment says: the tests start many processes.
+test trials: export PYTHONDONTWRITEBYTECODE :=
+
 test: $(READY)
 	@bash .ci/browser
 	@$(VENV)/bin/python -m pytest -n 3

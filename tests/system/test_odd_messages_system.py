@@ -72,22 +72,29 @@ def test_every_odd_control_request_is_answered_once_and_affects_no_other(local_b
     context.destroy(linger=0)
 
 
+def next_task(worker):
+    """Receive messages until a task comes; return its id."""
+    deadline = time.monotonic() + LIMIT_S
+    while True:
+        assert worker.poll(max(0, int((deadline - time.monotonic()) * 1000))), "no task came"
+        message = worker.recv()
+        if message[:1] == b"T":
+            return msgpack.unpackb(message[1:])[0]
+
+
 def test_no_odd_message_of_a_worker_affects_others(local_bus):
     context = zmq.Context()
     client, worker = (connect(context, local_bus.addresses[name]) for name in ("frontend", "backend"))
-    ready = b"Y" + msgpack.packb(["odd", "odd/1", 1000, [], {"pid": os.getpid()}])
     held = bytes(16)
     for number, frame in enumerate(of_worker(bytes(16), 1)):
-        if number % 10 == 0:  # a task to answer, for as long as it is held
-            worker.send(ready)
-            client.send(b"Q" + msgpack.packb([os.urandom(16), "odd", "a", {}, {"timeout_ms": 500, "retries": 1}]))
-            while worker.poll(200):
-                message = worker.recv()
-                if message[:1] == b"T":
-                    held = msgpack.unpackb(message[1:])[0]
-                    break
+        if number % 10 == 0:  # a task to answer; of another service each time, since failures delay the next task of a service
+            service = f"odd-{number}"
+            worker.send(b"Y" + msgpack.packb([service, f"{service}/1", 1000, [], {"pid": os.getpid()}]))
+            client.send(b"Q" + msgpack.packb([os.urandom(16), service, "a", {}, {"timeout_ms": 10_000, "retries": 1}]))
+            held = next_task(worker)
         worker.send(frame.replace(bytes(16), held))
     all_is_well(local_bus)
-    ends = local_bus.stats()["tasks"]["attempts"]["odd"]
-    assert min(ends.values()) > 0, ends
+    attempts = local_bus.stats()["tasks"]["attempts"]
+    ends = [row for service, row in attempts.items() if service.startswith("odd-")]
+    assert min(sum(row[end] for row in ends) for end in ("done", "failed")) > 0, attempts
     context.destroy(linger=0)

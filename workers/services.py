@@ -14,8 +14,6 @@ from hulak.bus.process import cpu_scheduling, lifecycle, log
 from hulak.bus.process.member import Member
 from hulak.bus.process.settings import Settings
 from hulak.bus.wire import names
-from hulak.workers.nepse.actions import build_actions
-from hulak.workers.nepse.live_settings import LiveSettings
 from hulak.workers.runtime.session import Session
 from hulak.workers.runtime.task_runner import Actions
 from hulak.workers.runtime.worker import Worker
@@ -31,10 +29,17 @@ class Service:
     adapts: bool = False  # the credit adapts to the duration of tasks
 
 
-# NEPSE holds one task at a time, so that no task waits behind a slow call while another worker is free.
-SERVICES = {
-    "nepse": Service(1, lambda settings, member: build_actions(LiveSettings(settings.nepse, lambda: member.live))),
-    names.DISPLAY_SERVICE: Service(1, lambda *_: {}),  # has another loop: `workers.display.worker`
+def _nepse() -> Service:
+    from hulak.workers.nepse.actions import build_actions  # noqa: PLC0415 - other workers do not load it, nor `requests`
+    from hulak.workers.nepse.live_settings import LiveSettings  # noqa: PLC0415 - likewise
+
+    # One task at a time, so that no task waits behind a slow call while another worker is free.
+    return Service(1, lambda settings, member: build_actions(LiveSettings(settings.nepse, lambda: member.live)))
+
+
+SERVICES: dict[str, Callable[[], Service]] = {
+    "nepse": _nepse,
+    names.DISPLAY_SERVICE: lambda: Service(1, lambda *_: {}),  # has another loop: `workers.display.worker`
 }
 
 
@@ -70,11 +75,12 @@ def run_worker(
     Raises:
         ConfigError: the service does not exist, or the module cannot be used.
     """
-    offered = SERVICES.get(service)
     if module is not None:
         actions = load(module, service)
         offered = Service(credit or 1, lambda *_: actions, adapts=credit is None)
-    if offered is None:
+    elif service in SERVICES:
+        offered = SERVICES[service]()
+    else:
         raise ConfigError(f"service {service!r} is unknown, must be one of {', '.join(SERVICES)}, or be given with --module")
     lifecycle.make_home(home)
     stop = lifecycle.Stop()

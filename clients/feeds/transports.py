@@ -9,15 +9,17 @@ import contextlib
 import threading
 from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import CancelledError
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlsplit
 
-import requests
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidStatus, WebSocketException
 
 from hulak.bus.errors import ConfigError
 from hulak.bus.wire.retry_after import retry_after_s
+
+if TYPE_CHECKING:
+    import requests
 
 MAX_VENUE_BYTES = 4 << 20  # limit of one message of a venue
 CLOSE_S = 0.5  # for the closing handshake: a venue that hangs must not hold up the next attempt
@@ -82,7 +84,7 @@ class HttpLines:
         get: sends the request; called in the thread.
     """
 
-    def __init__(self, get: Callable[[], requests.Response]) -> None:
+    def __init__(self, get: "Callable[[], requests.Response]") -> None:
         self._loop = asyncio.get_running_loop()
         self._lines: asyncio.Queue[bytes | None] = asyncio.Queue(QUEUE)
         self._error: Exception = ConnectionError("the venue ended the response")
@@ -90,7 +92,7 @@ class HttpLines:
         # Not a thread of asyncio's pool, which would delay the end of the process while it waits for a venue.
         threading.Thread(target=self._work, args=(get,), name="http-lines", daemon=True).start()
 
-    def _work(self, get: Callable[[], requests.Response]) -> None:
+    def _work(self, get: "Callable[[], requests.Response]") -> None:
         try:
             with get() as response:
                 self._put(b"")  # connected
@@ -101,7 +103,7 @@ class HttpLines:
             self._error = ConnectionError(f"{type(error).__name__}: {error}")
         self._put(None)
 
-    def _read(self, response: requests.Response) -> None:
+    def _read(self, response: "requests.Response") -> None:
         pending = b""
         for piece in response.iter_content(None):
             *lines, pending = (pending + piece).split(b"\n")
@@ -202,7 +204,9 @@ async def _websocket(url: str, headers: dict[str, str], connect_s: float, *, loc
         raise VenueRefused(text, dict(response.headers.raw_items())) from error
 
 
-def _response(url: str, headers: dict[str, str], connect_s: float, read_s: float) -> requests.Response:
+def _response(url: str, headers: dict[str, str], connect_s: float, read_s: float) -> "requests.Response":
+    import requests  # noqa: PLC0415 - takes long, and most venues are not HTTP
+
     session = requests.Session()
     session.trust_env = urlsplit(url).hostname not in LOCAL  # proxies
     # Our own `auth` keeps a .netrc from replacing the token.

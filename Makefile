@@ -33,7 +33,7 @@ test trials: export PYTHONDONTWRITEBYTECODE :=
 
 test: $(READY)
 	@bash .ci/browser
-	@$(VENV)/bin/python -m pytest -n 3
+	@$(VENV)/bin/python -m pytest -n 4
 
 trials: $(READY)
 	@bash .ci/browser

@@ -32,7 +32,6 @@ QUIET = structlog.wrap_logger(None, wrapper_class=structlog.make_filtering_bound
 def put_back():
     yield
     log.set_level("info")
-    structlog.reset_defaults()  # a logger set up here writes to this test's standard error
 
 
 class ConfigFixture(EffectFixture):

@@ -62,7 +62,7 @@ def test_what_is_wrong_or_missing_is_counted_and_the_rest_goes_on():
     driver.window(10, 0.0)
     assert (driver.counts.right, driver.counts.lost, driver.counts.trouble) == (9, 1, "TimeoutError: no answer")
     driver = Driver(Echo(lambda number: "3" if number == 3 else number), AnswerCounts(), 1.0)
-    took = driver.single(0.01)
+    took = driver.single(0.2)
     assert driver.counts.asked == len(took) > 3
     assert (driver.counts.right, driver.counts.wrong) == (len(took) - 1, 1)
 

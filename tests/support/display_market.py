@@ -19,6 +19,7 @@ class Market:
         self.draw = random.Random(seed)
         self.ticks = []  # (symbol, bid, ask, timestamp)
         self.at_ms = MIDNIGHT_MS - 5000  # so that midnight passes
+        self.folded = {}  # (symbol, number of ticks) -> what a display shows
 
     def more(self, count):
         new = []
@@ -35,12 +36,16 @@ class Market:
             own = [{"bid": bid, "ask": ask, "timestamp": at} for name, bid, ask, at in new if name == symbol]
             displays.dispatch_ticks(symbol, own)
 
-    def wanted(self, symbol, init=None, config=None):
-        state = DisplayState(symbol, Init.from_values(symbol, init or {}), config or DisplayConfig())
-        for name, bid, ask, at in self.ticks:
-            if name == symbol:
-                state.fold(bid, ask, at, at, source=SOURCE)
-        return codec.unpack(codec.pack(state.snapshot()))
+    def wanted(self, symbol):
+        """Return what a display of a symbol must show; it is folded once for a number of ticks."""
+        key = symbol, len(self.ticks)
+        if key not in self.folded:
+            state = DisplayState(symbol, Init.from_values(symbol, {}), DisplayConfig())
+            for name, bid, ask, at in self.ticks:
+                if name == symbol:
+                    state.fold(bid, ask, at, at, source=SOURCE)
+            self.folded[key] = codec.unpack(codec.pack(state.snapshot()))
+        return self.folded[key]
 
 
 def start_workers(local_bus, *names):

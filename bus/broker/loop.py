@@ -298,7 +298,8 @@ class Broker:
             "config": self.config.stats(),
             "connections": self.connections.stats(time.monotonic()),
         }
-        return {"process": process, "home": os.fsencode(self.home.absolute()).decode(errors="replace"), **parts}
+        home = os.fsencode(self.home.absolute()).decode(errors="replace")
+        return {"process": process, "home": home, "time_ns": time.time_ns(), **parts}
 
     def _addresses(self) -> dict[str, str]:
         return {name: getattr(self.settings.broker, name) for name in sockets.NAMES}

@@ -26,6 +26,7 @@ from hulak.bus.wire.names import AUTO, CONFIG, DISPLAYS, HEARTBEAT, PROTOCOL, SC
 LOG_AGAIN_S = 300.0  # between two log lines about the same refusals
 STATS_S = 1.0  # seconds between two messages on the topic `stats`
 LATENCY_WINDOW_S = 5.0
+TICKING_S = 60.0  # a symbol with a tick within this time counts as ticking
 MOST_SHARED = 20  # topics of several feeds that the statistics name
 
 
@@ -180,7 +181,8 @@ class BrokerState:
 
         Args:
             now: monotonic seconds.
-            shell: `process` (pid, rss_bytes, cpu_s), `journal`, `store`, `internal`, `config` and `connections`, all maps.
+            shell: `process` (pid, rss_bytes, cpu_s), `journal`, `store`, `internal`, `config` and `connections`, all maps; and
+                `time_ns`, the present time that the broker stamps, ns since 1970 UTC.
         """
         return {
             "broker": {
@@ -218,10 +220,12 @@ class BrokerState:
     def _ticks(self, now: float, shell: dict[str, Any]) -> dict[str, Any]:
         sources = self.intake.sources.values()
         shared = dict(self.intake.rivals.topics(now))
+        symbols, ticking = self.topics.count_ticked(shell.get("time_ns", 0) - int(TICKING_S * 1e9))
         return {
             "taken": self.topics.ticks,
             "per_s": round(self._tick_rate.per_s, 1),
-            "symbols": sum(log.frame != b"" for log in self.topics.fed.values()),
+            "symbols": symbols,
+            "ticking": ticking,
             "topics": len(self.topics.logs),
             "most_topics": self.topics.limit,
             "removed": self.topics.removed,

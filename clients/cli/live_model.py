@@ -7,6 +7,7 @@ from typing import Any
 
 from hulak.bus.histogram import Histogram
 from hulak.bus.wire.names import DISPLAY_SERVICE
+from hulak.clients.cli import stats_tables
 from hulak.clients.judge.facts import Facts
 from hulak.clients.judge.processes import processes
 from hulak.clients.judge.situations import LIMITS, Limit
@@ -75,8 +76,8 @@ class Snapshot:
 
     @property
     def symbols(self) -> int:
-        """Number of symbols with ticks."""
-        return int(self.stats["ticks"]["symbols"]) if self.stats else 0
+        """Number of symbols that tick now."""
+        return stats_tables.ticking(self.stats) if self.stats else 0
 
     @property
     def healthy(self) -> bool:

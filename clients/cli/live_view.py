@@ -16,6 +16,7 @@ from rich.text import Text
 
 from hulak.clients.cli.live_model import Price, Process, Snapshot
 from hulak.clients.cli.scroll import Scroll, cut
+from hulak.clients.cli.stats_tables import symbols
 from hulak.clients.cli.status import mb, short
 from hulak.clients.judge.situations import Level
 
@@ -66,7 +67,7 @@ def line(snapshot: Snapshot) -> str:
     ticks, tasks = snapshot.stats["ticks"], snapshot.stats["tasks"]
     workers = ", ".join(f"{slot(worker)} {worker['state']}" for worker in snapshot.workers) or "none"
     parts = [
-        f"ticks {ticks['per_s']:,.0f}/s of {ticks['symbols']} symbols, {ticks['taken']:,} taken",
+        f"ticks {ticks['per_s']:,.0f}/s of {symbols(snapshot.stats)}, {ticks['taken']:,} taken",
         f"tasks {tasks['done']:,} done {tasks['failed']:,} failed",
         f"workers {workers}",
         f"feed to broker {duration(ticks['feed_to_broker_us'])}",
@@ -151,7 +152,7 @@ def _numbers(snapshot: Snapshot, width: int) -> list[Text]:
     ticks, tasks = snapshot.stats["ticks"], snapshot.stats["tasks"]
     waiting = tasks["queued"] + tasks["waiting"]
     rate = f"{ticks['per_s']:,.0f}/s"
-    first = _row("ticks", (f"{rate:>9}", "bold cyan"), f"  {ticks['taken']:,} taken, {ticks['symbols']} symbols  ")
+    first = _row("ticks", (f"{rate:>9}", "bold cyan"), f"  {ticks['taken']:,} taken, {symbols(snapshot.stats)}  ")
     room = max(0, width - first.cell_len - 1)
     first.append(sparkline(snapshot.history[-room:] if room else ()), style="cyan")
     failed = (f"{tasks['failed']:,} failed", "bold red" if tasks["failed"] else "")

@@ -34,6 +34,18 @@ def _at(stats: Mapping[str, Any], path: str) -> Any:
     return value
 
 
+def ticking(stats: Mapping[str, Any]) -> int:
+    """Return the number of symbols that tick now; for an earlier broker, which does not count them, that of all symbols."""
+    ticks = stats["ticks"]
+    return int(ticks.get("ticking", ticks["symbols"]))
+
+
+def symbols(stats: Mapping[str, Any]) -> str:
+    """Return "28 symbols" if all of them tick now, else "20 of 28 symbols ticking"."""
+    now, ever = ticking(stats), stats["ticks"]["symbols"]
+    return f"{ever:,} symbols" if now == ever else f"{now:,} of {ever:,} symbols ticking"
+
+
 def queues(stats: Mapping[str, Any]) -> list[tuple[str, int, int, int]]:
     """List the queues: service, tasks queued, waiting (for another attempt) and running; the sum of all first."""
     tasks = stats["tasks"]

@@ -29,7 +29,7 @@ def summary_lines(stats: dict[str, Any]) -> list[str]:
     """Summarise the broker's statistics in a few lines."""
     broker, ticks, tasks = stats["broker"], stats["ticks"], stats["tasks"]
     waiting = tasks["queued"] + tasks["waiting"]
-    taken = f"{ticks['taken']:,} taken, {ticks['per_s']:,.0f}/s, {ticks['symbols']} symbols"
+    taken = f"{ticks['taken']:,} taken, {ticks['per_s']:,.0f}/s, {stats_tables.symbols(stats)}"
     return [
         f"broker {broker['version']} up {age(broker['uptime_s'])}, process {broker['pid']}, {mb(broker['rss_bytes'])}",
         f"ticks  {taken}, {ticks['subscriptions']} subscriptions, feed to broker {us(ticks['feed_to_broker_us'])}",

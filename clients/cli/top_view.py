@@ -140,7 +140,8 @@ def _head(top: TopView, stats: Mapping[str, Any], width: int) -> list[Text]:
         *_health(top),
     )
     rate = _line(
-        ("ticks    ", "dim"), f"{ticks['per_s']:,.0f}/s, {ticks['taken']:,} taken, {ticks['symbols']} symbols, {_latency(ticks)} "
+        ("ticks    ", "dim"),
+        f"{ticks['per_s']:,.0f}/s, {ticks['taken']:,} taken, {stats_tables.symbols(stats)}, {_latency(ticks)} ",
     )
     room = max(0, width - rate.cell_len - 1)
     rate.append(sparkline(list(top.history)[-room:] if room else ()), style="cyan")

@@ -10,6 +10,7 @@ FIGURES = (
     ("hulak_connections_limit", "Maximum of connections to the broker.", "connections.most"),
     ("hulak_connections_refused_total", "Connections to the broker that were refused.", "connections.refused"),
     ("hulak_symbols", "Symbols that have had a tick.", "ticks.symbols"),
+    ("hulak_symbols_ticking", "Symbols with a tick in the last minute.", "ticks.ticking"),
     ("hulak_subscriptions", "Subscriptions at the publisher.", "ticks.subscriptions"),
     ("hulak_ticks_duplicate_total", "Ticks sent again by feeds that the broker had already.", "ticks.duplicates"),
     ("hulak_ticks_early_total", "Ticks refused because an earlier one was missing.", "ticks.early"),

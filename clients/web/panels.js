@@ -53,7 +53,7 @@ export function paintFeeds(root, stats) {
   const ticks = stats.ticks ?? {};
   root.replaceChildren(
     figures([
-      ["ticks/s", count(ticks.per_s)], ["symbols", count(ticks.symbols)], ["taken", count(ticks.taken)],
+      ["ticks/s", count(ticks.per_s)], ["ticking", `${count(ticks.ticking ?? ticks.symbols)}/${count(ticks.symbols)}`], ["taken", count(ticks.taken)],
       ["journal", journal.state ?? "–", journal.state === "live" ? null : "bad"], ["size", bytes(journal.bytes)],
       ["lost", count(journal.lost), journal.lost > 0 ? "bad" : null],
     ]),

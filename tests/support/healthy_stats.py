@@ -24,6 +24,7 @@ def stats(**changes):
             "taken": 5000,
             "per_s": 250.0,
             "symbols": 28,
+            "ticking": 28,
             "topics": 30,
             "most_topics": 100,
             "refused_topics": [],

@@ -17,6 +17,7 @@ NAMED_FOR = 8  # heartbeats: 2 s
 MOST_ENDED = 10_000  # removed topics that were not used again, whose last numbers are remembered individually
 NAMED_REFUSED = 10  # topics that were refused at the limit, the newest
 IN_TURN = 256  # topics: up to this number, each heartbeat names all of them
+TIME_AT = 16  # its place in the stamp
 STAMP_HEADER = bytes((0xC4, STAMP.size))  # msgpack's, of the stamp as binary
 
 
@@ -147,6 +148,16 @@ class TopicLogs:
             log = self.logs.get(key) or self._begin(key)  # the limit may be lower now: existing topics stay
             log.frame, log.sequence = frame, STAMP.unpack_from(frame, cut)[1]
         self.ticks = ticks
+
+    def count_ticked(self, since_ns: int) -> tuple[int, int]:
+        """Return how many topics of feeds have had a message, and how many have one since `since_ns`, in ns since 1970 UTC."""
+        since, ticked, recent = STAMP.pack(0, 0, max(0, since_ns))[TIME_AT:], 0, 0  # big-endian: bytes compare as the times do
+        for key, log in self.fed.items():
+            if frame := log.frame:
+                ticked += 1
+                at = len(key) + TIME_AT
+                recent += frame[at : at + 8] >= since
+        return ticked, recent
 
     def is_wanted(self, key: bytes) -> bool:
         """Return whether a subscription covers this topic."""

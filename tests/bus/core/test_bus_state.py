@@ -70,6 +70,19 @@ def test_ticks_workers_tasks_reports_and_refusals_all_show_in_the_stats(bus):
     assert stats["rejected"] == {"total": 1, "frontend": {"BAD_BODY": 1}}
 
 
+def test_a_symbol_ticks_for_a_minute_after_its_last_tick(bus):
+    second = 1_000_000_000
+    bus.intake.open(5, 1, 0.0)
+    bus.turn([feed_frame("EURUSD", 5, 1, 1, b"\x80")], 100.0, 1000 * second)
+    bus.turn([feed_frame("USDJPY", 5, 2, 1, b"\x80")], 130.0, 1030 * second)
+
+    def ticking(time_s):
+        ticks = bus.stats(131.0, {**SHELL, "time_ns": time_s * second})["ticks"]
+        return ticks["ticking"], ticks["symbols"]
+
+    assert [ticking(time_s) for time_s in (1030, 1060, 1061, 1090, 1091)] == [(2, 2), (2, 2), (1, 2), (1, 2), (0, 2)]
+
+
 def test_topics_of_several_feeds_are_reported_with_the_names_of_the_feeds(bus):
     bus.reports.take(0.0, "feed", "kraken", 5, {"instance": "7"})
     for instance in (7, 1 << 62):

@@ -14,13 +14,14 @@ PAGE = "page http://127.0.0.1:5570/"
 NAMES = ("supervisord", "broker", "feed", "nepse_00", "sim-nepse", "sim-venue")
 
 
-def stats(symbols=28, done=4, workers=1):
+def stats(symbols=28, done=4, workers=1, ticking=None):
     return {
         "broker": {"uptime_s": 50.0, "pid": 7, "rss_bytes": 50_000_000, "version": "0"},
         "ticks": {
             "taken": 12345,
             "per_s": 312.4,
             "symbols": symbols,
+            "ticking": symbols if ticking is None else ticking,
             "feed_to_broker_us": {"p50": 120.0, "p99": 2100.0, "max": 1.0, "count": 9.0},
         },
         "tasks": {"queued": 1, "waiting": 1, "running": 0, "done": done, "failed": 0, "services": {}},
@@ -205,3 +206,13 @@ def test_a_slot_whose_worker_was_sent_away_is_spare_and_a_feed_that_ended_is_not
     lines = screen(model.snapshot(105.0), 80, 24)
     assert any("2 stopped" in row and "nepse_01 nepse_02" in row for row in lines)
     assert any(row.split()[:2] == ["feed", "exited"] for row in lines)
+
+
+def test_a_symbol_that_no_longer_ticks_does_not_count_as_ticking():
+    model = full_model()
+    model.add_stats(stats(ticking=20), 104.0)
+    snapshot = model.snapshot(105.0)
+    assert snapshot.waits_for() == "symbols to tick, 20 of 28"
+    assert snapshot.standing().startswith("1 worker, 20 symbols ticking, ")
+    assert "312/s of 20 of 28 symbols ticking, " in line(snapshot)
+    assert "12,345 taken, 20 of 28 symbols ticking" in screen(snapshot, 100, 24)[1]

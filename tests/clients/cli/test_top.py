@@ -189,3 +189,11 @@ def test_every_order_can_be_drawn(key):
     top.press(key)
     assert sum("▲" in line for line in drawn(top, width=140)) == 1
     assert {process.name for process in top.processes()} == {"broker", "binance", "nepse_00/3", "sums/4"}
+
+
+def test_symbols_that_no_longer_tick_are_counted_apart():
+    top = TopView()
+    values = stats()
+    values["ticks"]["ticking"] = 20
+    top.add(values, 100.0)
+    assert "5,000 taken, 20 of 28 symbols ticking" in drawn(top, width=100)[1]

@@ -8,6 +8,7 @@ again, also after a restart of the broker.
 """
 
 import asyncio
+import itertools
 import os
 import threading
 import time
@@ -23,21 +24,20 @@ from hulak.bus.process.load_settings import located
 from hulak.bus.process.member import Member
 from hulak.bus.process.settings import Settings
 from hulak.bus.wire.messages import END_MS, FIRST_MS, Tick
-from hulak.bus.wire.names import ANY_SOURCE
 from hulak.clients.feeds.publisher import ASK_S, TickPublisher
 from hulak.clients.feeds.quote_flags import QuoteFlags
-from hulak.clients.feeds.symbol_keys import canonical_symbol, check_prefix
+from hulak.clients.feeds.symbol_keys import canonical_symbol, check_prefix, check_source, check_text
 from hulak.clients.feeds.venues.parsing import price_of, utc_ms
 
 POLL_S = 0.002  # between two polls for confirmations, while a caller waits for them
-LONGEST_NAME = 200  # characters
+_reports: dict[str, "Feed"] = {}  # name of a report -> the feed of this process that has it
 
 
 class Feed:
     """The feed of a program; a context manager. Every method may be called from any thread.
 
     Args:
-        name: in `hulak feeds`.
+        name: in `hulak feeds`, with the process id; a further feed of this name in one process also has a number.
         source: of its ticks; the name if None.
         prefix: of its topics: "kraken" makes `tick.kraken.BTCUSD`; empty for none.
         settings: name the broker's endpoints; loaded as for every command if None.
@@ -61,16 +61,15 @@ class Feed:
         logger: Logger | None = None,
     ) -> None:
         source = name if source is None else source
-        _check_text("name", name, least=1)
-        _check_text("source", source, least=0)
-        if source == ANY_SOURCE:
-            raise FeedError(f"source is {source!r}, which means all sources; it must be another text")
+        check_text("name", name, least=1)
+        check_source(source)
         self._settings, home = located(settings, home)
         self._source = source
         self._timeout_s = timeout_s
         log = logger_of(logger)
         self._publisher = TickPublisher(self._settings, home, name, log, check_prefix(prefix))
-        self._member = Member(self._settings, home, log, kind="feed", name=f"{name}/{os.getpid()}", collect=self._report)
+        self._report_name = self._take_name(f"{name}/{os.getpid()}")
+        self._member = Member(self._settings, home, log, kind="feed", name=self._report_name, collect=self._report)
         self._flags = QuoteFlags()
         self._lock = threading.Lock()  # guards the publisher, and that it is not used once the feed is closed
         self._start_lock = threading.Lock()
@@ -192,6 +191,12 @@ class Feed:
             self._thread.join()
         with self._lock:
             self._publisher.close()
+        _reports.pop(self._report_name, None)
+
+    def _take_name(self, name: str) -> str:
+        """Return the first of `name`, `name-2`, `name-3`, ... that no open feed of this process has."""
+        numbered = itertools.chain((name,), (f"{name}-{number}" for number in itertools.count(2)))
+        return next(candidate for candidate in numbered if _reports.setdefault(candidate, self) is self)
 
     def _until(self, done: Callable[[], bool], timeout_s: float) -> None:
         """Poll the broker until `done` returns true; the lock is free between two polls."""
@@ -240,11 +245,6 @@ class Feed:
                 self._connected.set()
                 return
         connecting.cancel()
-
-
-def _check_text(what: str, text: object, *, least: int) -> None:
-    if not (isinstance(text, str) and least <= len(text) <= LONGEST_NAME and text.isprintable()):
-        raise FeedError(f"{what} is {text!r:.60}, must be text of {least} to {LONGEST_NAME} printable characters")
 
 
 def _milliseconds(timestamp: int | datetime) -> int:

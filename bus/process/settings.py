@@ -110,6 +110,7 @@ class FeedSettings(Section, frozen=True):
     url: Annotated[str, Meta(pattern=r"^((wss?|https?)://\S+)?\Z")] = ""
     symbols: Annotated[str, Meta(pattern=r"^([^\s,][^,\t\r\n]{0,63}(,[^\s,][^,\t\r\n]{0,63})*)?\Z")] = ""
     prefix: Annotated[str, Meta(pattern=r"^([a-z0-9][a-z0-9-]{0,15})?\Z")] = ""
+    source: Annotated[str, Meta(pattern=r"^([A-Za-z0-9][A-Za-z0-9._-]{0,63})?\Z")] = ""
     token: Token = ""
     buffer: Annotated[int, Meta(ge=1000, le=100_000_000)] = 1_000_000
     backoff_base_s: Seconds = 0.5

@@ -68,6 +68,7 @@ FORMATS = [
     metavar="NAME",
     help="Publish on tick.NAME.SYMBOL instead of tick.SYMBOL; [feed] prefix by default for venues, none for files.",
 )
+@click.option("--source", metavar="NAME", help="Source in the ticks of --url, and the name of its feed; the venue's by default.")
 @click.option(
     "--live", is_flag=True, help="Allow ticks of --file that are more than a day old or ahead on topics without a prefix."
 )
@@ -86,6 +87,7 @@ def feed(
     symbol: str | None,
     form: str | None,
     prefix: str | None,
+    source: str | None,
     live: bool,
     speed: str,
     name: str | None,
@@ -105,8 +107,8 @@ def feed(
     from hulak.clients.feeds import process as feeds
 
     if tick_file is not None:
-        if url is not None or venue is not None or symbols is not None:
-            raise click.UsageError("--file excludes --url, --venue and --symbols; give a file or a venue")
+        if url is not None or venue is not None or symbols is not None or source is not None:
+            raise click.UsageError("--file excludes --url, --venue, --symbols and --source; give a file or a venue")
         result = feeds.run_replay(
             call.settings,
             call.home,
@@ -127,7 +129,18 @@ def feed(
     if not where:
         raise ConfigError("setting feed.url is '', must be a ws(s):// or http(s):// address; give --url or --file")
     listed = None if symbols is None else symbols.split(",")
-    feeds.run_feed(call.settings, call.home, venue=venue or section.venue, url=where, symbols=listed, name=name, prefix=prefix)
+    if source is None and url is None:
+        source = section.source  # it belongs to the url of the settings
+    feeds.run_feed(
+        call.settings,
+        call.home,
+        venue=venue or section.venue,
+        url=where,
+        symbols=listed,
+        name=name,
+        prefix=prefix,
+        source=source or "",
+    )
 
 
 def show(call: Call, result: dict[str, Any]) -> None:

@@ -10,6 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from urllib.parse import urlsplit
 
+import msgspec
+
 from hulak.bus.backoff import Backoff
 from hulak.bus.errors import FeedError
 from hulak.bus.process.settings import FeedSettings
@@ -37,6 +39,7 @@ class LiveFeed:
         settings: limits and the token.
         backoff: delays between attempts to connect.
         stale_s: returns the current age limit of data, seconds; `settings.stale_s` if None.
+        source: of the ticks; empty for that of the venue.
     """
 
     def __init__(
@@ -48,7 +51,9 @@ class LiveFeed:
         settings: FeedSettings,
         backoff: Backoff,
         stale_s: Callable[[], float] | None = None,
+        source: str = "",
     ) -> None:
+        self.source = source
         self.stale_s = stale_s or (lambda: settings.stale_s)
         limits = HealthLimits(self.stale_s(), settings.heartbeat_stale_s, settings.degraded_s)
         self.publisher = publisher
@@ -146,7 +151,8 @@ class LiveFeed:
             events = [error]
         for event in events:
             if isinstance(event, Tick):
-                self.publisher.post(self.quote_flags.mark(event), time_ns)
+                tick = msgspec.structs.replace(event, source=self.source) if self.source else event
+                self.publisher.post(self.quote_flags.mark(tick), time_ns)
             elif isinstance(event, FeedError):
                 self._refuse(event, now)
                 continue

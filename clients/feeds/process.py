@@ -9,6 +9,7 @@ import math
 import random
 import time
 from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from hulak.clients.feeds.file_replay import FileReplay, check_fresh
 from hulak.clients.feeds.live import LiveFeed
 from hulak.clients.feeds.publisher import ASK_S, TickPublisher
 from hulak.clients.feeds.subscriptions import Subscriptions
-from hulak.clients.feeds.symbol_keys import check_prefix
+from hulak.clients.feeds.symbol_keys import check_prefix, check_source
 from hulak.clients.feeds.tick_files import open_ticks
 from hulak.clients.feeds.transports import check_url
 from hulak.clients.feeds.venues.dialect import Dialect
@@ -40,6 +41,7 @@ def run_feed(
     symbols: Sequence[str] | None = None,
     name: str | None = None,
     prefix: str | None = None,
+    source: str = "",
 ) -> None:
     """Run a feed of a venue until a signal stops it.
 
@@ -49,24 +51,34 @@ def run_feed(
         venue: one of `clients.feeds.venues.registry.VENUES`.
         url: ws://, wss://, http:// or https://.
         symbols: to subscribe to, as the venue writes them; empty to take what the url sends; None for setting feed.symbols.
-        name: of the feed, in the broker's statistics; the venue's if None.
+        name: of the feed, in the broker's statistics; the source or else the venue if None.
         prefix: of its topics; None for setting feed.prefix.
+        source: of its ticks; empty for that of the venue.
     Raises:
         ConfigError: the venue is unknown; the url is invalid, or the venue sends nothing there; all symbols are bad; two of them
-            have one topic; or the prefix is invalid.
+            have one topic; or the prefix or the source is invalid.
     """
     if venue not in VENUES:
         raise ConfigError(f"venue {venue!r} is unknown, must be one of {', '.join(VENUES)}")
     check_url(url)
+    try:
+        check_source(source)
+    except FeedError as error:
+        raise ConfigError(str(error)) from error
     given = settings.feed.symbols.split(",") if symbols is None else symbols
     names = [name.strip() for name in given if name.strip()]
     topic_prefix = _check(VENUES[venue](), url, names, settings.feed.prefix if prefix is None else prefix)
     backoff = Backoff(settings.feed.backoff_base_s, settings.feed.backoff_cap_s, random.random)
 
     def live(publisher: TickPublisher, member: Member) -> Coroutine[Any, Any, None]:
-        return LiveFeed(publisher, VENUES[venue], url, names, settings.feed, backoff, lambda: float(member.live["stale_s"])).run()
+        stale_s = partial(_live_stale_s, member)
+        return LiveFeed(publisher, VENUES[venue], url, names, settings.feed, backoff, stale_s, source).run()
 
-    _run(settings, home, name or venue, live, topic_prefix)
+    _run(settings, home, name or source or venue, live, topic_prefix)
+
+
+def _live_stale_s(member: Member) -> float:
+    return float(member.live["stale_s"])
 
 
 def _check(dialect: Dialect, url: str, names: Sequence[str], prefix: str) -> str:

@@ -8,9 +8,11 @@ import re
 from functools import lru_cache
 
 from hulak.bus.errors import FeedError
+from hulak.bus.wire.names import ANY_SOURCE
 from hulak.clients.feeds.venues.parsing import shown
 
 MAX_CHARACTERS = 64  # of a key
+LONGEST_NAME = 200  # characters of a feed's name or source
 _PLAIN = re.compile(r"[A-Z0-9](?:[A-Z0-9.-]{0,62}[A-Z0-9-])?").fullmatch
 _ESCAPED = re.compile(r"_((?:[0-9A-F]{2})+)_")
 _ODD = re.compile(r"[^A-Z0-9.-]+")
@@ -110,6 +112,27 @@ def check_prefix(prefix: str) -> str:
     if prefix and not _PREFIX(prefix):
         raise FeedError(f"prefix is {shown(prefix)}, must be 1 to 16 of a-z, 0-9 and '-', beginning with a letter or digit")
     return f"{prefix}." if prefix else ""
+
+
+def check_text(what: str, text: object, *, least: int) -> None:
+    """Check a name that is shown to users, such as that of a feed.
+
+    Raises:
+        FeedError: it is no text, or has fewer than `least`, more than `LONGEST_NAME` or unprintable characters.
+    """
+    if not (isinstance(text, str) and least <= len(text) <= LONGEST_NAME and text.isprintable()):
+        raise FeedError(f"{what} is {text!r:.60}, must be text of {least} to {LONGEST_NAME} printable characters")
+
+
+def check_source(source: object) -> None:
+    """Check a source of ticks; an empty one is valid.
+
+    Raises:
+        FeedError: as `check_text`; or it is `any`, which means all sources.
+    """
+    check_text("source", source, least=0)
+    if source == ANY_SOURCE:
+        raise FeedError(f"source is {source!r}, which means all sources; it must be another text")
 
 
 def any_symbol(raw: str) -> str:

@@ -107,6 +107,25 @@ def test_a_source_is_a_text_that_does_not_mean_all_sources(source):
         Feed("mine", source=source)
 
 
+def test_two_feeds_of_one_name_in_one_process_have_two_reports():
+    def reports(local_bus):
+        rows = local_bus.stats()["processes"]
+        return {row["name"]: (row["pid"], row["posted"]) for row in rows if row["kind"] == "feed"}
+
+    name, pid = f"mine/{os.getpid()}", os.getpid()
+    with LocalBus() as local_bus:
+        local_bus.start_broker()
+        with feed_of(local_bus) as first:
+            first.post("A", 1, 2)
+            with feed_of(local_bus) as second:
+                second.post("B", 1, 2)
+                second.post("B", 1, 2)
+                eventually(lambda: reports(local_bus) == {name: (pid, 1), f"{name}-2": (pid, 2)}, within_s=WITHIN_S)
+            eventually(lambda: reports(local_bus) == {name: (pid, 1)}, within_s=WITHIN_S)
+        with feed_of(local_bus):
+            eventually(lambda: reports(local_bus) == {name: (pid, 0)}, within_s=WITHIN_S)
+
+
 def test_threads_may_open_post_and_close_one_feed():
     with LocalBus() as local_bus:
         local_bus.start_broker()

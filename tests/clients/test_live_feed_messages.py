@@ -19,13 +19,13 @@ from hulak.clients.feeds.venues.registry import VENUES
 class LiveFeedFixture:
     """A live feed whose ticks and log events are kept."""
 
-    def __init__(self, *symbols):
+    def __init__(self, *symbols, **how):
         self.ticks, self.logged = [], []
         quiet = structlog.make_filtering_bound_logger(0)
         log = structlog.wrap_logger(None, processors=[self._keep], wrapper_class=quiet)
         publisher = SimpleNamespace(log=log, post=lambda tick, time_ns: self.ticks.append(tick), counters={})
         backoff = Backoff(0.5, 15.0, random.random)
-        self.feed = LiveFeed(publisher, VENUES["json"], "ws://h/json", symbols, FeedSettings(), backoff)
+        self.feed = LiveFeed(publisher, VENUES["json"], "ws://h/json", symbols, FeedSettings(), backoff, **how)
         self.dialect = self.feed.dialect()
         self.feed.health.connect(time.monotonic())
 
@@ -67,6 +67,13 @@ def test_a_bad_row_does_not_affect_the_others_and_flags_are_counted():
         *(("A", None, 2.0, ("one-sided",)), ("C", 3.0, 2.0, ("crossed",)), ("D", None, None, ("empty",)))
     ]
     assert (fixture.feed.refused, fixture.feed.quote_flags.counts) == (1, {"one-sided": 1, "crossed": 1, "empty": 1})
+
+
+@pytest.mark.parametrize(("source", "expected"), [("", "json"), ("sim-json", "sim-json")])
+def test_ticks_have_the_source_of_the_venue_unless_another_one_is_set(source, expected):
+    fixture = LiveFeedFixture(source=source)
+    fixture.take(quote("A"), quote("B"))
+    assert [(tick.symbol, tick.bid, tick.source) for tick in fixture.ticks] == [("A", 1.0, expected), ("B", 1.0, expected)]
 
 
 @pytest.mark.parametrize(("again", "least_s"), [("60", 60.0), ("never", 0.0)])

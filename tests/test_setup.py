@@ -1,0 +1,61 @@
+"""`.ci/setup`, with a stand-in for Python and pip: each step is named in one line on standard error."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PYTHON = f"""#!/bin/sh
+case "$1 $2" in
+    "-m venv") mkdir -p "$3/bin" && cp "$0" "$3/bin/python" ;;
+    "-m pip") echo "Collecting one==1.0 (from -r x)"; echo "  Collecting two"; echo "Installing collected packages: one, two"
+        exit "${{PIP_EXIT:-0}}" ;;
+    *) exec {sys.executable} "$@" ;;
+esac
+"""
+
+
+@pytest.fixture
+def setup(tmp_path):
+    """Run `.ci/setup` in a separate folder."""
+    for name in (".ci/setup", "pyproject.toml", "constraints.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / name, tmp_path / name)
+    (tmp_path / "hulak").mkdir()
+    python = tmp_path / "python"
+    python.write_text(PYTHON)
+    python.chmod(0o755)
+
+    def run(**variables):
+        return subprocess.run(
+            ["bash", ".ci/setup", "env"],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHON": str(python), **variables},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    return run
+
+
+def test_each_step_and_each_package_is_named_on_standard_error(setup):
+    done = setup()
+    assert (done.returncode, done.stdout) == (0, "")
+    lines = done.stderr.splitlines()
+    packages = ["setup: collecting one==1.0", "setup: collecting two", "setup: unpacking"]
+    assert lines[0].startswith("setup: making env with Python ")
+    assert lines[1:5] == ["setup: installing the build tools", *packages]
+    assert lines[5].endswith(" packages and what they need, pinned in constraints.txt; about a minute")
+    assert lines[6:] == [*packages, "setup: installing Hulak", *packages, "setup: done"]
+
+
+def test_a_failure_of_pip_ends_the_setup(setup):
+    done = setup(PIP_EXIT="1")
+    assert done.returncode == 1
+    assert "setup: done" not in done.stderr

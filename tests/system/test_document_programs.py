@@ -3,6 +3,8 @@
 import contextlib
 import io
 import re
+import signal
+import subprocess
 import threading
 from pathlib import Path
 
@@ -121,3 +123,8 @@ def test_the_programs_of_readme_and_tutorial_print_the_documented_output(bus):
         numbers = [int(line.split()[0]) for line in run(subscribe, LINES)]
         assert numbers == list(range(numbers[0], numbers[0] + LINES))
         assert [line.split()[0] for line in run(show, LINES)] == ["1.08"] * LINES
+        for program in (subscribe, show):
+            process = bus.start("-u", "-c", program, out=subprocess.PIPE)
+            assert process.stdout.readline()
+            process.send_signal(signal.SIGINT)
+            assert (process.wait(WITHIN_S), process.log.read_text()) == (0, "")

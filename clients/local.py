@@ -28,6 +28,7 @@ from hulak.clients.nepse.client import NepseClient
 from hulak.clients.subscriber import Subscriber
 
 POLL_S = 0.05  # between two checks whether the workers are ready
+STOP_S = 3.5  # between the request to stop and SIGKILL for the remaining processes
 ASK_S = 1.0  # for one reply of the broker meanwhile
 HOST = "127.0.0.1"
 SOCKETS = ("collector", "publisher", "frontend", "backend")
@@ -113,7 +114,7 @@ class LocalBus:
         self._stack.close()
 
     def _end(self, supervisor: supervisord.Supervisor) -> None:
-        orderly = supervisor.stop()
+        orderly = supervisor.stop(STOP_S)
         self._log.info("local bus stopped", orderly=orderly)
 
     def _remove_home(self) -> None:

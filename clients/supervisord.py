@@ -4,16 +4,18 @@ It runs in a separate session, so that Ctrl-C reaches only its parent, and gets 
 RPC client is `bus.process.supervisor_rpc`.
 """
 
+import configparser
 import contextlib
 import ctypes
 import glob
+import math
 import os
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +25,15 @@ from hulak.bus.errors import HulakError
 from hulak.bus.process.lifecycle import PR_SET_PDEATHSIG, make_home
 from hulak.bus.process.load_settings import shipped
 from hulak.bus.process.settings import Settings
-from hulak.bus.process.supervisor_rpc import Unreached, ask, list_processes, socket_path
+from hulak.bus.process.supervisor_rpc import ASK_S, Unreached, ask, list_processes, socket_path
 
-GRACE_S = 3.5  # between the request to stop and SIGKILL for the remaining processes
-HURRY = 0.6  # share of it after which all get SIGTERM: a worker busy with a task no longer delays the stop of the others
+HURRY = 0.6  # share of a given limit after which all get SIGTERM: a worker busy with a task no longer delays the others
+STUCK_S = 10.0  # without an answer of supervisord: then all get SIGTERM, and after as long again SIGKILL
 KILLED_S = 1.0  # to wait for a killed process
+SIMULATED = "sim-binance"  # source of simulated ticks: Binance's messages, invented prices
 MODULE = "supervisor.supervisord"
+MARGIN_S = 5.0  # of `stop_limit_s`, for a busy machine
+WAIT_S = 10.0  # supervisord's default of stopwaitsecs
 POKE_S = 0.05  # between two connections; each wakes supervisord, which otherwise notices an exit up to 1 s late
 
 
@@ -101,19 +106,32 @@ class Supervisor:
         self._seen = {process for process in self._seen if _alive(process)}
         return [*([self.process] if self.runs else []), *self._seen]
 
-    def stop(self, grace_s: float = GRACE_S) -> bool:
-        """Stop all processes, in reverse order of priority; kill the remaining ones after `grace_s` seconds.
+    def stop(self, limit_s: float | None = None, on_wait: Callable[[float, list[psutil.Process]], bool] | None = None) -> bool:
+        """Stop all processes, in reverse order of priority; kill those that remain after the limit.
 
+        Each process has its stopwaitsecs before supervisord kills it. A supervisord that does not answer is not waited for: see
+        `STUCK_S`.
+
+        Args:
+            limit_s: seconds; `stop_limit_s` if None, so that supervisord has its time.
+            on_wait: called often with the seconds passed and the processes that remain; if it returns true, they are killed now.
         Returns:
-            True if no process had to be killed.
+            True if this did not have to kill a process.
         """
-        started, hurried = time.monotonic(), False
+        started = answered = time.monotonic()
+        deadline = started + (stop_limit_s(self.home) if limit_s is None else limit_s)
+        hurry_at = math.inf if limit_s is None else started + limit_s * HURRY
         self.update()
         self._request_stop()
-        while (rest := self.alive()) and time.monotonic() < started + grace_s:
-            if not hurried and time.monotonic() > started + grace_s * HURRY:
-                hurried = True
+        while (rest := self.alive()) and (now := time.monotonic()) < deadline:
+            if now >= answered + ASK_S and self.answers():
+                answered = now
+            if now >= min(hurry_at, answered + STUCK_S):
+                deadline, hurry_at = min(deadline, now + STUCK_S), math.inf
+                answered = math.inf
                 _signal(rest, signal.SIGTERM)
+            if on_wait is not None and on_wait(now - started, rest):
+                break
             self._poke()
             time.sleep(POKE_S)
         _signal(rest, signal.SIGKILL)
@@ -126,6 +144,27 @@ class Supervisor:
                 socket_path(self.home).unlink(missing_ok=True)
         return not rest
 
+    def answers(self) -> bool:
+        """Return whether supervisord answers, if only that it is stopping."""
+        try:
+            ask(self.home, "getState")
+        except OSError:
+            return False
+        except Unreached:
+            return True
+        return True
+
+    def mark_stopped(self) -> None:
+        """Record that `hulak down` stops this supervisord: its `hulak up` then knows, also if it has to be killed."""
+        with contextlib.suppress(OSError):
+            _mark(self.home).write_text(str(self.process.pid), encoding="ascii")
+
+    def is_marked_stopped(self) -> bool:
+        """Return whether `hulak down` has stopped this supervisord."""
+        with contextlib.suppress(OSError):
+            return _mark(self.home).read_text(encoding="ascii") == str(self.process.pid)
+        return False
+
     def _request_stop(self) -> None:
         try:
             ask(self.home, "shutdown")
@@ -137,6 +176,34 @@ class Supervisor:
         with contextlib.suppress(OSError), contextlib.closing(socket.socket(socket.AF_UNIX)) as poke:
             poke.settimeout(POKE_S)
             poke.connect(str(socket_path(self.home)))
+
+
+def _mark(home: Path) -> Path:
+    return home / "run" / "stopped-by-down"
+
+
+def stop_limit_s(home: Path) -> float:
+    """Return the longest time that supervisord takes to stop: one group after the other, each within its stopwaitsecs."""
+    files = [shipped("supervisord.conf"), *sorted((home / "programs").glob("*.conf"))]
+    return sum(sum(_stop_waits(file)) for file in files) + MARGIN_S
+
+
+def _stop_waits(file: Path) -> list[float]:
+    """Return the stopwaitsecs of each group of a file of supervisord; a group of several programs has their largest."""
+    parser = configparser.RawConfigParser(strict=False, inline_comment_prefixes=(";",))
+    with contextlib.suppress(OSError, ValueError, configparser.Error):
+        parser.read(file, encoding="utf-8")
+    waits = {}
+    for section in parser.sections():
+        kind, _, name = section.partition(":")
+        if kind in ("program", "fcgi-program", "eventlistener"):
+            try:
+                waits[name.strip()] = max(0.0, parser.getfloat(section, "stopwaitsecs", fallback=WAIT_S))
+            except ValueError:  # an expression
+                waits[name.strip()] = WAIT_S
+    groups = [parser.get(section, "programs", fallback="") for section in parser.sections() if section.startswith("group:")]
+    grouped = [[waits.pop(name.strip(), 0.0) for name in programs.split(",")] for programs in groups]
+    return [*waits.values(), *map(max, grouped)]
 
 
 def _signal(processes: list[psutil.Process], number: signal.Signals) -> None:
@@ -185,6 +252,7 @@ def demo_variables(settings: Settings) -> dict[str, str]:
     return {
         "HULAK_NEPSE__BASE_URL": f"http://{host}:{settings.sim.nepse_port}",
         "HULAK_FEED__VENUE": "binance",
+        "HULAK_FEED__SOURCE": SIMULATED,
         "HULAK_FEED__URL": f"ws://{host}:{settings.sim.venue_port}/stream?streams=!bookTicker",
     }
 
@@ -219,6 +287,8 @@ def start(home: Path, variables: Mapping[str, str], *, detached: bool) -> Superv
     """
     refuse_running(home)
     make_home(home)
+    with contextlib.suppress(OSError):
+        _mark(home).unlink(missing_ok=True)
     command = [sys.executable, "-P", "-m", MODULE, "-n", "-c", str(shipped("supervisord.conf"))]
     with (home / "log" / "supervisord.out").open("wb") as out:
         process = psutil.Popen(

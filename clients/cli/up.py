@@ -1,29 +1,35 @@
 """`hulak up` and `hulak down`: all processes, under a supervisord per home."""
 
+import contextlib
 import os
+import shutil
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from hulak.bus.errors import BusTimeout, HulakError
-from hulak.clients.cli.command import FAILED, Call, Command, print_json
+from hulak.bus.errors import BusError, BusTimeout, HulakError
+from hulak.clients.cli.command import BROKER_S, FAILED, Call, Command, print_json
 from hulak.clients.cli.help_text import examples
 from hulak.clients.cli.keys import terminal
 from hulak.clients.cli.live_output import LiveOutput
 from hulak.clients.cli.port_check import refuse_taken
 
 if TYPE_CHECKING:
+    from psutil import Process
+
     from hulak.clients.cli.live_model import Snapshot
     from hulak.clients.cli.live_threads import LiveThreads
     from hulak.clients.supervisord import Supervisor
 
 START_S = 60.0  # that --detach waits for a complete start
 FRAME_S = 0.25  # between two frames of the live view
+SLOW_S = 3.0  # of a stop, after which the processes that remain are named
 STARTING_S = 0.05  # between two checks until the start is complete
 SHOWN = 24  # displays of the demo
 
@@ -58,9 +64,10 @@ def up(ctx: click.Context, call: Call, demo: bool, for_s: float | None, quiet: b
         raise click.UsageError("--for excludes --detach; give one of them")
     supervisord.refuse_running(call.home)
     refuse_taken(call.settings, demo=demo)
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    stop, kill = threading.Event(), threading.Event()
+    for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: stop.set())
+    signal.signal(signal.SIGINT, lambda *_: (kill if stop.is_set() else stop).set())
     output = LiveOutput(call.as_json, os.isatty(1) and not quiet, call.settings.gateway.url, quiet)
     supervisor = supervisord.start(call.home, variables(call, demo=demo), detached=detach)
     start_s = START_S if detach and call.timeout_s is None else call.timeout_s
@@ -75,7 +82,8 @@ def up(ctx: click.Context, call: Call, demo: bool, for_s: float | None, quiet: b
     finally:
         output.end()
         if not stays:
-            _stop(supervisor, output)
+            stop.set()
+            _stop(supervisor, output, kill)
     if stays:
         output.print(f"running in the background; stop with `hulak down --home {call.home}`")
     ctx.exit(code)
@@ -100,14 +108,48 @@ def _threads(call: Call, supervisor: "Supervisor", *, demo: bool) -> "LiveThread
     return LiveThreads(call.settings, call.home, supervisor, wanted_symbols=wanted, demo=demo, shown=shown)
 
 
-def _stop(supervisor: "Supervisor", output: LiveOutput) -> None:
-    before = time.monotonic()
-    orderly = supervisor.stop()
+def _stop(supervisor: "Supervisor", output: LiveOutput, kill: threading.Event) -> None:
+    from hulak.clients.supervisord import stop_limit_s
+
+    before, waiting = time.monotonic(), Waiting(supervisor.home, stop_limit_s(supervisor.home))
+
+    def on_wait(waited_s: float, remaining: "list[Process]") -> bool:
+        if waited_s >= SLOW_S and not waiting.printed:
+            waiting.printed = True
+            output.print(f"{waiting.text(waited_s, remaining)}; Ctrl-C kills them now")
+        return kill.is_set()
+
+    orderly = supervisor.stop(on_wait=on_wait)
     output.print(_stopped_text(time.monotonic() - before, orderly=orderly))
 
 
 def _stopped_text(took_s: float, *, orderly: bool) -> str:
     return f"all processes ended in {took_s:.1f} s" + ("" if orderly else ", the last ones were killed")
+
+
+@dataclass
+class Waiting:
+    """Names the processes that a stop waits for.
+
+    Args:
+        home: their home; its supervisord runs.
+        limit_s: seconds after which they are killed.
+    """
+
+    home: Path
+    limit_s: float
+    printed: bool = False
+
+    def __post_init__(self) -> None:
+        from hulak.clients import supervisord
+
+        self._names = {row["pid"]: row["name"] for row in supervisord.processes(self.home)}  # not listed during a stop
+
+    def text(self, waited_s: float, remaining: "list[Process]") -> str:
+        """Return "stopping, 12 s of at most 130 s: waiting for broker and nepse_00"."""
+        names = sorted(self._names[process.pid] for process in remaining if process.pid in self._names)
+        listed = " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:]))) or "supervisord"
+        return f"stopping, {waited_s:.0f} s of at most {self.limit_s:.0f} s: waiting for {listed}"
 
 
 @dataclass
@@ -164,8 +206,8 @@ class Run:
 
         self.output.end()
         code = self.supervisor.exit_code()
-        if code == 0:
-            self.output.print("stopped by `hulak down`")
+        if code == 0 or self.supervisor.is_marked_stopped():
+            self.output.print("stopped by `hulak down`" + ("" if code == 0 else ", which had to kill supervisord"))
             return 0
         if code is not None and code < 0:
             raise HulakError(f"supervisord was killed by signal {-code}; start it again with `hulak up`")
@@ -175,28 +217,73 @@ class Run:
 @click.command(
     cls=Command,
     short_help="Stop all processes of `hulak up`.",
-    timeout_help="Seconds to wait before the remaining processes are killed; 3.5 by default.",
-    epilog=examples("hulak down --home ./var"),
+    timeout_help="Seconds to wait before the remaining processes are killed; 130 by default, the sum of their stopwaitsecs.",
+    epilog=examples("hulak down --home ./var", "hulak down --timeout 5"),
 )
 def down(call: Call) -> None:
     """Stop all processes that `hulak up` started on this home, in order; kill those that remain after --timeout.
 
-    Sends its request to supervisord over the socket in the home folder, and nothing on the bus. The exit code is 0, also if
-    nothing ran.
+    A worker finishes its tasks first, for up to [task] drain_s seconds. Sends its request to supervisord over the socket in the
+    home folder. The exit code is 0, also if nothing ran; it is 1 if a broker answers that `hulak up` did not start on this home.
     """
     from hulak.clients import supervisord
 
     supervisor = supervisord.find(call.home)
     if supervisor is None:
+        _refuse_other_broker(call)
         if call.as_json:
             print_json({"stopped": False, "text": f"nothing runs on home {call.home}"})
         else:
             click.echo(f"nothing runs on home {call.home}")
         return
-    before = time.monotonic()
-    orderly = supervisor.stop(call.timeout_s or supervisord.GRACE_S)
+    before, limit_s = time.monotonic(), call.timeout_s or supervisord.stop_limit_s(call.home)
+    supervisor.mark_stopped()
+    with _progress(Waiting(call.home, limit_s)) as on_wait:
+        orderly = supervisor.stop(call.timeout_s, on_wait)
     took_s = round(time.monotonic() - before, 3)
     if call.as_json:
         print_json({"stopped": True, "orderly": orderly, "seconds": took_s})
     else:
         click.echo(_stopped_text(took_s, orderly=orderly))
+
+
+@contextlib.contextmanager
+def _progress(waiting: Waiting) -> "Iterator[Callable[[float, list[Process]], bool] | None]":
+    """Show on a terminal what a stop waits for, in one line on standard error that is removed at the end."""
+    if not os.isatty(2):
+        yield None
+        return
+
+    def on_wait(waited_s: float, remaining: "list[Process]") -> bool:
+        click.echo(f"\r\x1b[K{waiting.text(waited_s, remaining)[: shutil.get_terminal_size().columns - 1]}", nl=False, err=True)
+        return False
+
+    try:
+        yield on_wait
+    finally:
+        click.echo("\r\x1b[K", nl=False, err=True)
+
+
+def _refuse_other_broker(call: Call) -> None:
+    """Check that no broker answers where that of this home would.
+
+    Raises:
+        HulakError: one answers, or another program listens there.
+    """
+    from hulak.bus.process import sockets
+    from hulak.clients.calls.client import BusClient
+
+    where = sockets.endpoint(call.settings.broker, call.home, "frontend")
+    if where is None:
+        return
+    text = f"nothing that `hulak up` started runs on home {call.home}, but "
+    try:
+        with BusClient(call.settings, call.home) as client:
+            pong = client.call("hulak.ping", timeout_s=BROKER_S)
+    except BusError as error:
+        raise HulakError(f"{text}a process listens at {where} and does not answer as a broker does: {error}") from error
+    home, pid = pong.get("home", ""), pong.get("pid", "unknown")
+    text += f"a broker answers at {where}: process {pid}"
+    if home and Path(home).resolve() != call.home.resolve():
+        raise HulakError(f"{text} of home {home}; stop it with `hulak down --home {home}`")
+    raise HulakError(f"{text} of this home, started without `hulak up`; stop it with `kill {pid}`")

@@ -1,5 +1,6 @@
 """supervisord's settings under homes of any name, and a supervisord whose socket was cleared away."""
 
+import contextlib
 import os
 import stat
 import sys
@@ -51,30 +52,106 @@ def home(tmp_path_factory):
     return tmp_path_factory.mktemp("h")
 
 
-@pytest.mark.system
-def test_a_supervisord_whose_socket_was_cleared_away_is_found_and_stopped(home, monkeypatch):
-    """It starts no programs here: variables name them, and its settings are a file of this test."""
-    settings = home / "supervisord.conf"
-    settings.write_text(
-        "[unix_http_server]\nfile=%(ENV_HULAK_HOME)s/run/supervisor.sock\n"
-        "[supervisord]\npidfile=%(ENV_HULAK_HOME)s/run/supervisord.pid\nlogfile=%(ENV_HULAK_HOME)s/log/supervisord.log\n"
-        "[rpcinterface:supervisor]\nsupervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface\n"
-    )
-    monkeypatch.setattr(supervisord, "shipped", lambda _: settings)
-    supervisor = supervisord.start(home, {}, detached=False)
-    try:
+@pytest.fixture
+def start(home, monkeypatch):
+    """Start a supervisord of the programs in a text, and wait until it answers."""
+    started = []
+
+    def start(programs=""):
+        settings = home / "supervisord.conf"
+        settings.write_text(
+            "[unix_http_server]\nfile=%(ENV_HULAK_HOME)s/run/supervisor.sock\n"
+            "[supervisord]\npidfile=%(ENV_HULAK_HOME)s/run/supervisord.pid\nlogfile=%(ENV_HULAK_HOME)s/log/supervisord.log\n"
+            "[rpcinterface:supervisor]\nsupervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface\n"
+            + programs
+        )
+        monkeypatch.setattr(supervisord, "shipped", lambda _: settings)
+        supervisor = supervisord.start(home, {}, detached=False)
+        started.append(supervisor)
         eventually(lambda: supervisord.pid_of(home) == supervisor.process.pid, within_s=20)
-        assert supervisord.unreached(home) == ""
-        (home / "run" / "supervisor.sock").unlink()
-        assert f"runs as process {supervisor.process.pid} and cannot be reached" in supervisord.unreached(home)
-        with pytest.raises(supervisord.HulakError, match=f"as process {supervisor.process.pid}"):
-            supervisord.refuse_running(home)
-        assert stat.S_IMODE((home / "log" / "supervisord.log").stat().st_mode) == 0o600
-        by_pid_file = supervisord.find(home)
-        assert by_pid_file.stop(10)
-        assert supervisord.find(home) is None
-    finally:
-        supervisor.stop()
+        return supervisor
+
+    yield start
+    for supervisor in started:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            supervisor.process.resume()
+        supervisor.stop(3)
+
+
+@pytest.mark.system
+def test_a_supervisord_whose_socket_was_cleared_away_is_found_and_stopped(home, start):
+    supervisor = start()
+    assert supervisord.unreached(home) == ""
+    (home / "run" / "supervisor.sock").unlink()
+    assert f"runs as process {supervisor.process.pid} and cannot be reached" in supervisord.unreached(home)
+    with pytest.raises(supervisord.HulakError, match=f"as process {supervisor.process.pid}"):
+        supervisord.refuse_running(home)
+    assert stat.S_IMODE((home / "log" / "supervisord.log").stat().st_mode) == 0o600
+    by_pid_file = supervisord.find(home)
+    assert by_pid_file.stop(10)
+    assert supervisord.find(home) is None
+
+
+STUBBORN = """[program:stubborn]
+command=sh -c "trap '' TERM; touch ready; while true; do sleep 0.1; done"
+directory=%(ENV_HULAK_HOME)s
+startsecs=0
+stopwaitsecs=4
+killasgroup=true
+"""
+
+
+def stubborn(home, start):
+    supervisor = start(STUBBORN)
+    eventually((home / "ready").exists, within_s=20)
+    return supervisor
+
+
+@pytest.mark.system
+def test_a_stop_waits_until_supervisord_has_ended_the_last_process(home, start):
+    supervisor, waited = stubborn(home, start), []
+    assert supervisor.stop(on_wait=lambda waited_s, rest: waited.append((waited_s, len(rest))))
+    assert waited[-1][0] > 3.5
+    assert supervisor.exit_code() == 0
+
+
+@pytest.mark.system
+def test_a_stop_kills_what_remains_on_request_or_after_the_limit(home, start):
+    supervisor = stubborn(home, start)
+    assert not supervisor.stop(on_wait=lambda *_: True)
+    (home / "ready").unlink()
+    again = stubborn(home, start)
+    assert not again.stop(0.1)
+    assert supervisord.find(home) is None
+
+
+@pytest.mark.system
+def test_a_frozen_supervisord_is_not_waited_for(home, start, monkeypatch):
+    monkeypatch.setattr(supervisord, "STUCK_S", 0.1)
+    supervisor = start()
+    supervisor.process.suspend()
+    assert not supervisor.stop()
+    assert not supervisor.runs
+
+
+def test_the_limit_of_a_stop_is_the_time_that_supervisord_has_for_its_groups(home):
+    assert supervisord.stop_limit_s(home) == 130.0
+    (home / "programs").mkdir()
+    (home / "programs" / "a.conf").write_text(
+        "[program:a]\ncommand=true\nstopwaitsecs=7 ; short\n[program:b]\ncommand=true\n[program:c]\nstopwaitsecs=%(ENV_C)s\n"
+        "[group:both]\nprograms=a, b\n"
+    )
+    (home / "programs" / "b.conf").write_text("no section")
+    (home / "programs" / "c.conf").write_bytes(b"[program:\xff]\n")
+    assert supervisord.stop_limit_s(home) == 130.0 + 10.0 + 10.0
+
+
+def test_a_supervisord_is_marked_as_stopped_by_its_own_pid_only(home):
+    (home / "run").mkdir()
+    ours, other = (supervisord.Supervisor(psutil.Process(pid), home) for pid in (os.getpid(), os.getppid()))
+    assert not ours.is_marked_stopped()
+    ours.mark_stopped()
+    assert (ours.is_marked_stopped(), other.is_marked_stopped()) == (True, False)
 
 
 def test_a_pid_file_that_names_another_process_is_nobodys(home):

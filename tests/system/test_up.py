@@ -13,7 +13,7 @@ from waiting import eventually
 STANDS = "1 worker, 28 symbols ticking, 24 displays, first NEPSE task done"
 BARE = "1 worker, no symbol ticking"
 STANDS_S = 90  # on a busy machine; a few seconds on an idle one
-ENDS_S = 20  # likewise; about a second on an idle one
+ENDS_S = 60  # likewise; about a second on an idle one
 pytestmark = [pytest.mark.system, pytest.mark.timeout(180)]
 
 
@@ -90,6 +90,29 @@ def test_a_second_one_on_the_same_home_is_refused_and_down_ends_the_first(local_
     assert alive(started) == []
     assert up.wait(ENDS_S) == 0
     assert "stopped by `hulak down`" in up.log.read_text()
+
+
+def test_an_up_whose_processes_were_killed_by_down_was_stopped_by_it(local_bus):
+    up = local_bus.hulak("up", "--quiet")
+    started = stood(up, BARE)
+    down = local_bus.hulak("down", "--timeout", "0.01")
+    assert down.wait(2 * ENDS_S) == 0
+    assert "the last ones were killed" in down.log.read_text()
+    assert up.wait(ENDS_S) == 0
+    assert alive(started) == []
+    assert "stopped by `hulak down`" in up.log.read_text()
+
+
+def test_down_names_a_broker_that_it_does_not_stop(local_bus):
+    broker = local_bus.start_broker()
+    own, other = local_bus.hulak("down"), local_bus.hulak("down", "--home", local_bus.home / "other")
+    assert (own.wait(STANDS_S), other.wait(STANDS_S)) == (1, 1)
+    where = f"process {broker.pid} of this home, started without `hulak up`; stop it with `kill {broker.pid}`"
+    assert where in own.log.read_text()
+    assert f"a broker answers at {local_bus.addresses['frontend']}: process {broker.pid} of home {local_bus.home}; " in (
+        other.log.read_text()
+    )
+    assert broker.poll() is None
 
 
 def test_a_process_that_is_killed_is_restarted_and_up_killed_leaves_no_children(local_bus):
@@ -203,12 +226,15 @@ def test_further_feeds_are_the_operators_programs_one_that_dies_leaves_the_other
     def feeds():
         return {row["name"]: row for row in local_bus.stats()["processes"] if row["kind"] == "feed" and row["posted"] > 0}
 
-    eventually(lambda: feeds().keys() == {"binance", "second"}, within_s=20)
+    eventually(lambda: feeds().keys() == {"sim-binance", "second"}, within_s=20)
     before = feeds()
     os.kill(before["second"]["pid"], signal.SIGKILL)
     eventually(lambda: feeds().get("second", before["second"])["pid"] != before["second"]["pid"], within_s=20)
-    assert feeds()["binance"]["pid"] == before["binance"]["pid"]
-    assert feeds()["binance"]["posted"] > before["binance"]["posted"]
+    assert feeds()["sim-binance"]["pid"] == before["sim-binance"]["pid"]
+    assert feeds()["sim-binance"]["posted"] > before["sim-binance"]["posted"]
+    sources = set()
+    with local_bus.subscriber("tick.EURUSD") as subscriber:  # the source of the demo is not that of the second feed
+        eventually(lambda: sources.add(subscriber.poll(10).body["source"]) or sources == {"sim-binance", "json"}, within_s=20)
     started = psutil.Process(up.pid).children(recursive=True)
     up.send_signal(signal.SIGINT)
     ended(local_bus, up, started)

@@ -11,13 +11,13 @@ from typing import Any
 import click
 
 from benchmarks import displays as display_costs
+from benchmarks import installed, reports, workloads
 from benchmarks import recovery as display_recovery
-from benchmarks import reports, workloads
 from benchmarks.cell import available
 from benchmarks.scale import run as scale_run
 from benchmarks.scale.run import Sizes
 from benchmarks.system import BenchmarkError
-from benchmarks.systems import NATIVE, SYSTEMS, THIN
+from benchmarks.systems import HULAK, NATIVE, PEERS, SYSTEMS, THIN
 from benchmarks.tasks import run as task_run
 from benchmarks.tasks.cell import Load
 from benchmarks.tasks.run import Rounds
@@ -78,7 +78,7 @@ def _show(result: dict[str, Any], table: str, out: Path | None) -> None:
         table += f"\n\n{name}: skipped: {why}"
     click.echo(table)
     if out is not None:
-        machine = {"python": platform.python_version(), "system": platform.platform()}
+        machine = {"python": platform.python_version(), "system": platform.platform(), "versions": installed.versions()}
         out.write_text(json.dumps({"command": sys.argv[1:], "machine": machine, **result}, indent=1))
     if result.get("failed"):
         raise click.ClickException("; ".join(f"{name} failed: {why[:300]}" for name, why in result["failed"].items()))
@@ -101,7 +101,7 @@ def ticks(shape: Shape, out: Path | None, systems: str, seconds: float, repeats:
 
 
 @main.command()
-@click.option("--systems", default="hulak-ticks,hulak-symbols,hulak-ticks-ipc,raw", show_default=True)
+@click.option("--systems", default=",".join((*HULAK, "raw", *PEERS)), show_default=True)
 @click.option("--rate", default=1000, type=click.IntRange(1, 1_000_000), show_default=True, help="Ticks per second.")
 @click.option("--seconds", default=5.0, type=click.FloatRange(0.2, 600), show_default=True)
 @click.option("--repeats", default=3, type=click.IntRange(1, 100), show_default=True)
@@ -259,6 +259,7 @@ def list_systems() -> None:
         click.echo(name if why is None else f"{name}: not available: {why}")
     for name, why in task_run.available(list(TASK_SYSTEMS)):
         click.echo(f"tasks {name}" if why is None else f"tasks {name}: not available: {why}")
+    click.echo("versions: " + ", ".join(f"{name} {version}" for name, version in installed.versions().items()))
 
 
 if __name__ == "__main__":

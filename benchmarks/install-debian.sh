@@ -1,8 +1,8 @@
 #!/bin/sh
-# Installs the peers' servers on Debian and derivatives, for `python -m benchmarks`; needs root. Their Python clients come with
-# `pip install 'hulak[bench]'`, those of the task queues with `pip install -r benchmarks/requirements-tasks.txt`. The
-# packages' own services are neither started nor enabled: the benchmarks start servers of their own on free ports and end
-# them.
+# Installs redis-server on Debian and derivatives, for `python -m benchmarks`; needs root. The other servers and all Python
+# clients come with `pip install 'hulak[bench]'`, those of the task queues with
+# `pip install -r benchmarks/requirements-tasks.txt`. The package's service is neither started nor enabled: the benchmarks
+# start a server of their own on a free port and end it.
 set -eu
 policy=/usr/sbin/policy-rc.d
 if [ ! -e "$policy" ]; then
@@ -11,4 +11,4 @@ if [ ! -e "$policy" ]; then
     trap 'rm -f "$policy"' EXIT
 fi
 apt-get update
-DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends redis-server nats-server
+DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends redis-server

@@ -5,8 +5,11 @@ from functools import partial
 
 from benchmarks.system import Place, System
 from benchmarks.systems.hulak import Hulak
+from benchmarks.systems.jetstream import JetStream
 from benchmarks.systems.nats import Nats
 from benchmarks.systems.redis import Redis
+from benchmarks.systems.redis_streams import RedisStreams
+from benchmarks.systems.zenoh import Zenoh
 from benchmarks.systems.zeromq import Dropping, Plain
 
 SYSTEMS: dict[str, Callable[[Place], System]] = {
@@ -26,20 +29,31 @@ SYSTEMS: dict[str, Callable[[Place], System]] = {
     "raw": Plain,
     "raw-1f": partial(Plain, frames=1),
     "raw-ipc": partial(Plain, ipc=True),
-    # Peers with their Python clients
+    # Peers with their Python clients: first those that keep ticks on disk
+    "jetstream": JetStream,
+    "redis-streams": RedisStreams,
+    "valkey-streams": partial(RedisStreams, server="valkey-server"),
     "nats": Nats,
     "redis": Redis,
+    "valkey": partial(Redis, server="valkey-server"),
+    "zenoh": Zenoh,
+    "zenoh-router": partial(Zenoh, router=True),
+    "zenoh-advanced": partial(Zenoh, advanced=True),
     "zproxy": partial(Plain, proxy=True),
     "zproxy-1f": partial(Plain, proxy=True, frames=1),
     # Brokers alone: plain sockets at both ends
     "hulak-thin": partial(Hulak, by="thin"),
     "hulak-thin-ipc": partial(Hulak, by="thin", ipc=True),
     "redis-thin": partial(Redis, is_thin=True),
+    "valkey-thin": partial(Redis, server="valkey-server", is_thin=True),
     "nats-thin": partial(Nats, is_thin=True),
     "zproxy-1f-thin": partial(Plain, proxy=True, frames=1, is_thin=True),
     "raw-thin": partial(Plain, is_thin=True),
     # Negative control
     "dropping": Dropping,
 }
-NATIVE = ("hulak-ticks", "hulak-ticks-shared", "hulak-symbols", "raw", "zproxy", "nats", "redis")
-THIN = ("hulak-thin", "redis-thin", "nats-thin", "zproxy-1f-thin", "raw-thin")
+HULAK = ("hulak-ticks", "hulak-symbols", "hulak-ticks-ipc")
+STORED = ("jetstream", "redis-streams", "valkey-streams")  # peers that keep ticks on disk, as Hulak does
+PEERS = (*STORED, "zenoh-advanced", "nats", "redis", "valkey", "zenoh", "zenoh-router")
+NATIVE = ("hulak-ticks", "hulak-ticks-shared", "hulak-symbols", "raw", "zproxy", *PEERS)
+THIN = ("hulak-thin", "redis-thin", "valkey-thin", "nats-thin", "zproxy-1f-thin", "raw-thin")

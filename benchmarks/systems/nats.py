@@ -2,23 +2,25 @@
 
 import asyncio
 import importlib
-import importlib.util
-import shutil
 import socket
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks import machine, thin, tick
+from benchmarks import installed, machine, thin, tick
 from benchmarks.board import STOP, Board
 from benchmarks.machine import HOST
 from benchmarks.recorder import Recorder
 from benchmarks.system import Place, Publisher, System, ThinPublisher
 from hulak.bus.wire.codec import unpack
 
+SERVER = "nats-server"
+CLIENT = ("nats", "uvloop")
+NO_LIMIT: dict[str, int] = {"pending_msgs_limit": 10**7, "pending_bytes_limit": 1 << 30}  # in place of the client's own
 HEAD = b"MSG tick."
 FIRST_ID = 10  # of a subscription; all have two digits, so that all messages have the same length
 AT = len(b"MSG %b %d %d\r\n" % (tick.TOPICS[0], FIRST_ID, tick.SIZE))
+Take = Callable[[Any], Awaitable[None]]  # called with each message
 CONNECT = b'CONNECT {"verbose":false,"pedantic":false,"lang":"python","version":"1"}\r\n'
 
 
@@ -27,7 +29,7 @@ class NatsPublisher:
 
     def __init__(self, port: int) -> None:
         self.loop: Any = importlib.import_module("uvloop").new_event_loop()
-        self.client: Any = self.loop.run_until_complete(_connect(port))
+        self.client: Any = self.loop.run_until_complete(connect(port))
         self.topics = [topic.decode() for topic in tick.TOPICS]
         self.buffered: list[tuple[str, bytes]] = []
 
@@ -44,6 +46,9 @@ class NatsPublisher:
     async def _publish(self) -> None:
         for topic, body in self.buffered:
             await self.client.publish(topic, body)
+        await self._write()
+
+    async def _write(self) -> None:
         await self.client._flush_pending()  # noqa: SLF001 - flush() would wait for a round trip
         await asyncio.sleep(0)
         await asyncio.sleep(0)
@@ -68,18 +73,18 @@ class Nats(System):
 
     def missing(self) -> str | None:
         """Return what is not installed; None if nothing is missing."""
-        if shutil.which("nats-server") is None:
-            return "nats-server is not installed (benchmarks/install-debian.sh)"
-        if not self.is_thin and not all(map(importlib.util.find_spec, ("nats", "uvloop"))):
-            return "nats-py and uvloop are not installed (pip install 'hulak[bench]')"
-        return None
+        return installed.missing(SERVER, () if self.is_thin else CLIENT)
 
     def start(self) -> None:
         """Start the server."""
         file = Path(self.place.folder) / "nats.conf"
-        file.write_text(f'listen: "{HOST}:{self.place.ports[0]}"\nmax_pending: 512MB\nwrite_deadline: "60s"\n')
-        self.spawn(["nats-server", "-c", str(file)])
+        file.write_text(self.configuration())
+        self.spawn([installed.program(SERVER) or SERVER, "-c", str(file)])
         machine.connect_tcp(self.place.ports[0]).close()
+
+    def configuration(self) -> str:
+        """Return the text of the server's file."""
+        return f'listen: "{HOST}:{self.place.ports[0]}"\nmax_pending: 512MB\nwrite_deadline: "60s"\n'
 
     def publisher(self) -> Publisher:
         """Connect a client."""
@@ -117,20 +122,24 @@ class Nats(System):
 
     async def _consume_client(self, recorders: Sequence[Recorder], board: Board) -> None:
         for recorder in recorders:
-            client = await _connect(self.place.ports[0])
-            # The client's own limits are lifted, as for the other systems.
-            await client.subscribe("tick.*", cb=_record(recorder), pending_msgs_limit=10**7, pending_bytes_limit=1 << 30)
+            client = await connect(self.place.ports[0])
+            await self.subscribe(client, _record(recorder))
             await client.flush()
             recorder.ready()
         while not board.slots[STOP]:  # noqa: ASYNC110 - as the comment says
             await asyncio.sleep(0.02)  # the board is shared memory without notifications
 
+    async def subscribe(self, client: Any, take: Take) -> None:
+        """Subscribe to all symbols."""
+        await client.subscribe("tick.*", cb=take, **NO_LIMIT)
 
-async def _connect(port: int) -> Any:
+
+async def connect(port: int) -> Any:
+    """Connect nats-py to a server on this machine."""
     return await importlib.import_module("nats").connect(f"nats://{HOST}:{port}")
 
 
-def _record(recorder: Recorder) -> Callable[[Any], Awaitable[None]]:
+def _record(recorder: Recorder) -> Take:
     async def record(message: Any) -> None:
         recorder.record(unpack(message.data))
         recorder.progress()

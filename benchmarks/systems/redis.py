@@ -1,14 +1,12 @@
-"""Redis publish/subscribe: redis-server, with redis-py and hiredis, or plain sockets."""
+"""Redis and Valkey publish/subscribe: their servers, with redis-py and hiredis, or plain sockets."""
 
 import importlib
-import importlib.util
 import selectors
-import shutil
 import socket
 from collections.abc import Sequence
 from typing import Any
 
-from benchmarks import machine, thin, tick
+from benchmarks import installed, machine, thin, tick
 from benchmarks.board import STOP, Board
 from benchmarks.machine import HOST
 from benchmarks.recorder import Recorder
@@ -52,26 +50,25 @@ class Redis(System):
 
     Args:
         place: of the cell.
+        server: the program.
         is_thin: publisher and consumers on plain sockets.
     """
 
-    def __init__(self, place: Place, *, is_thin: bool = False) -> None:
+    storage: Sequence[str] = ("--appendonly", "no")  # options
+
+    def __init__(self, place: Place, *, server: str = "redis-server", is_thin: bool = False) -> None:
         super().__init__(place)
-        self.is_thin = is_thin
+        self.server, self.is_thin = server, is_thin
 
     def missing(self) -> str | None:
         """Return what is not installed; None if nothing is missing."""
-        if shutil.which("redis-server") is None:
-            return "redis-server is not installed (benchmarks/install-debian.sh)"
-        if not self.is_thin and not all(map(importlib.util.find_spec, ("redis", "hiredis"))):
-            return "redis and hiredis are not installed (pip install 'hulak[bench]')"
-        return None
+        return installed.missing(self.server, () if self.is_thin else ("redis", "hiredis"))
 
     def start(self) -> None:
         """Start the server."""
         port, folder = str(self.place.ports[0]), self.place.folder
-        words = ["redis-server", "--port", port, "--bind", HOST, "--save", "", "--appendonly", "no", "--dir", folder]
-        self.spawn([*words, "--client-output-buffer-limit", "pubsub 0 0 0", "--daemonize", "no"])
+        words = [installed.program(self.server) or self.server, "--port", port, "--bind", HOST, "--dir", folder, "--save", ""]
+        self.spawn([*words, *self.storage, "--client-output-buffer-limit", "pubsub 0 0 0", "--daemonize", "no"])
         machine.connect_tcp(self.place.ports[0]).close()
 
     def publisher(self) -> Publisher:

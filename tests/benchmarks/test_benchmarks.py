@@ -3,16 +3,17 @@
 import json
 import subprocess
 import sys
+from collections import defaultdict
 from pathlib import Path
 
 import pytest
 
-from benchmarks import figures, tick, workloads
+from benchmarks import figures, installed, reports, tick, workloads
 from benchmarks.board import KEEP, LOST, PROGRESS, Board
 from benchmarks.cell import available
 from benchmarks.recorder import MISSING, Recorder
 from benchmarks.system import BenchmarkError
-from benchmarks.systems import SYSTEMS, nats, redis
+from benchmarks.systems import SYSTEMS
 from benchmarks.workloads import Shape
 from hulak.bus.wire.codec import unpack
 
@@ -73,6 +74,12 @@ def test_a_tick_that_comes_twice_is_counted_and_passed_over(recorder, take):
     assert (recorder.twice, recorder.lost, recorder.expected) == (1, 0, 4)
 
 
+@pytest.mark.parametrize("take", WAYS[:3])
+def test_a_tick_from_before_the_first_one_is_neither_lost_nor_repeated(recorder, take):
+    take(recorder, [tick.encode(number) for number in [5, 3, 6, 4, 7]])
+    assert (recorder.twice, recorder.lost, recorder.first, recorder.expected) == (0, 0, 5, 8)
+
+
 def test_latencies_keep_their_place_when_a_tick_is_missing(recorder, tmp_path):
     recorder.slots[KEEP] = 1
     take_many(recorder, [tick.encode(number) for number in TWO_LOST])
@@ -112,12 +119,21 @@ def test_ratios_and_tables_and_slopes():
     assert figures.slope([(1, 1.0)]) == 0
 
 
+def test_systems_are_compared_with_hulak_and_latencies_with_raw():
+    medians = {"hulak-ticks": {"ticks_s": 900.0, "cpu_us": 2.0}, "jetstream": {"ticks_s": 100.0, "cpu_us": 20.0}}
+    table = reports.ticks({"medians": medians, "ratios": defaultdict(dict)})
+    assert "| system | ticks/s, no loss | Hulak's are x | CPU us/delivery | is x Hulak's |" in table
+    assert "| jetstream | 100 | 9.00 | 20.00 | 10.00 |" in table
+    alone = {"jetstream": medians["jetstream"]}
+    assert "Hulak's are x" not in reports.ticks({"medians": alone, "ratios": defaultdict(dict)})
+    medians = {"raw": {"p50": 400.0}, "jetstream": {"p50": 1000.0}}
+    assert "| jetstream | 1,000 | 2.50 |" in reports.latency({"medians": medians, "ratios": defaultdict(dict)})
+
+
 def test_what_is_not_installed_is_skipped_with_its_reason(monkeypatch):
-    monkeypatch.setattr(redis.shutil, "which", lambda name: None)
-    monkeypatch.setattr(nats.importlib.util, "find_spec", lambda name: None)
-    skipped = dict(available(["redis", "redis-thin", "nats", "hulak-ticks"]))
+    monkeypatch.setattr(installed, "program", lambda name: None)
+    skipped = dict(available(["redis", "redis-thin", "hulak-ticks"]))
     assert "redis-server is not installed" in skipped["redis"] == skipped["redis-thin"]
-    assert "not installed" in skipped["nats"]
     assert skipped["hulak-ticks"] is None
     lines = []
     result = workloads.ticks(Shape(1, 1, log=lines.append), ["redis"], 1, 0.2)

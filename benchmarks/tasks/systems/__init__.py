@@ -8,6 +8,7 @@ from benchmarks.tasks.faulty import Faulty, Lying, Pretending, Repeating
 from benchmarks.tasks.system import TaskSystem
 from benchmarks.tasks.systems.clusters import Dask, Ipyparallel
 from benchmarks.tasks.systems.hulak import Hulak
+from benchmarks.tasks.systems.jetstream import JetStream
 from benchmarks.tasks.systems.nats import Nats
 from benchmarks.tasks.systems.pools import Executor, Pool
 from benchmarks.tasks.systems.queues import Arq, Celery, Dramatiq, Rq, Taskiq
@@ -19,6 +20,8 @@ SYSTEMS: dict[str, Callable[[Place, int], TaskSystem]] = {
     "hulak-map": partial(Hulak, by="map"),
     "hulak-credit64": partial(Hulak, credit=64),  # not adapted
     "hulak-posted": partial(Hulak, by="post"),  # on disk before it is accepted
+    "jetstream": JetStream,  # the same promise as a posted task's
+    "jetstream-1s": partial(JetStream, sync="1s"),  # a power failure can cost the last second
     "nats": Nats,
     "pool": Pool,
     "executor": Executor,

@@ -4,15 +4,15 @@ import importlib
 from pathlib import Path
 from typing import Any
 
-from benchmarks import machine
+from benchmarks import installed, machine
 from benchmarks.machine import HOST
 from benchmarks.system import SETTLES_S
+from benchmarks.systems.nats import SERVER
 from benchmarks.systems.nats import Nats as Server
 from benchmarks.tasks import work
 from benchmarks.tasks.system import AsyncClient, TaskSystem
 from hulak.bus.wire.codec import pack, unpack
 
-APP = "benchmarks.tasks.apps.nats_worker"
 ADDRESS, SUBJECT = "BENCHMARK_NATS", "benchmark.noop"
 
 
@@ -39,6 +39,8 @@ class NatsClient(AsyncClient):
 class Nats(TaskSystem):
     """A separate server and workers."""
 
+    app = "benchmarks.tasks.apps.nats_worker"
+
     def missing(self) -> str | None:
         """Return what is not installed; None if nothing is missing."""
         return Server(self.place).missing()
@@ -50,12 +52,16 @@ class Nats(TaskSystem):
 
     def start(self) -> None:
         """Start the server, then the workers, and wait until each has subscribed."""
-        self.spawn(["nats-server", "-a", HOST, "-p", str(self.place.ports[0])])
-        machine.connect_tcp(self.place.ports[0]).close()
+        self.start_server()
         for _ in range(self.workers):
-            self.spawn_python(APP, variables={**self.variables(), ADDRESS: self.address})
+            self.spawn_python(self.app, variables={**self.variables(), ADDRESS: self.address})
         logs = [Path(self.place.folder) / f"broker{at}.log" for at in range(1, self.workers + 1)]
         machine.wait_for(lambda: all("serves" in log.read_text() for log in logs), SETTLES_S, "the workers of NATS")
+
+    def start_server(self) -> None:
+        """Start the server, and wait until it accepts connections."""
+        self.spawn([installed.program(SERVER) or SERVER, "-a", HOST, "-p", str(self.place.ports[0])])
+        machine.connect_tcp(self.place.ports[0]).close()
 
     def client(self) -> AsyncClient:
         """Return the client."""

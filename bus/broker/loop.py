@@ -101,6 +101,7 @@ class Broker:
             self.connections.close()
             journal.close()
             raise
+        self.ticks.open_ring()
         self.config = ConfigService(settings, self.database, self.bus, self.guard, log)
         self.displays = DisplayService(settings, self.bus, self.database, self.config, log)
         self.outbox = Outbox(self.frontend, self.backend, self.dialects, self.bus, self.guard)
@@ -297,6 +298,7 @@ class Broker:
             "internal": self.guard.stats(),
             "config": self.config.stats(),
             "connections": self.connections.stats(time.monotonic()),
+            "ring": self.ticks.ring.stats() if self.ticks.ring is not None else {},
         }
         home = os.fsencode(self.home.absolute()).decode(errors="replace")
         return {"process": process, "home": home, "time_ns": time.time_ns(), **parts}

@@ -21,6 +21,7 @@ from hulak.bus.broker.slow_clients import ClientConnections
 from hulak.bus.broker.storage.journal import Journal
 from hulak.bus.broker.storage.journal_reader import JournalReader
 from hulak.bus.broker.subscriber_cutoff import SlowSubscribers
+from hulak.bus.broker.tick_ring import TickRing
 from hulak.bus.core.broker_state import BrokerState
 from hulak.bus.core.control_requests import ReplayArguments, range_of
 from hulak.bus.core.effects import Asker, Effect, ToClient
@@ -32,7 +33,7 @@ from hulak.bus.process import sockets
 from hulak.bus.process.settings import Settings
 from hulak.bus.process.socket_poll import SocketPoll
 from hulak.bus.wire.messages import Error, Part, Reply
-from hulak.bus.wire.names import HELLO
+from hulak.bus.wire.names import HEARTBEAT, HELLO
 
 MAX_TICKS = 512  # in an iteration: then waiting task messages are read; 512 ticks take about 1.3 ms
 MAX_TICK_BYTES = 1 << 18  # in an iteration, likewise: 512 large ones would be one message of 32 MiB on `ticks`
@@ -87,10 +88,16 @@ class TickService:
         self.collector = sockets.bind(context, settings.broker, home, "collector", *connections.terms("collector"))
         self.publisher = self._bind_publisher()
         self.published = 0  # bytes
+        self.ring: TickRing | None = None
 
     def _bind_publisher(self) -> "zmq.Socket[bytes]":
         terms = self.connections.terms("publisher", self.slow.gone)
         return sockets.bind(self.context, self.settings.broker, self.home, "publisher", *terms)
+
+    def open_ring(self) -> None:
+        """Make the ring for readers on this machine, if the settings and the machine allow it."""
+        self.ring = TickRing.make(self.settings.broker.ring_bytes, self.bus.epoch, self.home, self.log)
+        self.bus.topics.ring = self.ring is not None
 
     def register(self, poller: SocketPoll) -> None:
         """Add both sockets to the loop's poll."""
@@ -107,6 +114,8 @@ class TickService:
             self._write_down(turn, now)
         elif turn.instances and not self.journal.degraded:
             self.bus.intake.journalled(turn.instances)  # all of them were refused: there is nothing to write
+        if self.ring is not None and turn.rows is not None:
+            self.ring.write_ticks(turn.rows)
         send, publisher = sockets.send_frame, self.publisher
         for message in turn.messages:
             send(publisher, message)
@@ -163,7 +172,11 @@ class TickService:
     def publish_last_sequences(self, now: float) -> None:
         """Publish the topics' last numbers."""
         del now
-        self.publish(self.bus.topics.heartbeat(time.time_ns()))
+        message = self.bus.topics.heartbeat(time.time_ns())
+        if self.ring is not None and message is not None:
+            self.ring.write(message)
+        if self.bus.topics.logs[HEARTBEAT].wanted:
+            self.publish(message)
 
     def state(self) -> Snapshot:
         """Return the state that a segment of the journal begins with."""
@@ -180,6 +193,8 @@ class TickService:
         iteration or a later one, the socket is rebound, so that all subscribers subscribe again.
         """
         receive, until, answered = sockets.receive_frame, time.monotonic() + SUBSCRIBING_S, True
+        if self.ring is not None:
+            self.bus.topics.hello["ring"] = self.ring.place()
         try:
             while True:
                 event = receive(self.publisher, sockets.NOBLOCK)
@@ -286,7 +301,9 @@ class TickService:
         }
 
     def close(self) -> None:
-        """Close the journal; the sockets end with the broker's context."""
+        """Close the journal, remove the ring; the sockets end with the broker's context."""
+        if self.ring is not None:
+            self.ring.close()
         self.reader.close()
         self.journal.close()
 

@@ -181,8 +181,8 @@ class BrokerState:
 
         Args:
             now: monotonic seconds.
-            shell: `process` (pid, rss_bytes, cpu_s), `journal`, `store`, `internal`, `config` and `connections`, all maps; and
-                `time_ns`, the present time that the broker stamps, ns since 1970 UTC.
+            shell: `process` (pid, rss_bytes, cpu_s), `journal`, `store`, `internal`, `config`, `connections` and `ring`, all maps;
+                and `time_ns`, the present time that the broker stamps, ns since 1970 UTC.
         """
         return {
             "broker": {
@@ -198,6 +198,7 @@ class BrokerState:
             "internal": shell.get("internal", {}),
             "config": shell.get("config", {}),
             "connections": shell.get("connections", {}),
+            "ring": shell.get("ring", {}),
             "ticks": self._ticks(now, shell),
             "tasks": self._tasks(now),
             "displays": {**self.displays.stats(), "states": self.states.taken, "fenced": self.states.fenced},

@@ -57,6 +57,7 @@ class BrokerSettings(Section, frozen=True):
     collector_hwm: Annotated[int, Meta(ge=1000, le=10_000_000)] = 20_000
     max_tick_bytes: Annotated[int, Meta(ge=256, le=1 << 20)] = 65_536
     max_message_bytes: Annotated[int, Meta(ge=1 << 16, le=256 << 20)] = 8 << 20
+    ring_bytes: Annotated[int, Meta(ge=0, le=1 << 32)] = 16 << 20
     max_topics: Annotated[int, Meta(ge=10, le=1_000_000)] = 10_000
     max_connections: Annotated[int, Meta(ge=64, le=1_000_000)] = 10_000
     max_tasks: Annotated[int, Meta(ge=1, le=1_000_000)] = 10_000

@@ -1,4 +1,4 @@
-"""Waiting in an asyncio loop until a ZeroMQ socket may be readable."""
+"""Waiting in an asyncio loop until a ZeroMQ socket or a descriptor may be readable."""
 
 import asyncio
 from collections.abc import Iterable
@@ -6,13 +6,14 @@ from collections.abc import Iterable
 import zmq
 
 
-async def readable(sockets: "Iterable[zmq.Socket[bytes]]", woken: asyncio.Event, limit_s: float) -> None:
-    """Wait until one of the sockets may be readable, `woken` is set, or the time is over; `woken` is cleared.
+async def readable(sockets: "Iterable[zmq.Socket[bytes] | int]", woken: asyncio.Event, limit_s: float) -> None:
+    """Wait until one of the sockets or descriptors may be readable, `woken` is set, or the time is over; `woken` is cleared.
 
     A socket's descriptor reports changes only: waiting messages are checked for first, which also arms it.
     """
-    loop, polled = asyncio.get_running_loop(), list(sockets)
-    descriptors = [int(socket.getsockopt(zmq.FD)) for socket in polled]
+    loop, given = asyncio.get_running_loop(), list(sockets)
+    polled = [socket for socket in given if not isinstance(socket, int)]
+    descriptors = [socket if isinstance(socket, int) else int(socket.getsockopt(zmq.FD)) for socket in given]
     for descriptor in descriptors:
         loop.add_reader(descriptor, woken.set)
     try:

@@ -54,7 +54,7 @@ class ChunkSubscriber:
         self._receiver.receive()
         return self._sink.take()
 
-    def sockets(self) -> "list[zmq.Socket[bytes]]":
+    def sockets(self) -> "list[zmq.Socket[bytes] | int]":
         """List the sockets to poll for input."""
         return self._receiver.sockets()
 

@@ -2,20 +2,26 @@
 
 import time
 from pathlib import Path
+from typing import Literal
 
 import zmq
 from zmq.backend import zmq_poll
 
-from hulak.bus.errors import BusTimeout
+from hulak.bus.errors import BusTimeout, ConfigError
 from hulak.bus.process import sockets
+from hulak.bus.process.client_logger import Logger
 from hulak.bus.process.settings import Settings
+from hulak.bus.subscriber import ring_transport
 from hulak.bus.subscriber.frame_router import HEARTBEAT, HELLO, FrameRouter
 from hulak.bus.subscriber.replay_requests import ReplayEnded, ReplayRequests, ReplayRows, TooOld
+from hulak.bus.subscriber.ring_transport import RingTransport, Transport
 from hulak.bus.wire import codec
 
 SEARCH_AGAIN_S = 0.1
 TURN = 256  # messages received at a time, at most
 GROWS_AFTER = 3  # receives in a row that were full
+REPAIRING_MS = 2  # between two looks at the ring while answers of the journal are waited for
+NO_RING = "transport is 'ring', and there is none"
 TURN_BYTES = 1 << 17  # received at a time: decoded ticks then stay in the processor's cache until they are read
 
 
@@ -27,11 +33,27 @@ class FrameReceiver:
         settings: the broker's addresses.
         home: the broker's folder.
         timeout_s: seconds to wait for a broker; None: no limit.
+        transport: `auto`: ticks by the ring where that can be; `ring`: else an error; `socket`.
+        logger: receives the reasons for leaving a ring.
     Raises:
         BusTimeout: no broker in time.
+        ConfigError: there is no ring, or it cannot be used; the text has the reason.
     """
 
-    def __init__(self, router: FrameRouter, settings: Settings, home: Path, timeout_s: float | None) -> None:
+    _ring: RingTransport | None = None
+
+    def __init__(
+        self,
+        router: FrameRouter,
+        settings: Settings,
+        home: Path,
+        timeout_s: float | None,
+        transport: Transport = "socket",
+        logger: Logger | None = None,
+    ) -> None:
+        why = None if transport == "socket" else ring_transport.missing(router.subscriptions)
+        if transport == "ring" and why is not None:
+            raise ConfigError(f"{NO_RING}: {why}")
         where = _find(settings, home, timeout_s)
         self.router = router
         self._most, self._full = 1, 0
@@ -44,16 +66,43 @@ class FrameReceiver:
         sockets.close_with(self, self._socket)
         for topic in [*wanted, HELLO.encode() + codec.NUL]:
             self._socket.subscribe(topic)
+        if transport != "socket" and why is None:
+            self._ring = RingTransport(self._socket, router, logger)
+            if transport == "ring":
+                self._begin_ring(self._ring, timeout_s)
+
+    def _begin_ring(self, ring: RingTransport, timeout_s: float | None) -> None:
+        """Wait until ticks come by the ring."""
+        deadline = None if timeout_s is None else time.monotonic() + timeout_s
+        while not ring.used:
+            self.receive()
+            late = deadline is not None and time.monotonic() >= deadline
+            if ring.why is not None or (late and not ring.used):
+                self.close()
+                if ring.why is not None:
+                    raise ConfigError(f"{NO_RING}: {ring.why}")
+                raise BusTimeout(f"the broker did not answer the subscriptions within {timeout_s:g} s")
+            self.wait(deadline)
 
     def close(self) -> None:
         """Close both connections."""
+        if self._ring is not None:
+            self._ring.close()
         self._replay_requests.close()
         self._socket.close(linger=0)
 
     # Waiting
 
-    def sockets(self) -> "list[zmq.Socket[bytes]]":
-        """List the sockets to poll for input."""
+    @property
+    def transport(self) -> Literal["ring", "socket"]:
+        """Return by which way ticks come now."""
+        return "ring" if self._ring is not None and self._ring.used else "socket"
+
+    def sockets(self) -> "list[zmq.Socket[bytes] | int]":
+        """List the sockets to poll for input, and the descriptor of the ring."""
+        return [*self._sockets(), *([self._ring.descriptor()] if self._ring is not None else [])]
+
+    def _sockets(self) -> "list[zmq.Socket[bytes]]":
         return [self._socket, *([self._replay_requests.socket] if self._replay_requests.socket is not None else [])]
 
     def next_due(self) -> float | None:
@@ -62,16 +111,28 @@ class FrameReceiver:
 
     def wait(self, deadline: float | None) -> None:
         """Wait until a message arrives, or `receive` has something to do; at most until `deadline`, monotonic seconds."""
-        due = self.next_due()
+        due, most_ms = self.next_due(), -1
+        polled: list[zmq.Socket[bytes] | int] = [*self._sockets()]
+        ring = self._ring
+        if ring is not None and ring.used:
+            if ring.sleeps() and not self._repairing:
+                ring.wait(deadline)
+                return
+            if ring.sleeps():
+                most_ms = REPAIRING_MS
+            else:
+                polled.append(ring.descriptor())
         until = deadline if due is None else due if deadline is None else min(deadline, due)
         left_ms = None if until is None else max(0, int((until - time.monotonic()) * 1000) + 1)
-        zmq_poll([(socket, zmq.POLLIN) for socket in self.sockets()], -1 if left_ms is None else left_ms)
+        left_ms = most_ms if left_ms is None else left_ms if most_ms < 0 else min(left_ms, most_ms)
+        zmq_poll([(socket, zmq.POLLIN) for socket in polled], left_ms)
 
     # Receiving
 
     def receive(self) -> bool:
         """Take in what is there, bounded; ask for what is missing; true if more may be there."""
-        router, frames = self.router, self._frames()
+        router, ring = self.router, self._ring
+        frames = self._frames() if ring is None else ring.frames(self._frames)
         if frames:
             router.take(frames)
         if self._repairing:

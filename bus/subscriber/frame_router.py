@@ -50,6 +50,7 @@ class FrameRouter:
         self.asks: list[tuple[str, Ask]] = []
         self.gaps: deque[tuple[str, Gap]] = deque(maxlen=MOST_GAPS)
         self.greeted = False
+        self.greetings = 0  # hellos that came: one for each connection
         self.malformed = 0
         self.last_sequences: dict[str, int] = {}  # whole topic that is no tick -> its last number, as the newest heartbeat has it
         self.trackers: dict[str, SequenceTracker] = {}
@@ -113,6 +114,7 @@ class FrameRouter:
             self._follow(TICKS, Chunk(stamp.epoch, stamp.sequence, rows, stamp.time_ns, decoded and None in rows))
         elif topic == HELLO:
             self.greeted = True
+            self.greetings += 1
         elif topic == HEARTBEAT and self.lossless:
             self._heartbeat(message)
         elif is_snapshot(message):

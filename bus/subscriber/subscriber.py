@@ -24,6 +24,7 @@ from hulak.bus.subscriber.asyncio_wait import readable
 from hulak.bus.subscriber.events import Event, subscription
 from hulak.bus.subscriber.frame_receiver import FrameReceiver
 from hulak.bus.subscriber.frame_router import FrameRouter
+from hulak.bus.subscriber.ring_transport import Transport
 from hulak.bus.subscriber.sequence_tracker import Gap, TrackerState
 from hulak.bus.subscriber.sinks import EventSink, NewestSink, TickSink
 from hulak.bus.wire.messages import Tick
@@ -45,9 +46,11 @@ class Subscriber:
         hold: messages held back per topic while a gap is repaired, at most.
         timeout_s: seconds to wait for a broker; None: no limit.
         logger: receives gaps and lost messages; None for no log.
+        transport: how ticks come: `auto`: by the ring in shared memory if the broker on this machine has one and this process
+            may read it, else by the socket; `ring`: an error where that cannot be; `socket`. Other topics come by the socket.
     Raises:
         BusTimeout: no broker in time.
-        ConfigError: a setting or the mode is wrong.
+        ConfigError: a setting, the mode or the transport is wrong, or there is no ring.
         ProtocolError: `BAD_TOPIC`.
     """
 
@@ -60,7 +63,10 @@ class Subscriber:
         hold: int = 10_000,
         timeout_s: float | None = None,
         logger: Logger | None = None,
+        transport: Transport = "auto",
     ) -> None:
+        if transport not in ("auto", "ring", "socket"):
+            raise ConfigError(f"transport is {transport!r}, must be auto, ring or socket")
         if mode not in ("lossless", "latest", "plain"):
             raise ConfigError(f"mode is {mode!r}, must be lossless, latest or plain")
         subscriptions = [subscription(topic) for topic in topics]
@@ -69,7 +75,7 @@ class Subscriber:
         self._conflates = mode == "latest"
         self._ticks: TickSink | None = None  # read instead of `_events`, once ticks are wanted as values
         self._router = FrameRouter(subscriptions, self._events, lossless=mode == "lossless", hold=hold, logger=logger)
-        self._receiver = FrameReceiver(self._router, settings, home, timeout_s)
+        self._receiver = FrameReceiver(self._router, settings, home, timeout_s, transport, logger)
 
     # A subscriber's life
 
@@ -173,6 +179,14 @@ class Subscriber:
             more = receiver.receive()
         return True
 
-    def sockets(self) -> "list[zmq.Socket[bytes]]":
-        """List the sockets to poll for input, to wait on several subscribers at once and then call `poll` with 0 s."""
+    @property
+    def transport(self) -> Literal["ring", "socket"]:
+        """Return by which way ticks come now."""
+        return self._receiver.transport
+
+    def sockets(self) -> "list[zmq.Socket[bytes] | int]":
+        """List what to poll for input, to wait on several subscribers at once and then call `poll` with 0 s.
+
+        Sockets, and with the ring a descriptor: `zmq.Poller` takes both, and returns them as they were registered.
+        """
         return self._receiver.sockets()

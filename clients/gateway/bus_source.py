@@ -130,7 +130,7 @@ class BusSource:
         """Wait until a message may be available, `woken` is set, or the time is over."""
         await readable(self._sockets(), woken, limit_s)
 
-    def _sockets(self) -> Iterable["zmq.Socket[bytes]"]:
+    def _sockets(self) -> Iterable["zmq.Socket[bytes] | int"]:
         for subscriber in (self._states, self._ticks):
             if subscriber is not None:
                 yield from subscriber.sockets()

@@ -191,7 +191,7 @@ def test_a_subscriber_that_never_reads_costs_bounded_memory_and_continues_when_i
             feed.send(codec.feed_frame("NEVER", 0, 1, 1, codec.pack({"symbol": "NEVER", "end": 1})))
             return never.poll(100) and b"\xa3end\x01" in never.recv()
 
-        with local_bus.subscriber("tick.NEVER") as other:
+        with local_bus.subscriber("tick.NEVER", transport="socket") as other:
             eventually(cut_off, within_s=60, every_s=0.1)
             assert most - before < 100 << 20, f"{posted} ticks of 60 kB"
             eventually(lambda: broker.memory_info().rss - before < 60 << 20, within_s=20)  # the memory is returned

@@ -1,38 +1,18 @@
 """`Subscriber` against a real broker: modes, `async for`, joining, and repair."""
 
 import asyncio
-import time
 
 import pytest
-import zmq
 from local_bus import LocalBus
+from unnumbered_feed import UnnumberedFeed
 from waiting import eventually
 
 from hulak.bus.errors import BusTimeout, ConfigError, ProtocolError
 from hulak.bus.wire import codec
-from hulak.bus.wire.messages import FIRST_MS, Tick
+from hulak.bus.wire.messages import Tick
 from hulak.clients.subscriber import Subscriber
 
 pytestmark = pytest.mark.system
-
-
-class Feed:
-    """An unnumbered feed with its connection."""
-
-    def __init__(self, local_bus):
-        self.context = zmq.Context()
-        self.socket = self.context.socket(zmq.XPUB)
-        self.socket.sndhwm = 100_000
-        self.socket.connect(local_bus.addresses["collector"])
-        assert self.socket.poll(10_000)
-        self.price = 0
-
-    def post(self, count, *symbols):
-        for _ in range(count):
-            for symbol in symbols or ("EURUSD",):
-                self.price += 1
-                tick = Tick(symbol, float(self.price), self.price + 0.5, FIRST_MS + self.price, "test")
-                self.socket.send(codec.feed_frame(symbol, 0, 1, time.time_ns(), codec.pack_tick(tick)))
 
 
 @pytest.fixture
@@ -44,7 +24,7 @@ def local_bus():
 
 @pytest.fixture
 def feed(local_bus):
-    feed = Feed(local_bus)
+    feed = UnnumberedFeed(local_bus)
     yield feed
     feed.context.destroy(linger=0)
 
@@ -113,8 +93,10 @@ def test_the_latest_mode_returns_the_newest_of_each_topic_and_never_an_older_one
             last[event.topic] = event.stamp.sequence
 
 
-def test_messages_that_a_killed_broker_did_not_deliver_are_repaired_from_the_journal_of_the_next(local_bus, feed):
-    with local_bus.subscriber("tick.EURUSD") as subscriber, local_bus.subscriber("ticks") as everything:
+@pytest.mark.parametrize("transport", ["ring", "socket"])
+def test_messages_that_a_killed_broker_did_not_deliver_are_repaired_from_the_journal_of_the_next(local_bus, feed, transport):
+    how = {"transport": transport}
+    with local_bus.subscriber("tick.EURUSD", **how) as subscriber, local_bus.subscriber("ticks", **how) as everything:
         feed.post(10)
         assert len(take(subscriber, 10)) == len(take(everything, 10)) == 10
         [broker] = [process for process in local_bus.processes if process.poll() is None]
@@ -128,9 +110,10 @@ def test_messages_that_a_killed_broker_did_not_deliver_are_repaired_from_the_jou
         assert subscriber.gaps == everything.gaps == []
 
 
+@pytest.mark.parametrize("transport", ["ring", "socket"])
 @pytest.mark.parametrize("topic", ["ticks", "tick.EURUSD", "tick."])
-def test_ticks_can_be_read_as_values_in_batches_also_over_a_killed_broker(local_bus, feed, topic):
-    with local_bus.subscriber(topic) as subscriber:
+def test_ticks_can_be_read_as_values_in_batches_also_over_a_killed_broker(local_bus, feed, topic, transport):
+    with local_bus.subscriber(topic, transport=transport) as subscriber:
         feed.post(100)
         [broker] = [process for process in local_bus.processes if process.poll() is None]
         eventually(lambda: local_bus.stats()["ticks"]["taken"] == 100, within_s=5)
@@ -177,7 +160,7 @@ def test_one_subscriber_receives_thousands_of_topics(local_bus, feed):
     symbols = [f"S{number:04d}" for number in range(3000)]  # more than libzmq's default queue of subscriptions holds
     feed.post(1, *symbols)
     eventually(lambda: local_bus.stats()["ticks"]["symbols"] == len(symbols), within_s=20)
-    with local_bus.subscriber(*(f"tick.{symbol}" for symbol in symbols)) as subscriber:
+    with local_bus.subscriber(*(f"tick.{symbol}" for symbol in symbols), transport="socket") as subscriber:
         assert {event.topic for event in take(subscriber, len(symbols))} == {f"tick.{symbol}" for symbol in symbols}
         assert local_bus.stats()["ticks"]["subscriptions"] == len(symbols) + 2  # heartbeat, hello
         feed.post(1, symbols[0], symbols[-1])

@@ -6,7 +6,7 @@ refused, and the feed sends it again. Ticks of an unnumbered feed are accepted a
 
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from hulak.bus.core.journal.record_format import Batch, decode_tick, encode_tick
 from hulak.bus.core.ticks.shared_topics import SharedTopics
@@ -15,6 +15,7 @@ from hulak.bus.core.ticks.topic_logs import TopicLog, TopicLogs
 from hulak.bus.errors import ProtocolError
 from hulak.bus.wire.codec import MAX_TOPIC, NUL, STAMP, UNREADABLE, array_header, check_topic
 from hulak.bus.wire.names import OWNED_BY_DISPLAYS, OWNED_BY_FEEDS, TICKS
+from hulak.bus.wire.ring_format import TickRows
 
 STAMP_BYTES = STAMP.size
 Accepted = tuple[TopicLog, bytes, int, int, int]  # log, body, instance, running number, the feed's time in ns
@@ -46,6 +47,7 @@ class IntakeTurn:
     instances: set[int]  # numbered feeds of which a message was accepted, or refused in order
     taken: int
     lag_ns: int | None  # from the feed's stamp to the broker's, of the turn's last tick; None if there was none
+    rows: TickRows | None = None  # for the ring
 
 
 class Intake:
@@ -135,7 +137,7 @@ class Intake:
                     continue
             self._take_other(frame, time_ns, accepted, states)
         accepted = self._well_formed(accepted)
-        messages, batch = self._number(accepted, time_ns)
+        messages, batch, rows = self._number(accepted, time_ns)
         fed_ns = 0
         if accepted:
             fed_ns = accepted[-1][4]
@@ -146,7 +148,7 @@ class Intake:
         instances, self._moved = self._moved, set()
         for instance in instances:
             sources[instance].sent = now
-        return IntakeTurn(messages + states, batch, instances, len(accepted), time_ns - fed_ns if fed_ns else None)
+        return IntakeTurn(messages + states, batch, instances, len(accepted), time_ns - fed_ns if fed_ns else None, rows)
 
     def journalled(self, instances: Iterable[int]) -> None:
         """Record that all accepted messages of these feeds are in the journal."""
@@ -160,6 +162,8 @@ class Intake:
         frames, logs, turn.batch.epoch = turn.messages, self.topics.logs, self.topics.epoch
         records = [decode_tick(record) for record in turn.batch.records]
         turn.messages = [self._under_present(frame) for frame in frames]
+        if turn.rows is not None:
+            turn.rows = replace(turn.rows, frame=self._under_present(turn.rows.frame))
         turn.batch.records = [
             encode_tick(number, instance, running, self._under_present(frame)) for number, instance, running, frame in records
         ]
@@ -255,22 +259,29 @@ class Intake:
             return False
         return True
 
-    def _number(self, accepted: list[Accepted], time_ns: int) -> tuple[list[bytes], Batch]:
+    def _number(self, accepted: list[Accepted], time_ns: int) -> tuple[list[bytes], Batch, TickRows | None]:
         topics, stamp_of = self.topics, STAMP.pack
         epoch, number = topics.epoch, topics.ticks
         messages: list[bytes] = []
         records: list[bytes] = []
+        sequences: list[int] = []
         ordinals = [tick[0].ordinal for tick in accepted]
         for log, body, instance, running, _ in accepted:
             number += 1
             log.sequence = sequence = log.sequence + 1
             log.frame = frame = log.key + stamp_of(epoch, sequence, time_ns) + body
             records.append(encode_tick(number, instance, running, frame))
+            sequences.append(sequence)
             if log.wanted:
                 messages.append(frame)
-        if topics.ticks_wanted and accepted:
+        rows = None
+        if accepted and (topics.ticks_wanted or topics.ring):
+            bodies = [tick[1] for tick in accepted]
             stamp = stamp_of(epoch, topics.ticks + 1, time_ns)
-            bodies = b"".join([tick[1] for tick in accepted])
-            messages.append(TICKS + stamp + array_header(len(accepted)) + bodies)
+            joined = b"".join((TICKS, stamp, array_header(len(accepted)), *bodies))
+            if topics.ticks_wanted:
+                messages.append(joined)
+            if topics.ring:
+                rows = TickRows(joined, b"".join([tick[0].key for tick in accepted]), sequences, list(map(len, bodies)))
         topics.ticks = number
-        return messages, Batch(records, ordinals, number, epoch, time_ns)
+        return messages, Batch(records, ordinals, number, epoch, time_ns), rows

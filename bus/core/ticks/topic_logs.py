@@ -6,6 +6,7 @@ no subscription covers is numbered and kept, but not published.
 
 from bisect import bisect_left, insort
 from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 from hulak.bus.core.journal.segment_index import TopicOrdinals
 from hulak.bus.core.ticks.subscriptions import Subscriptions, is_exact
@@ -58,6 +59,8 @@ class TopicLogs:
         self.subscriptions = Subscriptions()
         self._keys: list[bytes] = []  # of all topics, in order: topics under a prefix are adjacent
         self.ticks_wanted = False
+        self.ring = False  # ticks and heartbeats are also wanted for the ring (section 13), whose readers are not known
+        self.hello: dict[str, Any] = {"protocol": 1}  # the body of `hulak.hello`
         self.beats = NAMED_FOR  # so that topics that never changed are not named
         self.ticks = 0  # number of accepted ticks of all topics: the global order
         self.ended: dict[bytes, int] = {}  # removed topic of feeds, even if it was used again -> its last number at removal
@@ -187,10 +190,12 @@ class TopicLogs:
     def heartbeat(self, time_ns: int) -> bytes | None:
         """Return a heartbeat with the last numbers, which show that a last message was lost; None if not wanted (section 3.8).
 
+        It is made for the ring too.
+
         A topic is named in the `NAMED_FOR` heartbeats after a change, so that only a loss of all of them hides it; and every
         in turn, `IN_TURN` of them in each heartbeat, for subscribers that were disconnected for longer.
         """
-        if not self.is_wanted(HEARTBEAT):
+        if not self.ring and not self.is_wanted(HEARTBEAT):
             return None
         self.beats += 1
         turns = max(1, -(-len(self.logs) // IN_TURN))
@@ -201,7 +206,8 @@ class TopicLogs:
             due = self.beats - log.beat < NAMED_FOR or at % turns == self.beats % turns
             if due and log.frame and key != HEARTBEAT:
                 named[key[:-1].decode()] = log.sequence
-        return self.publish(HEARTBEAT, pack({"ticks": self.ticks, "topics": named}), time_ns)
+        self.publish(HEARTBEAT, pack({"ticks": self.ticks, "topics": named}), time_ns)
+        return self.logs[HEARTBEAT].frame
 
     def welcome(self, prefix: bytes, time_ns: int) -> bytes:
         """Return the message that a new subscriber gets at once (section 3.6).
@@ -217,7 +223,7 @@ class TopicLogs:
             return log.frame
         if prefix == b"" or prefix.endswith(b"."):
             return self._snapshot(prefix, time_ns)
-        return HELLO + STAMP.pack(self.epoch, 1, time_ns) + pack({"protocol": 1})
+        return HELLO + STAMP.pack(self.epoch, 1, time_ns) + pack(self.hello)
 
     def _snapshot(self, prefix: bytes, time_ns: int) -> bytes:
         rows = [_row(log) for log in self.under(prefix) if log.frame]

@@ -1,0 +1,87 @@
+"""The bytes of the ring, in which processes on the broker's machine read ticks: PROTOCOL.md section 13. Pure.
+
+One file: a page of header, then `capacity` bytes of records. The broker alone writes it; a reader only reads. Positions count
+bytes ever written, so position P is at offset `HEADER_BYTES + P % capacity` of the file.
+"""
+
+import struct
+from array import array
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import Final
+
+from hulak.bus.errors import ProtocolError
+
+MAGIC: Final = b"HULAKRNG"
+VERSION = 1
+HEADER_BYTES = 4096
+HEADER = struct.Struct("<8sIIQQQ")  # magic, version, bytes of the header, capacity, id, epoch
+CLAIM, HEAD = 8, 16  # words of 8 bytes in the header: where the record being written ends; where the last written one ends
+TURN = 36  # word of 4 bytes in the header: number of records written, modulo 2^32; readers wait for it to change
+TURN_AT = 4 * TURN  # its offset
+RECORD = struct.Struct("<IIII")  # bytes of the record, of its frame, number of ticks, bytes of their topics
+RECORD_BYTES = RECORD.size
+ALIGNED = 16  # records begin at multiples of it: so a record's first 16 bytes are never cut by the end
+PADDING = 0xFFFFFFFF  # in place of a record's length: nothing follows before the end
+LARGEST_PART = 4  # a record takes at most this part of the capacity
+EACH_TICK = 12  # bytes in a record: sequence and offset
+
+
+@dataclass(frozen=True, slots=True)
+class RingTerms:
+    """The header of a ring, as far as it does not change."""
+
+    capacity: int
+    id: int
+    epoch: int  # when it was made
+
+    def pack(self) -> bytes:
+        """Return the first bytes of the file."""
+        return HEADER.pack(MAGIC, VERSION, HEADER_BYTES, self.capacity, self.id, self.epoch)
+
+
+def read_terms(header: bytes) -> RingTerms:
+    """Read the first bytes of a file.
+
+    Raises:
+        ProtocolError: `BAD_FRAME`, it is no ring, or one of another version.
+    """
+    if len(header) < HEADER.size or header[: len(MAGIC)] != MAGIC:
+        raise ProtocolError("BAD_FRAME", f"the file begins with {header[:8]!r}, must be {MAGIC!r}")
+    _, version, size, capacity, ring, epoch = HEADER.unpack_from(header)
+    if (version, size) != (VERSION, HEADER_BYTES) or capacity % ALIGNED or not capacity:
+        seen = f"version {version}, a header of {size} bytes and {capacity} bytes of records"
+        raise ProtocolError("BAD_FRAME", f"{seen}; must be {VERSION}, {HEADER_BYTES} and a multiple of {ALIGNED}")
+    return RingTerms(capacity, ring, epoch)
+
+
+@dataclass(frozen=True, slots=True)
+class TickRows:
+    """The message of `ticks` of one turn, and which ticks are in it."""
+
+    frame: bytes  # topic, NUL, stamp, array
+    topics: bytes  # for each tick its topic and a NUL
+    sequences: list[int]  # for each tick its number within its topic
+    sizes: list[int]  # bytes of each tick's body
+
+
+def pack_record(frame: bytes, numbers: bytes = b"", topics: bytes = b"") -> bytes:
+    """Return one record, padded to a multiple of `ALIGNED` bytes.
+
+    Args:
+        frame: as published.
+        numbers: see `pack_numbers`; empty unless it is a message of `ticks`.
+        topics: for each tick its topic and a NUL.
+    """
+    size = RECORD_BYTES + len(numbers) + len(topics) + len(frame)
+    rest = -size % ALIGNED
+    return b"".join(
+        (RECORD.pack(size + rest, len(frame), len(numbers) // EACH_TICK, len(topics)), numbers, topics, frame, bytes(rest))
+    )
+
+
+def pack_rows(rows: TickRows) -> bytes:
+    """Return the record of one turn's ticks."""
+    first = len(rows.frame) - sum(rows.sizes)
+    offsets = array("I", accumulate(rows.sizes[:-1], initial=first))
+    return pack_record(rows.frame, array("Q", rows.sequences).tobytes() + offsets.tobytes(), rows.topics)

@@ -13,7 +13,7 @@ from benchmarks.systems.zenoh import Zenoh
 from benchmarks.systems.zeromq import Dropping, Plain
 
 SYSTEMS: dict[str, Callable[[Place], System]] = {
-    # Hulak: its topic `ticks`, symbol by symbol, and with the package's own Subscriber
+    # Hulak: its topic `ticks`, symbol by symbol, and with the package's own Subscriber; by sockets, and by the ring
     "hulak-ticks": Hulak,
     "hulak-ticks-ipc": partial(Hulak, ipc=True),
     "hulak-ticks-shared": partial(Hulak, shared=True),
@@ -21,6 +21,9 @@ SYSTEMS: dict[str, Callable[[Place], System]] = {
     "hulak-ticks-unnumbered": partial(Hulak, numbered=False),
     "hulak-symbols": partial(Hulak, take="symbols"),
     "hulak-symbols-ipc": partial(Hulak, take="symbols", ipc=True),
+    "hulak-ring": partial(Hulak, transport="ring", polled=False),
+    "hulak-ring-symbols": partial(Hulak, transport="ring", polled=False, take="symbols"),
+    "hulak-ring-polled": partial(Hulak, transport="ring"),
     "hulak-ticks-msgpack": partial(Hulak, by="msgpack"),
     "hulak-symbols-msgpack": partial(Hulak, by="msgpack", take="symbols"),
     "hulak-ticks-msgspec": partial(Hulak, by="msgspec"),

@@ -24,6 +24,7 @@ from benchmarks.systems.zeromq import NOBLOCK, Read, connect, consume_sockets
 from hulak.bus.errors import BusError
 from hulak.bus.process import load_settings
 from hulak.bus.process.settings import Settings
+from hulak.bus.subscriber.ring_transport import Transport
 from hulak.bus.wire.codec import NUL, STAMP, feed_frame
 from hulak.clients.calls.client import BusClient
 from hulak.clients.feeds.publisher import ASK_S, TickPublisher
@@ -101,6 +102,8 @@ class Hulak(System):
         shared: consumers of one process share one subscription.
         ipc: over files instead of TCP.
         numbered: the real feed; False: an unnumbered one.
+        transport: of the package's `Subscriber`.
+        polled: consumers wait on what `Subscriber.sockets` lists; False: on the ring, in the first one's `poll_ticks`.
     """
 
     def __init__(
@@ -112,9 +115,13 @@ class Hulak(System):
         shared: bool = False,
         ipc: bool = False,
         numbered: bool = True,
+        transport: Transport = "socket",
+        polled: bool = True,
     ) -> None:
         super().__init__(place)
         self.take, self.by, self.shared, self.ipc, self.numbered = take, by, shared, ipc, numbered
+        self.transport: Transport = transport
+        self.polled = polled
         self.home = Path(place.folder)
         # A client that finds no socket files connects over TCP.
         self.seen_from = self.home if ipc else self.home / "elsewhere"
@@ -187,26 +194,47 @@ class Hulak(System):
         prefixes = ["ticks"] if self.take == "ticks" else [topic.decode() for topic in tick.TOPICS]
         seen: Sequence[Any] = [_Several(recorders)] if self.shared else recorders
         where: dict[str, Any] = {"settings": self.settings(), "home": self.seen_from, "timeout_s": SETTLES_S}
-        subscribers = [Subscriber(*prefixes, **where) for _ in seen]
+        subscribers = [Subscriber(*prefixes, **where, transport=self.transport) for _ in seen]
         for subscriber, recorder in zip(subscribers, seen, strict=True):
             subscriber.wait_until_subscribed(SETTLES_S)
             recorder.ready()
-        poller = zmq.Poller()
-        whose = {subscriber.sockets()[0]: (subscriber, recorder) for subscriber, recorder in zip(subscribers, seen, strict=True)}
-        for socket in whose:
-            poller.register(socket, zmq.POLLIN)
-        while not board.slots[STOP]:
-            for socket, _ in poller.poll(WAIT_MS):
-                subscriber, recorder = whose[socket]
-                ticks = subscriber.poll_ticks(0)
-                if ticks:
-                    recorder.record_objects(ticks)
-                    recorder.progress()
+        pairs = list(zip(subscribers, seen, strict=True))
+        if self.polled:
+            _consume_polled(pairs, board)
+        else:
+            _consume_waiting(pairs, board)
 
     def _consume_thin(self, recorders: Sequence[Recorder], board: Board) -> None:
         thin.consume(
             lambda: thin.connect_zmtp(self.endpoint("publisher"), b"SUB", [TICKS]), thin.frames(_take_thin), recorders, board
         )
+
+
+def _consume_polled(pairs: "list[tuple[Subscriber, Any]]", board: Board) -> None:
+    poller, whose = zmq.Poller(), {}
+    for pair in pairs:
+        for socket in pair[0].sockets():
+            poller.register(socket, zmq.POLLIN)
+            whose[socket] = pair
+    while not board.slots[STOP]:
+        for socket, _ in poller.poll(WAIT_MS):
+            subscriber, recorder = whose[socket]
+            ticks = subscriber.poll_ticks(0)
+            if ticks:
+                recorder.record_objects(ticks)
+                recorder.progress()
+
+
+def _consume_waiting(pairs: "list[tuple[Subscriber, Any]]", board: Board) -> None:
+    """Wait in the first subscriber: a record that wakes it is in the ring for all of them."""
+    while not board.slots[STOP]:
+        wait_s = WAIT_MS / 1000
+        for subscriber, recorder in pairs:
+            ticks = subscriber.poll_ticks(wait_s)
+            wait_s = 0
+            if ticks:
+                recorder.record_objects(ticks)
+                recorder.progress()
 
 
 class _Several(Recorder):

@@ -46,10 +46,10 @@ class RingWriter:
             self.too_large += 1
             return False
         at = head % capacity
-        left = capacity - at if size > capacity - at else 0
+        unused = capacity - at if size > capacity - at else 0
         # The claim first: a reader whose copy it covers discards that copy. For the order of stores see `futex.missing`.
-        self._words[CLAIM] = end = head + left + size
-        if left:
+        self._words[CLAIM] = end = head + unused + size
+        if unused:
             memory[HEADER_BYTES + at : HEADER_BYTES + at + 4] = PADDING.to_bytes(4, "little")
             at = 0
         at += HEADER_BYTES

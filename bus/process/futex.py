@@ -71,7 +71,7 @@ def address_of(memory: mmap.mmap) -> int:
 
 
 def _system_call(*, blocks: bool) -> Any:
-    """Return syscall(2); one that blocks releases Python's lock, one that does not keeps it, which costs less."""
+    """Return syscall(2); for a call that blocks, it releases Python's lock; keeping it costs less."""
     library = ctypes.CDLL(None) if blocks else ctypes.PyDLL(None)
     call = library.syscall
     call.restype = ctypes.c_long

@@ -46,7 +46,7 @@ class OwnRing:
         self._fd = fd
 
     def remove(self) -> None:
-        """Remove the file's name and its lock; who has it open keeps its content."""
+        """Remove the file's name and its lock; a reader that has it open keeps its content."""
         with contextlib.suppress(OSError):
             self.path.unlink()
         os.close(self._fd)

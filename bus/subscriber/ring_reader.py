@@ -1,7 +1,7 @@
 """A reader of the broker's ring: gives the same frames as the publisher's socket does. PROTOCOL.md section 13.
 
-It copies first and then checks that the broker has not written over what was copied. A reader that is too slow loses what was
-written over, and its router repairs that by the numbers, like messages that a socket has dropped.
+It copies first and then checks that the broker has not written over the same bytes. A reader that is too slow loses records,
+and its router repairs that by the numbers, like messages that a socket has dropped.
 """
 
 import mmap
@@ -99,7 +99,7 @@ class RingReader:
             if self._all if ticks else self._beats:
                 frames.append(memory[frame_at : frame_at + length])
             position += size
-        if words[CLAIM] - self.position > capacity:  # what was copied may be torn
+        if words[CLAIM] - self.position > capacity:  # the copy may be torn
             self.laps += 1
             self.position = words[HEAD]
             return []

@@ -2,7 +2,7 @@
 
 A subscriber begins on the socket. The answer to `hulak.hello` names the ring and its head at that moment: everything published
 before it was sent on the socket, everything later is in the ring. So the subscriber reads on there and cancels its
-subscriptions to ticks; what the socket still brings of them is dropped. The last value of each topic came by the socket.
+subscriptions to ticks; ticks that the socket still brings are dropped. The last value of each topic came by the socket.
 
 After a restart of the broker, libzmq subscribes to `hulak.hello` again, and the answer names another ring. The old one is then
 read to its end first.
@@ -148,7 +148,7 @@ class RingTransport:
         return frames
 
     def _ask(self) -> None:
-        """Have the broker send another hello."""
+        """Request another hello of the broker."""
         self._socket.unsubscribe(HELLO)
         self._socket.subscribe(HELLO)
         self._asked = True
@@ -193,7 +193,7 @@ class RingTransport:
             self._leave(self.why or "")
 
     def _leave(self, why: str) -> None:
-        """Have the ticks sent on the socket again: the last values, which come first, show what was missed."""
+        """Request the ticks on the socket again: the last values, which come first, show what was missed."""
         self._log.warning("ring left, ticks come by the socket", why=why)
         self._reader = self._waiter = None
         self.why, self._greetings = why, self._router.greetings
@@ -213,9 +213,9 @@ class RingTransport:
             return
         turn = waiter.turn
         if reader.position == reader.head:
-            left = LONGEST_S if deadline is None else min(LONGEST_S, deadline - time.monotonic())
-            if left > 0:
-                waiter.sleep(turn, left)
+            seconds = LONGEST_S if deadline is None else min(LONGEST_S, deadline - time.monotonic())
+            if seconds > 0:
+                waiter.sleep(turn, seconds)
 
     def descriptor(self) -> int:
         """Return a descriptor that is readable while there may be records; for the subscriber's life the same."""

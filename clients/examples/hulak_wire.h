@@ -1,4 +1,4 @@
-/* The few frames of the wire that subscriber.c needs: bus/PROTOCOL.md sections 3.1, 4.1 and 7.3. */
+/* The few frames of the wire that subscriber.c and ring.c need: bus/PROTOCOL.md sections 3.1, 4.1 and 7.3. */
 #ifndef HULAK_WIRE_H
 #define HULAK_WIRE_H
 #include "tiny_msgpack.h"
@@ -39,7 +39,7 @@ static unsigned char *put_number(unsigned char *to, u64 value) {
 }
 
 /* Sends REQUEST id "hulak.replay" "" {topic, from, to} {}, under a new id. */
-static void ask_replay(void *socket, unsigned char id[16], const char *topic, u64 from, u64 to) {
+static inline void ask_replay(void *socket, unsigned char id[16], const char *topic, u64 from, u64 to) {
     unsigned char request[256], length = (unsigned char)strlen(topic);
     if (getentropy(id, 16)) abort();
     unsigned char *end = put(put(request, "Q\x95\xc4\x10", 4), id, 16);
@@ -51,7 +51,7 @@ static void ask_replay(void *socket, unsigned char id[16], const char *topic, u6
 
 /* Receives the answer to a request. Returns P, with its rows unread; R, with its map; E, with the map of its details;
  * or 0 after a timeout. Answers to earlier requests are ignored, and so is BUSY: the request is then repeated. */
-static char receive_answer(void *socket, zmq_msg_t *message, const unsigned char id[16], Bytes *in) {
+static inline char receive_answer(void *socket, zmq_msg_t *message, const unsigned char id[16], Bytes *in) {
     for (;;) {
         *in = receive(socket, message);
         if (in->at == in->end) return 0;

@@ -1,4 +1,4 @@
-/* The part of msgpack that subscriber.c needs; reads every type, within bounds, without copying. The format: msgpack.org. */
+/* The part of msgpack that the programs in C need; reads every type, within bounds, without copying. The format: msgpack.org. */
 #ifndef TINY_MSGPACK_H
 #define TINY_MSGPACK_H
 #include <math.h>

@@ -73,6 +73,6 @@ class Turns:
 def drained(reader):
     """Read all that is there."""
     frames = []
-    while found := reader.read():
-        frames += found
+    while more := reader.read():
+        frames += more
     return frames

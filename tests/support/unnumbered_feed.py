@@ -19,6 +19,12 @@ class UnnumberedFeed:
         assert self.socket.poll(10_000)
         self.price = 0
 
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.context.destroy(linger=0)
+
     def post(self, count, *symbols):
         for _ in range(count):
             for symbol in symbols or ("EURUSD",):

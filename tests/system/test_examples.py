@@ -6,7 +6,6 @@ The needs of a language are installed here, if its compiler or interpreter is pr
 import ast
 import contextlib
 import json
-import os
 import shutil
 import signal
 import subprocess
@@ -17,6 +16,7 @@ from pathlib import Path
 import psutil
 import pytest
 import zmq
+from c_program import EXAMPLES, attempt, compiled_c
 from local_bus import ROOT, LocalBus
 from waiting import eventually
 
@@ -24,48 +24,15 @@ from hulak.bus.wire import codec
 from hulak.bus.wire.messages import FIRST_MS, Error, Part, Reply, Tick
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]  # seconds; the first run installs
-EXAMPLES = ROOT / "clients" / "examples"
 GOLDEN = json.loads((ROOT / "tests" / "vectors" / "frames.json").read_text())
 FRAMES = {entry["name"]: bytes.fromhex(entry["frame"]) for entry in GOLDEN["dialogs"] + GOLDEN["publications"]}
 TOPIC = "tick.EURUSD"
 FLOOD = 20_000  # ticks: more than both queues of 1,000 and the kernel's buffers of an ipc connection hold
-INSTALLS_WITHIN_S = 100
 NPM = ("install", "--no-audit", "--no-fund", "--prefer-offline", "--fetch-retries=1", "--fetch-retry-mintimeout=1000")
 NODE_PACKAGES = ("zeromq@6.8.0", "@msgpack/msgpack@3.1.3")
 
 
 # The needs of each language
-
-
-def attempt(*words, cwd=None, given=None):
-    """Run a tool; return an empty text if it succeeded, else the reason that it printed."""
-    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    try:
-        done = subprocess.run(
-            words, check=False, cwd=cwd, env=environment, input=given, capture_output=True, text=True, timeout=INSTALLS_WITHIN_S
-        )
-    except subprocess.TimeoutExpired:
-        return f"{words[0]} took longer than {INSTALLS_WITHIN_S} s"
-    lines = done.stderr.strip().splitlines() or ["it printed no reason"]
-    return "" if done.returncode == 0 else next((line for line in lines if "error" in line.lower()), lines[-1])
-
-
-def compiled_c(folder):
-    """Compile subscriber.c; install libzmq's headers first where they are missing, which pyzmq comes without."""
-    compiler = shutil.which("cc") or shutil.which("gcc")
-    if compiler is None:
-        pytest.skip("there is no C compiler")
-    if attempt(compiler, "-E", "-", given="#include <zmq.h>"):
-        if os.geteuid() != 0 or shutil.which("apt-get") is None:
-            pytest.skip("there is no zmq.h; install libzmq3-dev")
-        install = ("apt-get", "install", "-y", "-qq", "libzmq3-dev")
-        why = attempt(*install) and (attempt("apt-get", "update", "-qq") or attempt(*install))
-        if why:
-            pytest.skip(f"libzmq3-dev could not be installed: {why}")
-    program = folder / "subscriber"
-    strict = ("-O2", "-Wall", "-Wextra", "-Werror")
-    assert attempt(compiler, *strict, "-o", str(program), str(EXAMPLES / "subscriber.c"), "-lzmq") == ""
-    return [str(program)]
 
 
 def installed_js(folder, kept):
@@ -96,7 +63,7 @@ def program(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("example")
     match request.param:
         case "c":
-            return compiled_c(folder)
+            return compiled_c("subscriber", folder)
         case "mjs":
             cache = getattr(request.config, "cache", None)  # pytest can be run without one
             return installed_js(folder, cache.mkdir("examples") if cache else tmp_path_factory.getbasetemp())

@@ -1,4 +1,4 @@
-"""Ticks by the ring in shared memory, against a real broker: what is lost, killed, frozen or foreign costs nobody a tick."""
+"""Ticks by the ring in shared memory, against a real broker: killed, frozen, slow and forked processes, and foreign files."""
 
 import asyncio
 import contextlib
@@ -39,11 +39,8 @@ def running(**settings):
     """Run a broker with a feed."""
     with LocalBus(**settings) as local_bus:
         local_bus.broker = local_bus.start_broker()
-        feed = UnnumberedFeed(local_bus)
-        try:
+        with UnnumberedFeed(local_bus) as feed:
             yield local_bus, feed
-        finally:
-            feed.context.destroy(linger=0)
 
 
 def again(local_bus, feed):
@@ -62,12 +59,12 @@ def taken(local_bus, count):
 
 def numbers(subscriber, count):
     """Read this many events; return their sequences."""
-    found = []
-    while len(found) < count:
+    sequences = []
+    while len(sequences) < count:
         event = subscriber.poll(20)
-        assert event is not None, f"only {len(found)} of {count} came: {found[-3:]}, {subscriber.counters()}"
-        found.append(event.stamp.sequence)
-    return found
+        assert event is not None, f"only {len(sequences)} of {count} came: {sequences[-3:]}, {subscriber.counters()}"
+        sequences.append(event.stamp.sequence)
+    return sequences
 
 
 def test_the_events_are_those_of_the_socket_and_the_broker_sends_it_no_ticks():
@@ -82,9 +79,9 @@ def test_the_events_are_those_of_the_socket_and_the_broker_sends_it_no_ticks():
         assert {subscriber.transport for subscriber in by_ring} == {"ring"}
         feed.post(200, *symbols)
         taken(local_bus, 812)
-        for one, other in zip(by_socket, by_ring, strict=True):
-            first = one.poll(10)
-            events = [first, *iter(lambda one=one: one.poll(1), None)]
+        for sent, other in zip(by_socket, by_ring, strict=True):
+            first = sent.poll(10)
+            events = [first, *iter(lambda sent=sent: sent.poll(1), None)]
             assert len(events) >= 200
             assert [other.poll(10) for _ in events] == events
             assert other.poll(0) is None
@@ -115,8 +112,8 @@ def test_other_topics_come_by_the_socket_beside_the_ticks_of_the_ring():
         while min(map(len, seen.values())) < 2:
             event = subscriber.poll(20)
             seen[event.topic].append(event.stamp.sequence)
-        for found in seen.values():
-            assert found == list(range(found[0], found[0] + len(found)))
+        for sequences in seen.values():
+            assert sequences == list(range(sequences[0], sequences[0] + len(sequences)))
         assert subscriber.transport == "ring"
 
 
@@ -136,18 +133,18 @@ def test_a_broker_that_is_killed_again_and_again_costs_no_tick_and_repeats_none(
 def test_with_a_broker_without_a_ring_it_goes_on_by_the_socket_and_with_the_next_one_by_the_ring_again():
     with running() as (local_bus, feed), local_bus.subscriber("ticks") as subscriber:
         ways = [subscriber.transport]
-        found = []
+        sequences = []
         for size in (0, 1 << 20):
             with local_bus.having({"HULAK_BROKER__RING_BYTES": str(size)}):
                 feed.post(5)
                 again(local_bus, feed)
             last = local_bus.stats()["ticks"]["taken"]
-            found += numbers(subscriber, last - len(found))
+            sequences += numbers(subscriber, last - len(sequences))
             wanted = "ring" if size else "socket"
             eventually(lambda wanted=wanted: subscriber.transport == wanted or subscriber._fill(0), within_s=10)
             ways.append(subscriber.transport)
         assert ways == ["ring", "socket", "ring"]
-        assert found + numbers_now(subscriber) == list(range(1, last + 1))
+        assert sequences + numbers_now(subscriber) == list(range(1, last + 1))
         assert subscriber.gaps == []
 
 
@@ -160,8 +157,8 @@ def test_a_killed_and_a_frozen_reader_cost_the_broker_and_the_others_nothing():
     lapped_by = {"broker.ring_bytes": 1 << 18}  # 3,000 ticks have about 330 kB there
     with running(**lapped_by) as (local_bus, feed), local_bus.subscriber("ticks", transport="ring") as other:
         readers = [local_bus.start("-c", READER, out=(local_bus.home / f"reader{at}").open("wb")) for at in range(4)]
-        said = [local_bus.home / f"reader{at}" for at in range(4)]
-        eventually(lambda: all(path.read_text() for path in said), within_s=20)
+        outputs = [local_bus.home / f"reader{at}" for at in range(4)]
+        eventually(lambda: all(path.read_text() for path in outputs), within_s=20)
         frozen, killed, *well = readers
         os.kill(frozen.pid, signal.SIGSTOP)
         killed.kill()
@@ -170,10 +167,10 @@ def test_a_killed_and_a_frozen_reader_cost_the_broker_and_the_others_nothing():
             numbers(other, 300)
         taken(local_bus, 3000)
         everything = ["ready", *map(str, range(1, 3001))]
-        for path in said[2:]:
+        for path in outputs[2:]:
             eventually(lambda path=path: path.read_text().split() == everything, within_s=20)
         os.kill(frozen.pid, signal.SIGCONT)
-        eventually(lambda: said[0].read_text().split() == everything, within_s=20)
+        eventually(lambda: outputs[0].read_text().split() == everything, within_s=20)
         assert (other.counters()["gaps"], [reader.poll() for reader in well]) == (0, [None, None])
         assert local_bus.stats()["ticks"]["cut_off"] == 0
 
@@ -201,16 +198,16 @@ def test_two_readers_of_a_process_may_wait_and_poll_at_the_same_time():
             for socket in subscriber.sockets():
                 poller.register(socket, zmq.POLLIN)
                 whose[socket] = subscriber
-        found = {polls: [], also: []}
+        sequences = {polls: [], also: []}
         for posted in range(1, 101):
             feed.post(1)
             assert numbers(waits, 1) == [posted]
-            while min(map(len, found.values())) < posted:
+            while min(map(len, sequences.values())) < posted:
                 ready = poller.poll(10_000)
                 assert ready
                 for socket, _ in ready:
-                    found[whose[socket]] += numbers_now(whose[socket])
-        assert list(found.values()) == [list(range(1, 101))] * 2
+                    sequences[whose[socket]] += numbers_now(whose[socket])
+        assert list(sequences.values()) == [list(range(1, 101))] * 2
         ring = int(ring_of(local_bus).name[6:22], 16)
         threads = [thread for thread in threading.enumerate() if thread.name == f"hulak-ring-{ring:016x}"]
         assert (len(threads), len(ring_bell._RINGERS[ring].bells)) == (1, 2), "one thread for both"
@@ -222,16 +219,16 @@ def test_two_readers_of_a_process_may_wait_and_poll_at_the_same_time():
 
 def test_an_asyncio_reader_gets_every_tick_by_the_ring():
     async def read(local_bus, feed):
-        found = []
+        sequences = []
         with local_bus.subscriber("tick.EURUSD", transport="ring") as subscriber:
             posting = asyncio.ensure_future(asyncio.to_thread(feed.post, 2000))
             async for event in subscriber:
-                found.append(event.stamp.sequence)
-                if len(found) == 2000:
+                sequences.append(event.stamp.sequence)
+                if len(sequences) == 2000:
                     break
             await posting
             assert subscriber.transport == "ring"
-        return found
+        return sequences
 
     with running() as (local_bus, feed):
         assert asyncio.run(asyncio.wait_for(read(local_bus, feed), 30)) == list(range(1, 2001))

@@ -24,9 +24,8 @@ def local_bus():
 
 @pytest.fixture
 def feed(local_bus):
-    feed = UnnumberedFeed(local_bus)
-    yield feed
-    feed.context.destroy(linger=0)
+    with UnnumberedFeed(local_bus) as feed:
+        yield feed
 
 
 def take(subscriber, count):

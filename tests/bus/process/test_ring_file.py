@@ -67,8 +67,8 @@ def test_the_capacity_is_whole_pages(wanted, capacity):
 
 def test_only_rings_without_a_lock_are_left_over(own, tmp_path):
     """One of a killed broker, beside that of a running one and files of other names and kinds."""
-    left = tmp_path / "hulak-00000000deadbeef.ring"
-    left.write_bytes(own.path.read_bytes())
+    stale = tmp_path / "hulak-00000000deadbeef.ring"
+    stale.write_bytes(own.path.read_bytes())
     others = [tmp_path / "hulak-1.ring", tmp_path / "hulak-00000000deadbee0.ring.txt"]
     for path in others:
         path.write_bytes(b"")
@@ -76,7 +76,7 @@ def test_only_rings_without_a_lock_are_left_over(own, tmp_path):
     link.symlink_to(others[0])
     folder = tmp_path / "hulak-00000000deadbee2.ring"
     folder.mkdir()
-    assert ring_file.remove_leftovers([tmp_path, tmp_path / "missing"]) == [left]
+    assert ring_file.remove_leftovers([tmp_path, tmp_path / "missing"]) == [stale]
     assert sorted(tmp_path.iterdir()) == sorted([own.path, *others, link, folder])
 
 

@@ -73,7 +73,7 @@ class RingTransport:
         self._next: dict[str, Any] | None = None  # the hello of a restarted broker
         self._held: list[bytes] = []  # frames of the socket, which wait until the ring was read up to `_held_until`
         self._held_until = 0
-        self._heard_at, self._heard_to = 0.0, 0  # when records were last seen, and up to which position
+        self._last_record_at, self._last_position = 0.0, 0  # when records were last seen, and up to which position
         self._bell: Bell | None = None
 
     @property
@@ -111,9 +111,9 @@ class RingTransport:
 
     def _is_silent(self, reader: RingReader) -> bool:
         now = time.monotonic()
-        if reader.position != self._heard_to:
-            self._heard_at, self._heard_to = now, reader.position
-        return now - self._heard_at >= SILENT_S
+        if reader.position != self._last_position:
+            self._last_record_at, self._last_position = now, reader.position
+        return now - self._last_record_at >= SILENT_S
 
     def _beside(self, receive: Callable[[], list[bytes]], reader: RingReader) -> list[bytes]:
         """Return frames of the socket: after the records that were written before they were received."""
@@ -176,7 +176,7 @@ class RingTransport:
         if not from_start or reader.has_wrapped:
             reader.position = hello["head"]
         self._reader, self._waiter, self._ring, self.why = reader, RingWaiter(memory), terms.id, None
-        self._heard_at, self._heard_to = time.monotonic(), reader.position
+        self._last_record_at, self._last_position = time.monotonic(), reader.position
         if self._bell is not None:
             ring_bell.attach(self._bell, memory, terms.id)
             self._bell.strike()

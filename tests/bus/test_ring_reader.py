@@ -132,7 +132,7 @@ def test_a_read_is_bounded(turns):
     assert [len(reader.read()) for _ in range(3)] == [2, 2, 0]
 
 
-def test_a_reader_begins_at_the_head_that_it_was_told(ring, turns):
+def test_a_reader_begins_at_a_given_head(ring, turns):
     ring.write("EURUSD", turns=turns)
     reader = ring.reader(position=ring.writer.head)
     [_, ticks] = ring.write("EURUSD", turns=turns)

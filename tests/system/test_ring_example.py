@@ -73,7 +73,7 @@ def test_it_prints_the_topics_ticks_over_many_turns_of_the_ring_and_a_killed_bro
         assert reader.ticks() == prices_of(range(1, 2501))
 
 
-def test_it_says_that_there_is_no_ring(program):
+def test_it_ends_with_an_error_where_there_is_no_ring(program):
     with LocalBus(**{"broker.ring_bytes": 0}) as local_bus:
         local_bus.start_broker()
         reader = RingReader(local_bus, program, 1)

@@ -272,15 +272,15 @@ def put_another(path):
     path.write_bytes(content[:24] + bytes(8) + content[32:])
 
 
-def put_a_stranger(path):
+def put_a_text(path):
     path.unlink()
     path.write_text("no ring")
 
 
 @pytest.mark.parametrize(
-    ("change", "why"), [(take_away, "No such file"), (put_another, "has the id 0000000000000000"), (put_a_stranger, "is none")]
+    ("change", "why"), [(take_away, "No such file"), (put_another, "has the id 0000000000000000"), (put_a_text, "is none")]
 )
-def test_without_the_brokers_file_the_ticks_come_by_the_socket_and_ring_says_why(change, why):
+def test_without_the_brokers_file_the_ticks_come_by_the_socket_and_ring_is_an_error(change, why):
     with running(**SMALL) as (local_bus, feed):
         change(path := ring_of(local_bus))
         with local_bus.subscriber("ticks") as subscriber:

@@ -23,7 +23,7 @@ def home(tmp_path, monkeypatch):
     return tmp_path / "home"
 
 
-def test_ticks_and_heartbeats_are_written_and_its_place_tells_a_reader_where_to_begin(home):
+def test_ticks_and_heartbeats_are_written_and_a_reader_begins_at_its_place(home):
     ring, turns = TickRing.make(BYTES, 7, home, LOG), Turns()
     ring.write_ticks(turns.turn("EURUSD").rows)
     place = ring.place()
@@ -68,7 +68,7 @@ def test_on_another_machine_there_is_none(home, monkeypatch):
     assert TickRing.make(BYTES, 7, home, LOG) is None
 
 
-def test_where_no_file_can_be_made_there_is_none_and_the_log_says_why(home):
+def test_where_no_file_can_be_made_there_is_none_and_the_log_has_the_reason(home):
     (home / "run").rmdir()
     (home.parent / "shm").rmdir()
     with capture_logs() as logs:

@@ -59,7 +59,7 @@ def test_only_sleepers_that_named_one_of_the_bits_are_woken(shared):
     assert fresh == [True]
 
 
-def test_nobody_sleeps_on_a_word_that_has_changed_already(shared):
+def test_there_is_no_sleep_on_a_word_that_has_changed_already(shared):
     writable, read_only = shared
     struct.pack_into("<I", writable, AT, 8)
     begun = time.monotonic()

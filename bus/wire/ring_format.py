@@ -4,13 +4,17 @@ One file: a page of header, then `capacity` bytes of records. The broker alone w
 bytes ever written, so position P is at offset `HEADER_BYTES + P % capacity` of the file.
 """
 
+import functools
 import struct
-from array import array
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Final
 
+import msgspec
+
 from hulak.bus.errors import ProtocolError
+from hulak.bus.wire.codec import STAMP, array_header
+from hulak.bus.wire.names import TICKS
 
 MAGIC: Final = b"HULAKRNG"
 VERSION = 1
@@ -25,6 +29,7 @@ ALIGNED = 16  # records begin at multiples of it: so a record's first 16 bytes a
 PADDING = 0xFFFFFFFF  # in place of a record's length: nothing follows before the end
 LARGEST_PART = 4  # a record takes at most this part of the capacity
 EACH_TICK = 12  # bytes in a record: sequence and offset
+FIRST_BODY = len(TICKS) + STAMP.size  # in a frame of `ticks`, but for the header of its array
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +60,7 @@ def read_terms(header: bytes) -> RingTerms:
     return RingTerms(capacity, ring, epoch)
 
 
-@dataclass(frozen=True, slots=True)
-class TickRows:
+class TickRows(msgspec.Struct, gc=False):
     """The message of `ticks` of one turn, and which ticks are in it."""
 
     frame: bytes  # topic, NUL, stamp, array
@@ -70,7 +74,7 @@ def pack_record(frame: bytes, numbers: bytes = b"", topics: bytes = b"") -> byte
 
     Args:
         frame: as published.
-        numbers: see `pack_numbers`; empty unless it is a message of `ticks`.
+        numbers: the sequences and offsets of its ticks; empty unless it is a message of `ticks`.
         topics: for each tick its topic and a NUL.
     """
     size = RECORD_BYTES + len(numbers) + len(topics) + len(frame)
@@ -82,6 +86,11 @@ def pack_record(frame: bytes, numbers: bytes = b"", topics: bytes = b"") -> byte
 
 def pack_rows(rows: TickRows) -> bytes:
     """Return the record of one turn's ticks."""
-    first = len(rows.frame) - sum(rows.sizes)
-    offsets = array("I", accumulate(rows.sizes[:-1], initial=first))
-    return pack_record(rows.frame, array("Q", rows.sequences).tobytes() + offsets.tobytes(), rows.topics)
+    count = len(rows.sequences)
+    *offsets, _ = accumulate(rows.sizes, initial=FIRST_BODY + len(array_header(count)))
+    return pack_record(rows.frame, _numbers(count).pack(*rows.sequences, *offsets), rows.topics)
+
+
+@functools.cache  # by number of ticks, which is bounded
+def _numbers(count: int) -> struct.Struct:
+    return struct.Struct(f"<{count}Q{count}I")

@@ -6,7 +6,7 @@ refused, and the feed sends it again. Ticks of an unnumbered feed are accepted a
 
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from hulak.bus.core.journal.record_format import Batch, decode_tick, encode_tick
 from hulak.bus.core.ticks.shared_topics import SharedTopics
@@ -163,7 +163,7 @@ class Intake:
         records = [decode_tick(record) for record in turn.batch.records]
         turn.messages = [self._under_present(frame) for frame in frames]
         if turn.rows is not None:
-            turn.rows = replace(turn.rows, frame=self._under_present(turn.rows.frame))
+            turn.rows.frame = self._under_present(turn.rows.frame)
         turn.batch.records = [
             encode_tick(number, instance, running, self._under_present(frame)) for number, instance, running, frame in records
         ]

@@ -33,7 +33,7 @@ class FrameReceiver:
         settings: the broker's addresses.
         home: the broker's folder.
         timeout_s: seconds to wait for a broker; None: no limit.
-        transport: `auto`: ticks by the ring where that can be; `ring`: else an error; `socket`.
+        transport: `auto`: ticks by the ring where that can be and all ticks are wanted; `ring`: else an error; `socket`.
         logger: receives the reasons for leaving a ring.
     Raises:
         BusTimeout: no broker in time.
@@ -66,7 +66,7 @@ class FrameReceiver:
         sockets.close_with(self, self._socket)
         for topic in [*wanted, HELLO.encode() + codec.NUL]:
             self._socket.subscribe(topic)
-        if transport != "socket" and why is None:
+        if transport == "ring" or (transport == "auto" and why is None and ring_transport.pays(router.subscriptions)):
             self._ring = RingTransport(self._socket, router, logger)
             if transport == "ring":
                 self._begin_ring(self._ring, timeout_s)

@@ -46,8 +46,9 @@ class Subscriber:
         hold: messages held back per topic while a gap is repaired, at most.
         timeout_s: seconds to wait for a broker; None: no limit.
         logger: receives gaps and lost messages; None for no log.
-        transport: how ticks come: `auto`: by the ring in shared memory if the broker on this machine has one and this process
-            may read it, else by the socket; `ring`: an error where that cannot be; `socket`. Other topics come by the socket.
+        transport: how ticks come: `auto`: by the ring in shared memory if all are wanted (`ticks` or `tick.`), the broker on
+            this machine has one and this process may read it, else by the socket; `ring`: by the ring, also those of some
+            symbols, or an error where that cannot be; `socket`. Other topics come by the socket.
     Raises:
         BusTimeout: no broker in time.
         ConfigError: a setting, the mode or the transport is wrong, or there is no ring.

@@ -29,6 +29,7 @@ ALIGNED = 16  # records begin at multiples of it: so a record's first 16 bytes a
 PADDING = 0xFFFFFFFF  # in place of a record's length: nothing follows before the end
 LARGEST_PART = 4  # a record takes at most this part of the capacity
 EACH_TICK = 12  # bytes in a record: sequence and offset
+NUMBERS = functools.lru_cache(1024)(lambda ticks: struct.Struct(f"<{ticks}Q{ticks}I"))  # of a record: sequences and offsets
 FIRST_BODY = len(TICKS) + STAMP.size  # in a frame of `ticks`, but for the header of its array
 
 
@@ -88,9 +89,4 @@ def pack_rows(rows: TickRows) -> bytes:
     """Return the record of one turn's ticks."""
     count = len(rows.sequences)
     *offsets, _ = accumulate(rows.sizes, initial=FIRST_BODY + len(array_header(count)))
-    return pack_record(rows.frame, _numbers(count).pack(*rows.sequences, *offsets), rows.topics)
-
-
-@functools.cache  # by number of ticks, which is bounded
-def _numbers(count: int) -> struct.Struct:
-    return struct.Struct(f"<{count}Q{count}I")
+    return pack_record(rows.frame, NUMBERS(count).pack(*rows.sequences, *offsets), rows.topics)

@@ -81,7 +81,7 @@ def test_the_events_are_those_of_the_socket_and_the_broker_sends_it_no_ticks():
         taken(local_bus, 812)
         for sent, other in zip(by_socket, by_ring, strict=True):
             first = sent.poll(10)
-            events = [first, *iter(lambda sent=sent: sent.poll(1), None)]
+            events = [first, *iter(lambda sent=sent: sent.poll(0.2), None)]
             assert len(events) >= 200
             assert [other.poll(10) for _ in events] == events
             assert other.poll(0) is None
@@ -295,7 +295,7 @@ def test_without_the_brokers_file_the_ticks_come_by_the_socket_and_ring_is_an_er
 
 def test_a_broker_whose_ring_is_off_is_named_as_the_reason():
     with running(**{"broker.ring_bytes": 0}) as (local_bus, feed):
-        with local_bus.subscriber("tick.EURUSD") as subscriber:
+        with local_bus.subscriber("ticks") as subscriber:
             feed.post(5)
             assert (numbers(subscriber, 5), subscriber.transport) == ([1, 2, 3, 4, 5], "socket")
         with pytest.raises(ConfigError, match=r"broker\.ring_bytes is 0"):
@@ -327,3 +327,12 @@ def test_the_file_ends_with_the_broker_and_that_of_a_killed_one_with_the_next_st
         local_bus.broker.terminate()
         local_bus.broker.wait(20)
         assert not second.exists()
+
+
+@pytest.mark.parametrize(
+    ("topics", "way"),
+    [(("ticks",), "ring"), (("tick.", "stats"), "ring"), (("tick.EURUSD",), "socket"), (("tick.EUR*",), "socket")],
+)
+def test_a_subscriber_takes_the_ring_by_itself_where_it_wants_all_ticks(topics, way):
+    with running() as (local_bus, _), local_bus.subscriber(*topics) as subscriber:
+        assert subscriber.transport == way

@@ -333,6 +333,6 @@ def test_the_file_ends_with_the_broker_and_that_of_a_killed_one_with_the_next_st
     ("topics", "way"),
     [(("ticks",), "ring"), (("tick.", "stats"), "ring"), (("tick.EURUSD",), "socket"), (("tick.EUR*",), "socket")],
 )
-def test_a_subscriber_takes_the_ring_by_itself_where_it_wants_all_ticks(topics, way):
+def test_a_subscriber_takes_the_ring_by_itself_for_all_ticks_only(topics, way):
     with running() as (local_bus, _), local_bus.subscriber(*topics) as subscriber:
         assert subscriber.transport == way

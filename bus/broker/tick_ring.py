@@ -18,7 +18,7 @@ from hulak.bus.process.ring_file import OwnRing
 from hulak.bus.wire import ring_format
 from hulak.bus.wire.ring_format import CLAIM, HEAD, HEADER_BYTES, LARGEST_PART, PADDING, TURN, TURN_AT, RingTerms, TickRows
 
-WOKEN = 4  # readers that the broker itself wakes
+WOKEN = 2  # readers that the broker itself wakes
 
 
 class RingWriter:

@@ -16,7 +16,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from hulak.bus.process import load_settings
+from hulak.bus.process import load_settings, ring_file
 from hulak.clients.calls.client import BusClient
 from hulak.clients.subscriber import Subscriber
 
@@ -108,6 +108,7 @@ class LocalBus:
                 if pipe is not None and not pipe.closed:
                     pipe.close()
         shutil.rmtree(self.home, ignore_errors=True)
+        ring_file.remove_leftovers([ring_file.SHARED_MEMORY])  # of the killed broker
 
     def start(self, *words, out=None, err=None, files=None, **variables):
         """Start `python WORDS`; its standard error goes to a file in the home folder unless `err` says otherwise.

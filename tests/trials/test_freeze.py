@@ -9,12 +9,17 @@ from stage import Stage
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
 OTHERS_P99_MS = 20.0
+BY_SOCKET = {"broker.subscriber_hwm": 1000, "broker.ring_bytes": 0}
+BY_RING = {"broker.ring_bytes": 1 << 18}  # two seconds of load
 
 
-def test_a_frozen_subscriber_misses_nothing_after_its_repair_and_the_others_do_not_notice(tmp_path, long, record_figure):
-    """Full: 30 s, and the others' p99 is judged; short: 3 s, with so small a queue that it really loses messages."""
+@pytest.mark.parametrize("settings", [BY_SOCKET, BY_RING], ids=["socket", "ring"])
+def test_a_frozen_subscriber_misses_nothing_after_its_repair_and_the_others_do_not_notice(
+    tmp_path, long, record_figure, settings
+):
+    """Full: 30 s, and the others' p99 is judged; short: 3 s, with so small a queue or ring that it really loses messages."""
     frozen_s, rate = (30.0, 1000) if long else (3.0, 1500)
-    with Stage(tmp_path, **{"broker.subscriber_hwm": 1000}) as stage:
+    with Stage(tmp_path, **settings) as stage:
         stage.broker = stage.start_broker()
         others = [["ticks"], ["tick."], ["tick.SYM01", "tick.SYM02"], ["ticks"]]
         stage.start_subscribers(*others)

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import fcntl
 import os
 import signal
 import threading
@@ -262,27 +263,36 @@ def ring_of(local_bus):
     return Path(local_bus.stats()["ring"]["path"])
 
 
+def put(path, content):
+    """Replace a ring by a file with a lock, which no broker of another test takes for a ring that was left over."""
+    other = path.with_suffix(".new")
+    file = other.open("wb")
+    fcntl.flock(file, fcntl.LOCK_EX)
+    file.write(content)
+    file.flush()
+    other.replace(path)
+    return file
+
+
 def take_away(path):
     path.unlink()
+    return contextlib.nullcontext()
 
 
 def put_another(path):
     content = path.read_bytes()
-    path.unlink()
-    path.write_bytes(content[:24] + bytes(8) + content[32:])
+    return put(path, content[:24] + bytes(8) + content[32:])
 
 
 def put_a_text(path):
-    path.unlink()
-    path.write_text("no ring")
+    return put(path, b"no ring")
 
 
 @pytest.mark.parametrize(
     ("change", "why"), [(take_away, "No such file"), (put_another, "has the id 0000000000000000"), (put_a_text, "is none")]
 )
 def test_without_the_brokers_file_the_ticks_come_by_the_socket_and_ring_is_an_error(change, why):
-    with running(**SMALL) as (local_bus, feed):
-        change(path := ring_of(local_bus))
+    with running(**SMALL) as (local_bus, feed), change(path := ring_of(local_bus)):
         with local_bus.subscriber("ticks") as subscriber:
             feed.post(5)
             assert (numbers(subscriber, 5), subscriber.transport) == ([1, 2, 3, 4, 5], "socket")

@@ -181,8 +181,8 @@ class BrokerState:
 
         Args:
             now: monotonic seconds.
-            shell: `process` (pid, rss_bytes, cpu_s), `journal`, `store`, `internal`, `config`, `connections` and `ring`, all maps;
-                and `time_ns`, the present time that the broker stamps, ns since 1970 UTC.
+            shell: `process` (pid, rss_bytes, cpu_s), `journal`, `store`, `internal`, `config`, `connections` and `ring`, all
+                maps; and `time_ns`, the present time that the broker stamps, ns since 1970 UTC.
         """
         return {
             "broker": {

@@ -299,7 +299,7 @@ def test_without_the_brokers_file_the_ticks_come_by_the_socket_and_ring_is_an_er
         files = len(open_files())
         with pytest.raises(ConfigError, match=f"transport is 'ring', and there is none: .*{why}"):
             local_bus.subscriber("ticks", transport="ring")
-        eventually(lambda: len(open_files()) <= files, within_s=10)  # libzmq closes in a thread of its own
+        eventually(lambda: len(open_files()) <= files, within_s=10)  # libzmq closes sockets in another thread
         path.unlink(missing_ok=True)
 
 

@@ -45,12 +45,23 @@ class EffectRunner:
         self._note = note
         self._guard = guard
         self._log = log
+        self._following: list[BrokerEffect] | None = None  # effects of the jobs of one transaction, while these are collected
 
     def carry_out(self, effects: Sequence[BrokerEffect]) -> None:
         """Carry out effects, in order; a bug met by one does not prevent the others."""
         run, do = self._guard.run, self._do
         for effect in self._outbox.put(effects):
             run("an effect", do, effect, otherwise=None)
+
+    def finish_jobs(self) -> None:
+        """Run the callbacks of finished jobs, and carry out their effects together: peers get them in few frames."""
+        following: list[BrokerEffect] = []
+        self._following = following
+        try:
+            self._database.finished()
+        finally:
+            self._following = None
+        self.carry_out(following)
 
     def _do(self, effect: BrokerEffect) -> None:
         match effect:
@@ -77,5 +88,7 @@ class EffectRunner:
         except Exception as error:  # noqa: BLE001 - a bug of the broker, met by one job
             self._guard.report("a callback of the store", error)
             effects = [] if asker is None else [ToClient(asker.client, internal(asker.request, error))]
-        if effects:
+        if self._following is not None:
+            self._following += effects
+        elif effects:
             self.carry_out(effects)

@@ -105,8 +105,8 @@ class Broker:
         self.config = ConfigService(settings, self.database, self.bus, self.guard, log)
         self.displays = DisplayService(settings, self.bus, self.database, self.config, log)
         self.outbox = Outbox(self.frontend, self.backend, self.dialects, self.bus, self.guard)
-        effects = EffectRunner(self.outbox, self.ticks.publish, self.database, self.tasks.note, self.guard, log)
-        self.carry_out = effects.carry_out
+        self.effects = EffectRunner(self.outbox, self.ticks.publish, self.database, self.tasks.note, self.guard, log)
+        self.carry_out = self.effects.carry_out
         self.handlers = self._begin_services()
         self.beat_due = now
         self.unreachable: dict[bytes, str] = {}  # workers that could not be reached, and why; lost with the next `_flush`
@@ -161,7 +161,7 @@ class Broker:
         self.carry_out(self.majordomo.disconnect_all())
         self._flush(time.monotonic())
         self.database.close()
-        self.database.finished()
+        self.effects.finish_jobs()
         self._flush(time.monotonic())  # the answers of the store's last jobs
         self.ticks.close()
         self.connections.close()
@@ -194,7 +194,7 @@ class Broker:
         if self.stop.reader.fileno() in ready:
             self.stop.drain()
         if self.database.reader.fileno() in ready:
-            run("results of the store", self.database.finished, otherwise=None)
+            run("results of the store", self.effects.finish_jobs, otherwise=None)
         if now >= until:
             self._timers(now)
         self._go_on(now)

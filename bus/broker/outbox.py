@@ -11,9 +11,10 @@ from hulak.bus.broker.store_effects import BrokerEffect
 from hulak.bus.core.broker_state import BrokerState
 from hulak.bus.core.effects import ToClient, ToWorker
 from hulak.bus.process import sockets
-from hulak.bus.wire.messages import Error, Part, Reply
+from hulak.bus.wire.messages import Error, Part, Reply, Task
 
 Socket = zmq.Socket[bytes]
+MANY = 4  # effects, from which on messages to one peer are joined: most lists have three, of which none can be
 
 
 class Outbox:
@@ -39,7 +40,7 @@ class Outbox:
     def put(self, effects: Sequence[BrokerEffect]) -> list[BrokerEffect]:
         """Encode the messages among these effects, to be sent with the next `flush`. Returns the other effects."""
         others: list[BrokerEffect] = []
-        for effect in effects:
+        for effect in effects if len(effects) < MANY else joined(effects):
             kind = type(effect)
             if kind is ToClient:
                 socket = self.frontend
@@ -93,3 +94,30 @@ class Outbox:
                 else:
                     lost.append((effect.identity, "its connection is gone" if error.errno == zmq.EHOSTUNREACH else str(error)))
         return lost
+
+
+def joined(effects: Sequence[BrokerEffect]) -> list[BrokerEffect]:
+    """Join the replies to each client, and the tasks for each worker, into lists, as far as no other message is between them.
+
+    The order of the messages to each peer, and of all other effects, stays.
+    """
+    result: list[BrokerEffect] = []
+    lists: dict[tuple[type, bytes], list[Any] | None] = {}  # the list to which a message to this peer may be added
+    for effect in effects:
+        kind = type(effect)
+        if kind is not ToClient and kind is not ToWorker:
+            result.append(effect)
+            continue
+        peer, message = (kind, effect.identity), effect.message  # type: ignore[union-attr]
+        messages = message if type(message) is list else [message] if type(message) in (Reply, Task) else None
+        open_list = lists.get(peer)
+        if messages is not None and open_list is not None:
+            open_list += messages
+            continue
+        if messages is None:
+            lists[peer] = None
+            result.append(effect)
+        else:
+            lists[peer] = mine = [*messages]
+            result.append(kind(effect.identity, mine))  # type: ignore[union-attr]
+    return result

@@ -8,8 +8,10 @@ import time
 from collections.abc import Callable
 from functools import partial
 
-from hulak.bus.broker.storage import dead_letters, task_rows
+from hulak.bus.broker.storage import dead_letters
+from hulak.bus.broker.storage.database import Job
 from hulak.bus.broker.storage.task_rows import PostingOutcome
+from hulak.bus.broker.storage.task_writes import PostWrite
 from hulak.bus.broker.store_effects import BrokerEffect, Store, check_stored
 from hulak.bus.broker.task_backlog import TaskBacklog
 from hulak.bus.core.control_requests import PostArguments, TaskIdArguments
@@ -53,18 +55,16 @@ class PostService:
             check_stored(why)
             if posting is None:
                 raise ProtocolError("UNKNOWN_TASK", f"there is no dead letter {task.hex()}")
-            return self._put(asker, posting, partial(dead_letters.post, letter=task))
+            return self._put(asker, posting, partial(partial, dead_letters.post, letter=task))
 
         return [Store(partial(dead_letters.read, task=task, new_id=asker.request), then, asker)]
 
-    def _put(
-        self, asker: Asker, posting: Posting, how: Callable[..., PostingOutcome | None] = task_rows.post
-    ) -> list[BrokerEffect]:
+    def _put(self, asker: Asker, posting: Posting, how: Callable[..., Job] = PostWrite) -> list[BrokerEffect]:
         size = len(posting.args)
         full = self._full(size)
         self.coming += 1
         self.coming_bytes += size
-        job = partial(how, posting=posting, moment=self.moment(), keep_s=self.key_keep_s, room=full is None)
+        job = how(posting=posting, moment=self.moment(), keep_s=self.key_keep_s, room=full is None)
         return [Store(job, partial(self._posted, asker, posting, full), asker)]
 
     def _full(self, size: int) -> ProtocolError | None:

@@ -15,6 +15,7 @@ from hulak.bus.broker.post_service import PostService
 from hulak.bus.broker.storage import row_retention, task_rows
 from hulak.bus.broker.storage.database import Database, Job
 from hulak.bus.broker.storage.dead_letters import DeadLetters
+from hulak.bus.broker.storage.task_writes import BeginWrite, EndWrite
 from hulak.bus.broker.store_effects import BrokerEffect, Store, check_stored
 from hulak.bus.broker.task_backlog import TaskBacklog
 from hulak.bus.broker.waiters import Waiters
@@ -24,10 +25,11 @@ from hulak.bus.core.journal.broker_clock import Ages
 from hulak.bus.core.tasks.dispatcher import Dispatcher
 from hulak.bus.core.tasks.moments import Moment
 from hulak.bus.core.tasks.policy import Policy
+from hulak.bus.core.tasks.task_queue import TaskState
 from hulak.bus.errors import ProtocolError
 from hulak.bus.process.lifecycle import boot_id, since_boot
 from hulak.bus.process.settings import Settings
-from hulak.bus.wire.messages import Error
+from hulak.bus.wire.messages import Error, Reply
 
 MAX_WAITERS = 10_000
 ROWS = 100  # listed, if the request names no number
@@ -112,22 +114,21 @@ class PostedTaskService:
         """Write what became of a posted task."""
         match effect:
             case Begun(task, attempt, worker):
-                return self._until_stored(partial(task_rows.begun, task=task, attempt=attempt, worker=worker))
+                return self._until_stored(BeginWrite(task, attempt, worker))
             case Delayed(task, attempt, in_s, why):
                 moment = self.moment()
                 job: Job = partial(task_rows.delayed, task=task, attempt=attempt, in_s=in_s, why=why, moment=moment)
                 return self._until_stored(job)
-            case Ended(task, state, attempt, message):
-                job = partial(task_rows.ended, task=task, state=state, attempt=attempt, message=message, moment=self.moment())
-                return self._end(task, job)
+            case Ended(task, state, attempt, message, worker):
+                return self._end(task, state, attempt, message, worker)
 
-    def _end(self, task: bytes, job: Job) -> Store:
+    def _end(self, task: bytes, state: str, attempt: int | None, message: Reply | Error, worker: str = "") -> Store:
         """Write the end of a task, again until it is written; then answer the clients that wait for it.
 
         The transaction that ends it reads its row too, if a client waits already: the answer needs no second transaction.
         """
-        wanted = task in self.waiters
-        return self._until_stored(partial(task_rows.end_and_read, end=job, task=task, wanted=wanted), task)
+        job = EndWrite(task, state, attempt, message, self.moment(), task in self.waiters, worker)
+        return self._until_stored(job, task)
 
     def _until_stored(self, job: Job, ended: bytes | None = None) -> Store:
         """Run a job until it succeeds; then answer the clients that wait for the task `ended`, if the job ends one."""
@@ -180,7 +181,7 @@ class PostedTaskService:
         elif self.backlog.more:
             self.backlog.cancel(task)
             error = Error(task, "CANCELLED", "it was cancelled")
-            effects.append(self._end(task, partial(task_rows.cancel, task=task, message=error, moment=self.moment())))
+            effects.append(self._end(task, TaskState.CANCELLED.value, None, error))
         return [*effects, self._read(asker, task)]  # after the job that ends it: jobs run in order
 
     def tasks(self, asker: Asker, args: TasksArguments, now: float) -> list[BrokerEffect]:

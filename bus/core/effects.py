@@ -60,6 +60,7 @@ class Ended(msgspec.Struct, frozen=True, gc=False):
     state: str  # done, failed, expired or cancelled
     attempt: int
     message: Reply | Error
+    worker: str = ""  # that had the attempt; empty: none had it
 
 
 Effect = ToClient | ToWorker | Publish | LogLine | Begun | Delayed | Ended

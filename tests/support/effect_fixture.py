@@ -24,8 +24,8 @@ class EffectFixture:
         self.guard = BugGuard(structlog.get_logger())
         self.database = Database(folder)
         self.database.open()
-        runner = EffectRunner(self, self.publish, self.database, self.note, self.guard, structlog.get_logger())
-        self.carry_out = runner.carry_out
+        self.runner = EffectRunner(self, self.publish, self.database, self.note, self.guard, structlog.get_logger())
+        self.carry_out = self.runner.carry_out
 
     def note(self, effect):
         """Return the effect for a posted task: it stores nothing, without a service that does."""

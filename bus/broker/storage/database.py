@@ -8,11 +8,14 @@ reopened. A file that cannot be used now (a full disk) is tried again each secon
 """
 
 import contextlib
+import itertools
+import math
 import queue
 import socket
 import sqlite3
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +27,7 @@ from hulak.bus.errors import PartEnded
 
 MOST = 500  # jobs in one transaction
 AGAIN_S = 1.0
+LAZY_S = 0.01  # for which jobs that nobody waits for are kept for the next transaction
 # SQLite's error codes of the disk: the store has failed, not only the job.
 DISK = {
     sqlite3.SQLITE_FULL,
@@ -39,6 +43,10 @@ DISK = {
 Job = Callable[[sqlite3.Connection], Any]
 JobCallback = Callable[[Any, str], None]
 JobResult = tuple[Any, str, bool]  # of a job: its value; why it failed; whether the disk is the reason
+
+
+class NotTogether(Exception):
+    """Raised by `together`: these jobs must run one by one."""
 
 
 class Work(msgspec.Struct, frozen=True):
@@ -162,11 +170,17 @@ class Database:
     def _next(self) -> tuple[list[Work], bool]:
         """Wait for jobs, but no longer than a second while a failed disk is to be tried again."""
         batch: list[Work] = []
+        until = 0.0  # lazy jobs alone wait until then for others
         with contextlib.suppress(queue.Empty):
             work = self._work.get(timeout=AGAIN_S if self.failed else None)
             while work is not None and len(batch) < MOST - 1:
                 batch.append(work)
-                work = self._work.get_nowait()
+                if not getattr(work.job, "lazy", False):
+                    until = math.inf
+                elif not until:
+                    until = time.monotonic() + LAZY_S
+                left_s = 0.0 if until == math.inf or not self._work.empty() else until - time.monotonic()
+                work = self._work.get(timeout=left_s) if left_s > 0 else self._work.get_nowait()
             if work is None:
                 return batch, True
             batch.append(work)
@@ -212,7 +226,7 @@ class Database:
         """
         before = connection.total_changes
         try:
-            done: list[JobResult] = [(work.job(connection), "", False) for work in batch]
+            done: list[JobResult] = [(value, "", False) for value in run_all(connection, batch)]
         except Exception:  # noqa: BLE001 - the second run shows which job it was
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
@@ -248,6 +262,35 @@ class Database:
     def _wake(self) -> None:
         with contextlib.suppress(OSError):
             self._writer.send(b"!")
+
+
+def run_all(connection: sqlite3.Connection, batch: Sequence[Work]) -> list[Any]:
+    """Run jobs in their order, and return their values.
+
+    Consecutive jobs of a class that has `together(connection, jobs)` run in one call of that, which returns the values that the
+    jobs would have one by one. A job whose `covered_by` is the `covers` of another job is left out; its value is None.
+    """
+    jobs = [work.job for work in batch]
+    covering = {job.covers for job in jobs if hasattr(job, "covers")} - {None}
+    if covering:
+        jobs = [_left_out if getattr(job, "covered_by", None) in covering else job for job in jobs]
+    values: list[Any] = [None] * len(jobs)
+    wanted = [at for at, job in enumerate(jobs) if job is not _left_out]
+    for kind, group in itertools.groupby(wanted, key=lambda at: type(jobs[at])):
+        places = list(group)
+        some = [jobs[at] for at in places]
+        together = getattr(kind, "together", None) if len(some) > 1 else None
+        for at, value in zip(places, _each(connection, some) if together is None else together(connection, some), strict=True):
+            values[at] = value
+    return values
+
+
+def _each(connection: sqlite3.Connection, jobs: Sequence[Job]) -> list[Any]:
+    return [job(connection) for job in jobs]
+
+
+def _left_out(connection: sqlite3.Connection) -> None:
+    """Stand for a job that another one covers."""
 
 
 def reason(error: BaseException) -> str:

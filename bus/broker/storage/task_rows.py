@@ -5,7 +5,7 @@
 
 import contextlib
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from operator import itemgetter
 from typing import Any
 
@@ -20,10 +20,23 @@ from hulak.bus.wire.messages import Error, Reply
 
 TROUBLE_CHARACTERS = 500
 ENDED = {state.value for state in (TaskState.DONE, TaskState.FAILED, TaskState.EXPIRED, TaskState.CANCELLED)}
+NEW_ROW = (
+    "INSERT INTO tasks (id, key, service, action, args, retries, priority, posted_ns, due_ns, expires_ns, expires_boot,"
+    " posted_age_s, state, attempt) VALUES"
+)
+NEW_VALUES = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'queued', 0)"
+END_VALUES = "(?, ?, ?, ?, ?, ?, ?, ?)"
+ENDS = (  # the unary plus: found by its id, not by its state
+    "UPDATE tasks SET state = v.column2, attempt = coalesce(v.column3, attempt), ended_ns = v.column4, ended_age_s = v.column5,"
+    " answer = v.column6, trouble = coalesce(nullif(v.column7, ''), trouble), worker = coalesce(nullif(v.column8, ''), worker)"
+    " FROM (VALUES {rows}) AS v"
+    " WHERE tasks.id = v.column1 AND +tasks.state IN ('queued', 'running', 'waiting')"
+)
 COLUMNS = (
     "id, key, service, action, state, attempt, retries, priority, posted_ns, due_ns, expires_ns, ended_ns, worker, trouble, "
     "retried_as"
 )
+NAMES = COLUMNS.split(", ")
 
 
 class PostingOutcome(msgspec.Struct, frozen=True, gc=False):
@@ -57,26 +70,26 @@ def _insert(connection: sqlite3.Connection, posting: Posting, moment: Moment, ke
     if posting.key is not None:  # a key that is too old is free
         how = "UPDATE tasks SET key = NULL WHERE key = ? AND posted_age_s <= ?"
         connection.execute(how, (posting.key, moment.age_s - keep_s))
-    done = connection.execute(
-        "INSERT INTO tasks (id, key, service, action, args, retries, priority, state, attempt, posted_ns, due_ns,"
-        " expires_ns, expires_boot, posted_age_s) VALUES (?, ?, ?, ?, ?, ?, ?, 'queued', 0, ?, ?, ?, ?, ?)"
-        " ON CONFLICT DO NOTHING",
-        (
-            posting.id,
-            posting.key,
-            posting.service,
-            posting.action,
-            posting.args,
-            posting.retries,
-            posting.priority,
-            moment.now_ns,
-            moment.now_ns,
-            moment.wall(posting.expires_s),
-            moment.mark(posting.expires_s),
-            moment.age_s,
-        ),
-    )
+    done = connection.execute(f"{NEW_ROW} {NEW_VALUES} ON CONFLICT DO NOTHING", new_values(posting, moment))
     return done.rowcount == 1
+
+
+def new_values(posting: Posting, moment: Moment) -> tuple[Any, ...]:
+    """Return the values of a new task's row, in the order of `NEW_ROW`."""
+    return (
+        posting.id,
+        posting.key,
+        posting.service,
+        posting.action,
+        posting.args,
+        posting.retries,
+        posting.priority,
+        moment.now_ns,
+        moment.now_ns,
+        moment.wall(posting.expires_s),
+        moment.mark(posting.expires_s),
+        moment.age_s,
+    )
 
 
 def begun(connection: sqlite3.Connection, task: bytes, attempt: int, worker: str) -> None:
@@ -93,17 +106,31 @@ def delayed(connection: sqlite3.Connection, task: bytes, attempt: int, in_s: flo
 
 
 def ended(
-    connection: sqlite3.Connection, task: bytes, state: str, attempt: int | None, message: Reply | Error, moment: Moment
+    connection: sqlite3.Connection,
+    task: bytes,
+    state: str,
+    attempt: int | None,
+    message: Reply | Error,
+    moment: Moment,
+    worker: str = "",
 ) -> bool:
-    """Write how a task ended, once, with its last attempt if that is not written yet; false if it had ended before."""
-    answer = message.value if isinstance(message, Reply) else [message.code, message.text, message.details]
-    last = "" if isinstance(message, Reply) else _last_trouble(message)
+    """Write how a task ended, once, with its last attempt and its worker if these are known; false if it had ended before."""
     changed = connection.execute(
-        "UPDATE tasks SET state = ?, attempt = coalesce(?, attempt), ended_ns = ?, ended_age_s = ?, answer = ?,"
-        " trouble = coalesce(nullif(?, ''), trouble) WHERE id = ? AND state IN ('queued', 'running', 'waiting')",
-        (state, attempt, moment.now_ns, moment.age_s, pack(answer), last, task),
+        "UPDATE tasks SET state = ?2, attempt = coalesce(?3, attempt), ended_ns = ?4, ended_age_s = ?5, answer = ?6,"
+        " trouble = coalesce(nullif(?7, ''), trouble), worker = coalesce(nullif(?8, ''), worker)"
+        " WHERE id = ?1 AND state IN ('queued', 'running', 'waiting')",
+        end_values(task, state, attempt, message, moment, worker),
     )
     return changed.rowcount == 1
+
+
+def end_values(
+    task: bytes, state: str, attempt: int | None, message: Reply | Error, moment: Moment, worker: str
+) -> tuple[Any, ...]:
+    """Return the values of a task's end, in the order of `ENDS`."""
+    answer = message.value if isinstance(message, Reply) else [message.code, message.text, message.details]
+    last = "" if isinstance(message, Reply) else _last_trouble(message)
+    return (task, state, attempt, moment.now_ns, moment.age_s, pack(answer), last, worker)
 
 
 def end_and_read(
@@ -126,8 +153,20 @@ def _last_trouble(error: Error) -> str:
 def read(connection: sqlite3.Connection, task: bytes) -> dict[str, Any] | None:
     """Read one task: its row as a map, with `value` or `error` if it has ended; None if no task has this id."""
     row = connection.execute(f"SELECT {COLUMNS}, answer FROM tasks WHERE id = ?", (task,)).fetchone()  # noqa: S608
-    if row is None:
-        return None
+    return None if row is None else _whole(row)
+
+
+def read_many(connection: sqlite3.Connection, tasks: Sequence[bytes]) -> dict[bytes, dict[str, Any]]:
+    """Read tasks as `read` does, by their ids; without those that do not exist or cannot be read."""
+    rows: dict[bytes, dict[str, Any]] = {}
+    how = f"SELECT {COLUMNS}, answer FROM tasks WHERE id IN ({', '.join('?' * len(tasks))})"  # noqa: S608
+    for row in connection.execute(how, tasks):
+        with contextlib.suppress(ProtocolError):  # of an answer that cannot be unpacked
+            rows[row[0]] = _whole(row)
+    return rows
+
+
+def _whole(row: tuple[Any, ...]) -> dict[str, Any]:
     task_row = _plain(row[:-1])
     if task_row["ended_ns"] is not None:
         answer = unpack(row[-1]) if row[-1] is not None else None
@@ -163,13 +202,7 @@ def drop(connection: sqlite3.Connection, task: bytes) -> bool:
     return connection.execute(how, (task,)).rowcount == 1
 
 
-def cancel(connection: sqlite3.Connection, task: bytes, message: Error, moment: Moment) -> bool:
-    """End a task that waits in the store; false if it has ended, or no task has this id."""
-    return ended(connection, task, TaskState.CANCELLED.value, None, message, moment)
-
-
 def _plain(row: tuple[Any, ...]) -> dict[str, Any]:
-    names = COLUMNS.split(", ")
-    task_row = dict(zip(names, row, strict=True))
+    task_row = dict(zip(NAMES, row, strict=True))
     task_row["task"] = task_row.pop("id")
     return task_row

@@ -200,7 +200,7 @@ class TaskLifecycle:
         if task.posted:
             self.counters["dead_letters"] += state is TaskState.FAILED
             self._forget(task)
-            return [Ended(task.id, state.value, task.attempt, message)]
+            return [Ended(task.id, state.value, task.attempt, message, task.worker)]
         effects: list[Effect] = [ToClient(task.client, message)]
         if task.id in self.coalescing:
             effects += [ToClient(client, _for(message, request)) for client, request in self.coalescing.followers(task.id)]

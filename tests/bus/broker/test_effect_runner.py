@@ -86,3 +86,16 @@ def test_a_service_reads_its_rows_at_once_if_the_store_can_be_used(tmp_path):
     fixture = EffectFixture(tmp_path)
     fixture.carry_out([Load(lambda connection: connection.execute("SELECT 5").fetchone(), lambda value, _: [Publish(value)])])
     assert fixture.published == [(5,)]
+
+
+def test_the_effects_of_finished_jobs_are_carried_out_together_and_in_order(tmp_path):
+    fixture = EffectFixture(tmp_path)
+    lists = []
+    put = fixture.put
+    fixture.put = lambda effects: lists.append(list(effects)) or put(effects)
+    fixture.carry_out([Store(lambda _, at=at: at, lambda at, why: [ASKER.reply(at)]) for at in range(3)])
+    lists.clear()
+    fixture.database.start()
+    fixture.database.close()
+    fixture.runner.finish_jobs()
+    assert lists == [[ASKER.reply(at) for at in range(3)]]

@@ -5,11 +5,11 @@ import structlog
 import zmq
 
 from hulak.bus.broker.bug_guard import BugGuard
-from hulak.bus.broker.outbox import Outbox
+from hulak.bus.broker.outbox import Outbox, joined
 from hulak.bus.core.effects import LogLine, ToClient, ToWorker
 from hulak.bus.process import sockets
 from hulak.bus.wire import codec
-from hulak.bus.wire.messages import BrokerHeartbeat, Reply
+from hulak.bus.wire.messages import BrokerHeartbeat, Error, Reply, Task
 
 
 class Counts:
@@ -63,3 +63,30 @@ def test_an_unreachable_worker_is_returned_a_client_counted_and_the_others_get_t
     assert outbox.flush() == [(b"\0gone", "its connection is gone")]
     assert (counts.unanswered, outbox.unreached) == (1, {b"\0gone"})
     assert codec.decode_to_client(client.recv()).value == 2
+
+
+def test_replies_to_one_client_and_tasks_for_one_worker_are_joined_up_to_another_message():
+    def to(peer, *numbers):
+        replies = [Reply(bytes(16), number) for number in numbers]
+        return ToClient(peer, replies if len(numbers) > 1 else replies[0])
+
+    def work(peer, *numbers):
+        tasks = [Task(bytes(16), number, "", {}, 1, 1) for number in numbers]
+        return ToWorker(peer, tasks if len(numbers) > 1 else tasks[0])
+
+    error, line = ToClient(b"a", Error(bytes(16), "BUSY", "")), LogLine("x")
+    beat = ToWorker(b"a", BrokerHeartbeat(1, known=True))
+    effects = [to(b"a", 1), work(b"a", 1), line, to(b"b", 2, 3), to(b"a", 4), error, to(b"a", 5), work(b"a", 2, 3), beat]
+    last = [to(b"b", 6), work(b"a", 4), to(b"a", 7, 8)]
+    before = repr(effects)
+    assert joined([*effects, *last]) == [
+        ToClient(b"a", [Reply(bytes(16), 1), Reply(bytes(16), 4)]),
+        work(b"a", 1, 2, 3),
+        line,
+        to(b"b", 2, 3, 6),
+        error,
+        to(b"a", 5, 7, 8),
+        beat,
+        ToWorker(b"a", [Task(bytes(16), 4, "", {}, 1, 1)]),
+    ]
+    assert repr(effects) == before  # an effect is a value

@@ -50,7 +50,7 @@ def test_a_posted_task_stores_its_start_and_its_end_instead_of_answering_a_clien
     assert isinstance(given, ToWorker)
     assert begun == Begun(ID, 1, "w")
     effects = dispatcher.core.result(dispatcher.now, b"w", Result(ID, 1, True, 5))
-    assert effects == [Ended(ID, "done", 1, Reply(ID, 5))]
+    assert effects == [Ended(ID, "done", 1, Reply(ID, 5), "w")]
     assert dispatcher.core.tasks == {}
 
 

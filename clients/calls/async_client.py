@@ -221,18 +221,19 @@ class AsyncBusClient:
         self._link = Connection(where)
         self._log.info("broker found", frontend=where)
         loop = asyncio.get_running_loop()
-        for descriptor in self._link.descriptors():
-            loop.add_reader(descriptor, self._poll)
+        for descriptor, follow in zip(self._link.descriptors(), (self._poll, self._poll_connection), strict=True):
+            loop.add_reader(descriptor, follow)
         self._connecting = None
         self._send_buffer.begin_again(self._pending.under_way.values())
+        self._poll_connection()
         self._poll()
 
     def _send(self, link: Connection, call: AsyncCall, alone: bool) -> None:
         gathered = self._send_buffer
         gathered.calls.append(call)
-        if alone or len(gathered.calls) >= BUNDLE_CALLS:
-            gathered.flush(link.send)
-        self._poll_soon()  # sending may have consumed the descriptor's edge, so received messages must be read now
+        sent = (alone or len(gathered.calls) >= BUNDLE_CALLS) and gathered.flush(link.send)
+        if not sent or link.readable():  # sending may have consumed the descriptor's edge: received messages must be read soon
+            self._poll_soon()
 
     def _poll_soon(self) -> None:
         if not self._polling:
@@ -240,14 +241,11 @@ class AsyncBusClient:
             asyncio.get_running_loop().call_soon(self._poll)
 
     def _poll(self) -> None:
-        """Send the pending calls, and read all received messages: the descriptors are edge-triggered."""
+        """Send the pending calls, and read all received messages: the descriptor is edge-triggered."""
         self._polling = False
         link = self._link
         if link is None:
             return
-        if link.reconnected():
-            self._log.info("requests sent again after reconnection", requests=len(self._pending))
-            self._send_buffer.begin_again(self._pending.under_way.values())
         self._send_buffer.flush(link.send)
         try:
             while self._link is link and link.readable():
@@ -255,6 +253,13 @@ class AsyncBusClient:
         except Exception:
             self._poll_soon()  # the remaining messages must be read too
             raise
+
+    def _poll_connection(self) -> None:
+        """Read all events of the connection, and send the calls again if it was restored."""
+        if self._link is not None and self._link.reconnected():
+            self._log.info("requests sent again after reconnection", requests=len(self._pending))
+            self._send_buffer.begin_again(self._pending.under_way.values())
+            self._poll_soon()
 
     def _set_timer(self) -> None:
         if self._timer is not None:

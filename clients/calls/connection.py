@@ -38,7 +38,7 @@ class Connection(FrontendLink):
         self._context.term()
 
     def descriptors(self) -> list[int]:
-        """Return file descriptors that become readable when there may be something to do; they are edge-triggered."""
+        """Return two file descriptors, edge-triggered: of messages that may have arrived, and of events of the connection."""
         return [int(socket.getsockopt(zmq.FD)) for socket in (self.socket, self.monitor)]
 
     def poll(self, wait_ms: int, *, for_room: bool = False) -> tuple[bool, bool]:

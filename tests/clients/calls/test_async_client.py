@@ -41,6 +41,41 @@ def test_a_lone_call_does_not_wait_for_the_next_turn(broker, tmp_path):
     asyncio.run(go())
 
 
+class StubLink:
+    """A connection; a reply arrives while a frame is sent, if `is_fast`."""
+
+    def __init__(self, is_fast):
+        self.is_fast = is_fast
+        self.sent = []
+
+    def send(self, frame):
+        self.sent.append(frame)
+        return True
+
+    def readable(self):
+        return self.is_fast
+
+    def descriptors(self):
+        return []
+
+    def close(self):
+        """Nothing is open."""
+
+
+@pytest.mark.parametrize("is_fast", [False, True])
+def test_a_lone_call_is_followed_by_a_turn_of_the_loop_only_if_something_has_arrived(broker, tmp_path, is_fast):
+    async def go():
+        client, soon = AsyncBusClient(broker.settings, tmp_path), []
+        client._link = link = StubLink(is_fast)
+        asyncio.get_running_loop().call_soon = lambda callback, *_, **__: soon.append(callback)
+        client.submit("noop", "noop", {"n": 1})
+        del asyncio.get_running_loop().call_soon
+        assert (len(link.sent), len(soon)) == (1, int(is_fast))
+        client.close()
+
+    asyncio.run(go())
+
+
 def test_what_was_asked_before_there_was_a_connection_is_sent_and_nothing_that_was_cancelled(broker, tmp_path):
     async def go():
         async with AsyncBusClient(broker.settings, tmp_path) as client:

@@ -118,6 +118,6 @@ def joined(effects: Sequence[BrokerEffect]) -> list[BrokerEffect]:
             lists[peer] = None
             result.append(effect)
         else:
-            lists[peer] = mine = [*messages]
-            result.append(kind(effect.identity, mine))  # type: ignore[union-attr]
+            lists[peer] = first = [*messages]
+            result.append(kind(effect.identity, first))  # type: ignore[union-attr]
     return result

@@ -27,7 +27,7 @@ from hulak.bus.errors import PartEnded
 
 MOST = 500  # jobs in one transaction
 AGAIN_S = 1.0
-LAZY_S = 0.01  # for which jobs that nobody waits for are kept for the next transaction
+LAZY_S = 0.01  # for which a job that no client waits for is kept for the next transaction
 # SQLite's error codes of the disk: the store has failed, not only the job.
 DISK = {
     sqlite3.SQLITE_FULL,

@@ -36,7 +36,7 @@ COLUMNS = (
     "id, key, service, action, state, attempt, retries, priority, posted_ns, due_ns, expires_ns, ended_ns, worker, trouble, "
     "retried_as"
 )
-NAMES = COLUMNS.split(", ")
+NAMES = ["task", *COLUMNS.split(", ")[1:]]  # in the row as a map
 
 
 class PostingOutcome(msgspec.Struct, frozen=True, gc=False):
@@ -203,6 +203,4 @@ def drop(connection: sqlite3.Connection, task: bytes) -> bool:
 
 
 def _plain(row: tuple[Any, ...]) -> dict[str, Any]:
-    task_row = dict(zip(NAMES, row, strict=True))
-    task_row["task"] = task_row.pop("id")
-    return task_row
+    return dict(zip(NAMES, row, strict=True))

@@ -57,7 +57,7 @@ class PostWrite(msgspec.Struct, frozen=True, gc=False):
 class BeginWrite(msgspec.Struct, frozen=True, gc=False):
     """Write that an attempt was given to a worker, see `task_rows.begun`.
 
-    Nobody waits for it, so it waits for other writes; the end of the task in the same transaction makes it superfluous.
+    No client waits for it, so it waits for other writes; the end of the task in the same transaction makes it superfluous.
     """
 
     lazy: ClassVar[bool] = True

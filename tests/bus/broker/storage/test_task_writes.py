@@ -94,9 +94,9 @@ def test_an_answer_that_cannot_be_read_leaves_the_others():
 def test_the_end_of_a_task_in_the_same_transaction_makes_its_beginning_superfluous(open_store):
     fixture = open_store()
     fixture.do(*[insert(number) for number in (1, 2)])
-    found = fixture.do(BeginWrite(task(1), 3, "w"), BeginWrite(task(2), 2, "w"), end(1, attempt=3), row(1), row(2))
-    assert [value for value, _ in found[:2]] == [None, None]
-    rows = [value for value, _ in found[3:]]
+    results = fixture.do(BeginWrite(task(1), 3, "w"), BeginWrite(task(2), 2, "w"), end(1, attempt=3), row(1), row(2))
+    assert [value for value, _ in results[:2]] == [None, None]
+    rows = [value for value, _ in results[3:]]
     assert [(kept["state"], kept["attempt"], kept["worker"]) for kept in rows] == [("done", 3, "w9"), ("running", 2, "w")]
 
 
@@ -116,8 +116,7 @@ def test_a_store_that_is_closed_writes_a_beginning_that_waits(open_store):
     fixture.do(insert(1))
     fixture.database.put(BeginWrite(task(1), 4, "w"), lambda *_: None)
     fixture.database.close()
-    found = open_store().found.tasks
-    assert [entry.task.attempt for entry in found] == [4]
+    assert [entry.task.attempt for entry in open_store().found.tasks] == [4]
 
 
 def test_a_full_disk_fails_all_writes_of_a_statement(open_store, monkeypatch):

@@ -261,13 +261,15 @@ class Intake:
 
     def _number(self, accepted: list[Accepted], time_ns: int) -> tuple[list[bytes], Batch, TickRows | None]:
         topics, stamp_of = self.topics, STAMP.pack
-        epoch, number = topics.epoch, topics.ticks
+        epoch, number, next_beat = topics.epoch, topics.ticks, topics.next_beat
         messages: list[bytes] = []
         records: list[bytes] = []
         sequences: list[int] = []
         ordinals = [tick[0].ordinal for tick in accepted]
         for log, body, instance, running, _ in accepted:
             number += 1
+            if log.beat != next_beat:
+                topics.note_change(log)
             log.sequence = sequence = log.sequence + 1
             log.frame = frame = log.key + stamp_of(epoch, sequence, time_ns) + body
             records.append(encode_tick(number, instance, running, frame))

@@ -4,7 +4,7 @@ A topic log numbers one topic's messages from 1 and keeps the last one. A subscr
 no subscription covers is numbered and kept, but not published.
 """
 
-from bisect import bisect_left, insort
+from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -25,7 +25,7 @@ STAMP_HEADER = bytes((0xC4, STAMP.size))  # msgpack's, of the stamp as binary
 class TopicLog:
     """One numbered topic: its sequence, and its last frame. `key` is the topic and its NUL."""
 
-    __slots__ = ("beat", "frame", "instance", "key", "ordinal", "seen", "sequence", "symbol", "wanted")
+    __slots__ = ("beat", "frame", "instance", "key", "ordinal", "sequence", "symbol", "wanted")
 
     def __init__(self, key: bytes, *, wanted: bool) -> None:
         self.key = key
@@ -33,8 +33,7 @@ class TopicLog:
         self.sequence = 0
         self.frame = b""  # as published; empty if there was none
         self.wanted = wanted
-        self.seen = 0  # its sequence at the last heartbeat
-        self.beat = 0  # the heartbeat at which it had last changed
+        self.beat = 0  # the first heartbeat after its last change
         self.instance: int | None = None  # of the feed that posted last; None before the first
         self.ordinal = 0  # of a topic of feeds, in the journal's indexes
 
@@ -61,7 +60,10 @@ class TopicLogs:
         self.ticks_wanted = False
         self.ring = False  # ticks and heartbeats are also wanted for the ring (section 13), whose readers are not known
         self.hello: dict[str, Any] = {"protocol": 1}  # the body of `hulak.hello`
-        self.beats = NAMED_FOR  # so that topics that never changed are not named
+        self.next_beat = 1  # number of the next heartbeat
+        self.symbols = 0  # topics of feeds that have a message
+        self._changed: dict[bytes, TopicLog] = {}  # topics that the next heartbeat names since they changed
+        self._named = b""  # the last topic that a heartbeat named in turn
         self.ticks = 0  # number of accepted ticks of all topics: the global order
         self.ended: dict[bytes, int] = {}  # removed topic of feeds, even if it was used again -> its last number at removal
         self.floor = 0  # no removed topic that is no longer in `ended` had a larger number
@@ -104,7 +106,9 @@ class TopicLogs:
         """Remove a topic: its last message is forgotten, and its numbers start again at 1; see `remove` for topics of feeds."""
         if self.logs.pop(key, None) is not None:
             del self._keys[bisect_left(self._keys, key)]
-        self.fed.pop(key, None)
+        self._changed.pop(key, None)
+        fed = self.fed.pop(key, None)
+        self.symbols -= fed is not None and fed.frame != b""
 
     def remove(self, keys: Iterable[bytes]) -> list[bytes]:
         """Remove topics of feeds; return the ones that existed.
@@ -132,9 +136,18 @@ class TopicLogs:
     def publish(self, key: bytes, body: bytes, time_ns: int) -> bytes | None:
         """Number one message; return its frame if there is a subscriber."""
         log = self.log(key)
+        if log.beat != self.next_beat:
+            self.note_change(log)
         log.sequence += 1
         log.frame = log.key + STAMP.pack(self.epoch, log.sequence, time_ns) + body
         return log.frame if log.wanted else None
+
+    def note_change(self, log: TopicLog) -> None:
+        """Record, before its new message is set, that a topic changes for the first time since the last heartbeat."""
+        log.beat = self.next_beat
+        self._changed[log.key] = log
+        if not log.frame and log.key in self.fed:
+            self.symbols += 1
 
     def restore(self, frames: Iterable[bytes], ticks: int, ended: Mapping[bytes, int] | None = None, floor: int = 0) -> None:
         """Continue from a previous run: each topic's last frame, and the number of the last tick of all.
@@ -149,6 +162,7 @@ class TopicLogs:
             cut = frame.index(NUL) + 1
             key = frame[:cut]
             log = self.logs.get(key) or self._begin(key)  # the limit may be lower now: existing topics stay
+            self.symbols += not log.frame and key in self.fed
             log.frame, log.sequence = frame, STAMP.unpack_from(frame, cut)[1]
         self.ticks = ticks
 
@@ -193,21 +207,26 @@ class TopicLogs:
         It is made for the ring too.
 
         A topic is named in the `NAMED_FOR` heartbeats after a change, so that only a loss of all of them hides it; and every
-        in turn, `IN_TURN` of them in each heartbeat, for subscribers that were disconnected for longer.
+        in turn, `IN_TURN` of them in each heartbeat, for subscribers that were disconnected for longer. The cost grows with the
+        number of topics that changed, not with the number of all.
         """
         if not self.ring and not self.is_wanted(HEARTBEAT):
             return None
-        self.beats += 1
-        turns = max(1, -(-len(self.logs) // IN_TURN))
-        named = {}
-        for at, (key, log) in enumerate(self.logs.items()):
-            if log.sequence != log.seen:
-                log.seen, log.beat = log.sequence, self.beats
-            due = self.beats - log.beat < NAMED_FOR or at % turns == self.beats % turns
-            if due and log.frame and key != HEARTBEAT:
-                named[key[:-1].decode()] = log.sequence
-        self.publish(HEARTBEAT, pack({"ticks": self.ticks, "topics": named}), time_ns)
+        last_changes = self.next_beat - NAMED_FOR  # a topic that changed only before this heartbeat was named often enough
+        self.next_beat += 1
+        named = self._changed = {key: log for key, log in self._changed.items() if log.beat > last_changes}
+        logs = [log for key, log in (*self._next_in_turn(), *named.items()) if log.frame and key != HEARTBEAT]
+        topics = {log.key[:-1].decode(): log.sequence for log in logs}
+        self.publish(HEARTBEAT, pack({"ticks": self.ticks, "topics": topics}), time_ns)
         return self.logs[HEARTBEAT].frame
+
+    def _next_in_turn(self) -> Iterator[tuple[bytes, TopicLog]]:
+        """Yield the topics that a heartbeat names in turn: those behind the last one, and behind the end the first ones."""
+        at = bisect_right(self._keys, self._named)
+        keys = self._keys[at : at + IN_TURN]
+        keys += self._keys[: min(at, IN_TURN - len(keys))]
+        self._named = keys[-1] if keys else b""
+        return ((key, self.logs[key]) for key in keys)
 
     def welcome(self, prefix: bytes, time_ns: int) -> bytes:
         """Return the message that a new subscriber gets at once (section 3.6).

@@ -149,11 +149,20 @@ def _sizes(ctx: click.Context, param: click.Parameter, value: str) -> tuple[int,
 @click.option(
     "--subscriptions", default="100,1000,10000", callback=_sizes, show_default=True, help="Numbers of subscriptions and topics."
 )
-@click.option("--queued", default="1000,10000,100000", callback=_sizes, show_default=True, help="Numbers of queued posted tasks.")
+@click.option(
+    "--symbols", default="28,1000,10000,50000", callback=_sizes, show_default=True, help="Numbers of symbols with a last value."
+)
+@click.option(
+    "--subscribers", default="20,100,300,1000", callback=_sizes, show_default=True, help="Numbers of subscribers of all ticks."
+)
+@click.option(
+    "--queued", default="1000,10000,100000,1000000", callback=_sizes, show_default=True, help="Numbers of queued posted tasks."
+)
 @click.option(
     "--rows", default="1000,100000,1000000", callback=_sizes, show_default=True, help="Numbers of retained ended tasks."
 )
 @click.option("--journal", default="128,512,2048", callback=_sizes, show_default=True, help="Journal sizes in MiB.")
+@click.option("--displays", "number_of_displays", default="24,100,300,1000", callback=_sizes, show_default=True)
 @click.option(
     "--limit", "limit_s", default=30.0, type=click.FloatRange(1, 3600), show_default=True, help="Limit in seconds per figure."
 )
@@ -162,18 +171,22 @@ def _sizes(ctx: click.Context, param: click.Parameter, value: str) -> tuple[int,
 def scale(
     parts: str,
     subscriptions: tuple[int, ...],
+    symbols: tuple[int, ...],
+    subscribers: tuple[int, ...],
     queued: tuple[int, ...],
     rows: tuple[int, ...],
     journal: tuple[int, ...],
+    number_of_displays: tuple[int, ...],
     limit_s: float,
     folder: Path | None,
     out: Path | None,
 ) -> None:
-    """Measure how costs grow with subscriptions, queue, rows and journal; list what grows worse than linearly."""
+    """Measure how costs grow with what a bus holds; list what grows worse than linearly, or with what is not used."""
     selected = _names(parts)
     if unknown := set(selected) - set(scale_run.PARTS):
         raise click.UsageError(f"--parts: {', '.join(sorted(unknown))} unknown, must be of {', '.join(scale_run.PARTS)}")
-    result = scale_run.measure(selected, Sizes(subscriptions, queued, rows, journal), folder, limit_s, _log)
+    sizes = Sizes(subscriptions, symbols, subscribers, queued, rows, journal, number_of_displays)
+    result = scale_run.measure(selected, sizes, folder, limit_s, _log)
     _show(result, scale_run.report(result), out)
 
 

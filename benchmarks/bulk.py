@@ -66,9 +66,9 @@ def fill(
     made = Made(state.ticks)
     expected = size // 130 * NS_PER_TICK  # a record has about 130 bytes
     time_ns, now, added = (time.time_ns() if ends_ns is None else ends_ns) - expected, 0.0, 0
-    frames = _frames(symbols, rare_every, last + 1)
+    feed = frames(symbols, rare_every, last + 1)
     while added < size:
-        batch = list(itertools.islice(frames, TURN))
+        batch = list(itertools.islice(feed, TURN))
         turn = bus.turn([frame for frame, _ in batch], now, time_ns)
         if not journal.append(turn.batch, now):
             raise OSError(journal.degraded)
@@ -81,7 +81,7 @@ def fill(
     return made
 
 
-def _frames(symbols: int, rare_every: int, first: int) -> Iterator[tuple[bytes, bool]]:
+def frames(symbols: int, rare_every: int, first: int) -> Iterator[tuple[bytes, bool]]:
     """Iterate over a feed's frames, from running number `first` on; each with whether it is of the rare symbol."""
     names = [tick.SYMBOLS[at] if at < tick.KINDS else f"S{at:05d}" for at in range(symbols)]
     heads = [_head(name) for name in names]

@@ -22,6 +22,7 @@ NAMES = ("collector", "publisher", "frontend", "backend")
 STARTS_S = 120.0
 ANSWERS_S = 120.0
 REPEATS = 9
+IDLE_S = 3.0
 KEEPS_ALL = 1 << 42  # bytes: no segment of the journal is deleted
 
 
@@ -68,6 +69,11 @@ class BrokerProcess:
                     return time.monotonic() - began
         raise BenchmarkError(f"the broker did not start: {log.read_text()[-500:]}")
 
+    def start_cpu_s(self) -> float:
+        """Start the broker; returns its CPU seconds until it answers."""
+        self.start()
+        return self.cpu_s()
+
     def stop(self) -> None:
         """Stop the broker if it runs."""
         if self.process is not None:
@@ -79,10 +85,20 @@ class BrokerProcess:
         return BusClient(self.settings, self.home)
 
     def cpu_s(self) -> float:
-        """Return the broker's CPU time of all threads, in seconds: its process's clock (clock_getcpuclockid(3))."""
+        """Return the broker's CPU time of all threads, in seconds."""
         if self.process is None:
             raise BenchmarkError("no broker runs")
-        return time.clock_gettime((~self.process.pid << 3) | 2)
+        return machine.cpu_clock_s(self.process.pid)
+
+    def idle_ms(self) -> float:
+        """Return the broker's CPU time in ms per second in which no peer sends anything."""
+        before, began = self.cpu_s(), time.monotonic()
+        time.sleep(IDLE_S)
+        return (self.cpu_s() - before) / (time.monotonic() - began) * 1000
+
+    def rss_mb(self) -> float:
+        """Return the broker's resident memory."""
+        return machine.rss_bytes([self.process.pid] if self.process is not None else []) / 1e6
 
     def call_ms(self, client: BusClient, service: str, args: Mapping[str, Any] | None = None) -> float:
         """Call a service several times; returns the median duration, in ms."""

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.scale import history, queue, rows, subscribing
+from benchmarks.scale import displays, history, queue, rows, subscribers, subscribing, symbols
 from benchmarks.scale.growth import Table, exponents, markdown_of, worse
 
-PARTS = ("subscribing", "queue", "rows", "journal")
+PARTS = ("subscribing", "symbols", "subscribers", "queue", "rows", "journal", "displays")
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,15 +17,21 @@ class Sizes:
 
     Args:
         subscriptions: exact subscriptions, and topics.
+        symbols: symbols that have a last value.
+        subscribers: subscribers of all ticks.
         queued: queued posted tasks.
         rows: retained ended tasks.
         journal_mib: MiB of journal.
+        displays: displays.
     """
 
     subscriptions: tuple[int, ...]
+    symbols: tuple[int, ...]
+    subscribers: tuple[int, ...]
     queued: tuple[int, ...]
     rows: tuple[int, ...]
     journal_mib: tuple[int, ...]
+    displays: tuple[int, ...]
 
 
 def measure(
@@ -44,9 +50,12 @@ def measure(
     """
     ways: dict[str, Callable[[], Table]] = {
         "subscribing": lambda: subscribing.measure(sizes.subscriptions, folder, limit_s, log),
+        "symbols": lambda: symbols.measure(sizes.symbols, folder, log),
+        "subscribers": lambda: subscribers.measure(sizes.subscribers, folder, log),
         "queue": lambda: queue.measure(sizes.queued, folder, log),
         "rows": lambda: rows.measure(sizes.rows, folder, log),
         "journal": lambda: history.measure(sizes.journal_mib, folder, limit_s, log),
+        "displays": lambda: displays.measure(sizes.displays, folder, log),
     }
     tables = [ways[part]() for part in PARTS if part in parts]
     return {

@@ -32,6 +32,8 @@ def test_what_is_linear_is_not_named_and_what_is_worse_is():
     assert worse(table(lambda n: 5.0, allowed=0)) == []
     assert worse(table(float, allowed=0)) == ["Things: CPU s grows with exponent 1.00, linear is 0"]
     assert worse(table(float, allowed=None)) == [], "rates are not judged"
+    assert worse(table(lambda n: 1e-6 * n**2, peer=True)) == [], "nor are other systems"
+    assert exponents(table(lambda n: 1e-6 * n**2, peer=True)) == {"cost": pytest.approx(2)}
 
 
 def test_very_short_times_are_noise():
@@ -51,14 +53,29 @@ def test_the_last_row_has_the_exponent_and_the_linear_one():
     assert markdown_of(table(lambda n: 0.01 * n)).splitlines()[-1] == "| exponent (linear) | +1.00 (1) |"
 
 
+QUICK = {"broker_process.IDLE_S": 0.1, "subscribers.PROBES": 10, "displays.PROBES": 48, "displays.CALM_S": 0.1}
+
+
 @pytest.mark.system
-def test_the_command_measures_each_part_of_a_real_broker(tmp_path):
+@pytest.mark.parametrize(
+    ("parts", "sizes"),
+    [
+        (["--subscriptions", "20,40", "--rows", "20000", "--journal", "1", "--limit", "1"], [[20, 40], [20_000], [1]]),
+        (["--symbols", "30", "--subscribers", "3", "--queued", "100"], [[30], [3], [100]]),
+        (["--displays", "24"], [[24]]),
+    ],
+)
+def test_the_command_measures_each_part_of_a_real_broker(tmp_path, monkeypatch, parts, sizes):
+    for name, small in QUICK.items():
+        monkeypatch.setattr(f"benchmarks.scale.{name}", small)
     out = tmp_path / "out.json"
-    small = ["--subscriptions", "20,40", "--queued", "100", "--rows", "20000", "--journal", "1", "--limit", "1"]
-    done = CliRunner().invoke(main, ["scale", *small, "--folder", str(tmp_path), "--json", str(out)])
+    names = {"--subscriptions": "subscribing", "--queued": "queue"}
+    wanted = ",".join(names.get(word, word[2:]) for word in parts[::2] if word != "--limit")
+    words = ["scale", "--parts", wanted, *parts, "--folder", str(tmp_path), "--json", str(out)]
+    done = CliRunner().invoke(main, words)
     assert done.exit_code == 0, done.output
     document = json.loads(out.read_text())
-    assert [[row["size"] for row in table["rows"]] for table in document["tables"]] == [[20, 40], [100], [20_000], [1]]
+    assert [[row["size"] for row in table["rows"]] for table in document["tables"]] == sizes
     for table in document["tables"]:
         assert all(value is not None and value >= 0 for row in table["rows"] for value in row.values()), table
 

@@ -61,7 +61,6 @@ class TopicLogs:
         self.ring = False  # ticks and heartbeats are also wanted for the ring (section 13), whose readers are not known
         self.hello: dict[str, Any] = {"protocol": 1}  # the body of `hulak.hello`
         self.next_beat = 1  # number of the next heartbeat
-        self.symbols = 0  # topics of feeds that have a message
         self._changed: dict[bytes, TopicLog] = {}  # topics that the next heartbeat names since they changed
         self._named = b""  # the last topic that a heartbeat named in turn
         self.ticks = 0  # number of accepted ticks of all topics: the global order
@@ -107,8 +106,7 @@ class TopicLogs:
         if self.logs.pop(key, None) is not None:
             del self._keys[bisect_left(self._keys, key)]
         self._changed.pop(key, None)
-        fed = self.fed.pop(key, None)
-        self.symbols -= fed is not None and fed.frame != b""
+        self.fed.pop(key, None)
 
     def remove(self, keys: Iterable[bytes]) -> list[bytes]:
         """Remove topics of feeds; return the ones that existed.
@@ -146,8 +144,6 @@ class TopicLogs:
         """Record, before its new message is set, that a topic changes for the first time since the last heartbeat."""
         log.beat = self.next_beat
         self._changed[log.key] = log
-        if not log.frame and log.key in self.fed:
-            self.symbols += 1
 
     def restore(self, frames: Iterable[bytes], ticks: int, ended: Mapping[bytes, int] | None = None, floor: int = 0) -> None:
         """Continue from a previous run: each topic's last frame, and the number of the last tick of all.
@@ -162,7 +158,6 @@ class TopicLogs:
             cut = frame.index(NUL) + 1
             key = frame[:cut]
             log = self.logs.get(key) or self._begin(key)  # the limit may be lower now: existing topics stay
-            self.symbols += not log.frame and key in self.fed
             log.frame, log.sequence = frame, STAMP.unpack_from(frame, cut)[1]
         self.ticks = ticks
 

@@ -12,7 +12,13 @@ ROOT = Path(__file__).resolve().parents[1]
 PYTHON = f"""#!/bin/sh
 case "$1 $2" in
     "-m venv") mkdir -p "$3/bin" && cp "$0" "$3/bin/python" ;;
-    "-m pip") echo "Collecting one==1.0 (from -r x)"; echo "  Collecting two"; echo "Installing collected packages: one, two"
+    "-m pip") shift 2
+        for option; do case $option in
+            install) break ;;
+            --disable-pip-version-check | --no-input) ;;
+            *) echo "no such option: $option" >&2; exit 2 ;;  # as pip does: the options of `install` follow it
+        esac; done
+        echo "Collecting one==1.0 (from -r x)"; echo "  Collecting two"; echo "Installing collected packages: one, two"
         exit "${{PIP_EXIT:-0}}" ;;
     *) exec {sys.executable} "$@" ;;
 esac

@@ -132,14 +132,18 @@ class FrameReceiver:
     def receive(self) -> bool:
         """Take in what is there, bounded; ask for what is missing; true if more may be there."""
         router, ring = self.router, self._ring
-        frames = self._frames() if ring is None else ring.frames(self._frames)
-        if frames:
-            router.take(frames)
+        if ring is None:
+            frames = self._frames()
+            if frames:
+                router.take(frames)
+            received = len(frames)
+        else:
+            received = router.take_records(ring.frames(self._frames))
         if self._repairing:
             self._repair()
         if router.asks:
             self._ask()
-        return len(frames) > 0
+        return received > 0
 
     def _frames(self) -> list[bytes]:
         """Receive up to `_most` messages; that number grows while receives are full, since an empty receive costs the most."""

@@ -18,6 +18,7 @@ from hulak.bus.subscriber.sinks import JOURNALLED, Sink, TickSink
 from hulak.bus.wire import codec, lenient
 from hulak.bus.wire.codec import NUL, STAMP, UNREADABLE
 from hulak.bus.wire.messages import Publication, Stamp, Tick
+from hulak.bus.wire.ring_format import PickedTicks
 
 STAMP_BYTES = STAMP.size
 COPIED = 2048  # bytes of a message of `ticks`; up to these a copy of the body costs less than a view of it
@@ -105,6 +106,44 @@ class FrameRouter:
                 self._take(codec.decode_publication(frame))
             except (ProtocolError, struct.error, *UNREADABLE):
                 self.malformed += 1
+
+    @property
+    def gives_ticks(self) -> bool:
+        """Return whether ticks of single topics are delivered as values."""
+        return self.sink.extend is not None
+
+    def take_records(self, records: Sequence[bytes | PickedTicks]) -> int:
+        """Process what a ring's records have, in order: frames, and ticks of single topics; return the number of both."""
+        frames: list[bytes] = []
+        for record in records:
+            if type(record) is bytes:
+                frames.append(record)
+                continue
+            self.take(frames)
+            frames = []
+            self._take_picked(record)  # type: ignore[arg-type]
+        self.take(frames)
+        return len(records)
+
+    def _take_picked(self, picked: PickedTicks) -> None:
+        """Process ticks that came together: decoded at once, and in order as long as each is the next one of its topic."""
+        try:
+            ticks = codec.read_ticks(picked.body)
+        except UNREADABLE:
+            ticks = []
+        if len(ticks) != len(picked.sequences):  # one of them is none: they are read one by one
+            self.take(picked.frames())
+            return
+        names, sequences, epoch = picked.names, picked.sequences, picked.epoch
+        trackers, append, live = self._keys, self.sink.append, TrackerState.LIVE
+        for place, at in enumerate(picked.picks):
+            tracker = trackers.get(names[at] + NUL)
+            number = sequences[at]
+            if tracker is None or number != tracker.expected or epoch != tracker.epoch or tracker.state is not live:
+                self.take(picked.frames(place))
+                return
+            tracker.expected = number + 1
+            append(ticks[at])
 
     def _take(self, message: Publication) -> None:
         topic, stamp = message.topic, message.stamp

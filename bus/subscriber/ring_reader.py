@@ -9,9 +9,20 @@ from collections.abc import Iterable
 from itertools import compress
 
 from hulak.bus.errors import ProtocolError
-from hulak.bus.wire.codec import NUL, STAMP
+from hulak.bus.wire.codec import NUL
 from hulak.bus.wire.names import HEARTBEAT, TICKS
-from hulak.bus.wire.ring_format import ALIGNED, CLAIM, EACH_TICK, HEAD, HEADER_BYTES, NUMBERS, PADDING, RECORD, RECORD_BYTES
+from hulak.bus.wire.ring_format import (
+    ALIGNED,
+    CLAIM,
+    EACH_TICK,
+    HEAD,
+    HEADER_BYTES,
+    NUMBERS,
+    PADDING,
+    RECORD,
+    RECORD_BYTES,
+    PickedTicks,
+)
 
 MOST_FRAMES = 256  # read at a time, about
 MOST_BYTES = 1 << 17  # likewise: decoded ticks then stay in the processor's cache until they are read
@@ -52,6 +63,7 @@ class RingReader:
         self._all, self._beats = TICKS in wanted, HEARTBEAT in wanted
         singles = wanted - {TICKS, HEARTBEAT}
         self._singles = bool(singles)
+        self.together = False  # give the ticks of a record together where most of them are wanted, instead of as frames
         self._is_wanted = WantedTopics(singles).__getitem__
         self.memory = memory
         self._words = memoryview(memory)[:HEADER_BYTES].cast("Q")
@@ -66,7 +78,7 @@ class RingReader:
         """Return whether the first record has been written over, or soon will be."""
         return self._words[CLAIM] > self.capacity
 
-    def read(self) -> list[bytes]:
+    def read(self) -> list[bytes | PickedTicks]:
         """Return the frames of the next records, bounded; empty if there are none.
 
         Raises:
@@ -76,7 +88,7 @@ class RingReader:
         head = words[HEAD]
         if position == head:
             return []
-        frames: list[bytes] = []
+        frames: list[bytes | PickedTicks] = []
         memory, capacity, malformed = self.memory, self.capacity, None
         most, end = min(head, position + MOST_BYTES), HEADER_BYTES + capacity
         while position < most and len(frames) < MOST_FRAMES:
@@ -106,21 +118,21 @@ class RingReader:
         self.position = position
         return frames
 
-    def _pick(self, record: bytes, ticks: int, topics: int, frames: list[bytes]) -> None:
-        """Add the frames of the wanted topics, as the publisher's socket has them."""
+    def _pick(self, record: bytes, ticks: int, topics: int, frames: list[bytes | PickedTicks]) -> None:
+        """Add the ticks of the wanted topics."""
         frame_at = EACH_TICK * ticks + topics
         if ticks == 1 and record[frame_at - 1] == 0 and not self._is_wanted(record[EACH_TICK : frame_at - 1]):
             return  # most often, if few topics are wanted
         names = record[EACH_TICK * ticks : frame_at].split(NUL)
         if len(names) != ticks + 1:
             raise ProtocolError("BAD_FRAME", f"the ring has a record of {ticks} ticks with {len(names) - 1} topics")
-        picked = list(compress(range(ticks), map(self._is_wanted, names)))
-        if not picked:
+        picks = list(compress(range(ticks), map(self._is_wanted, names)))
+        if not picks:
             return
         numbers = NUMBERS(ticks).unpack_from(record)  # all sequences, then all offsets
-        offsets = (*numbers[ticks:], len(record) - frame_at)
-        stamp_at = frame_at + len(TICKS)
-        epoch, time, add = record[stamp_at : stamp_at + 8], record[stamp_at + 16 : stamp_at + STAMP.size], frames.append
-        for at in picked:
-            body = record[frame_at + offsets[at] : frame_at + offsets[at + 1]]
-            add(b"%b\0%b%b%b%b" % (names[at], epoch, numbers[at].to_bytes(8, "big"), time, body))
+        frame = record[frame_at:]
+        picked = PickedTicks(names, numbers[:ticks], (*numbers[ticks:], len(frame)), picks, frame)
+        if self.together and 2 * len(picks) >= ticks:
+            frames.append(picked)
+        else:
+            frames += picked.frames()

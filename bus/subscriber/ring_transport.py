@@ -25,6 +25,7 @@ from hulak.bus.subscriber.ring_waiter import LONGEST_S, RingWaiter
 from hulak.bus.wire import codec
 from hulak.bus.wire.codec import NUL, STAMP
 from hulak.bus.wire.names import HEARTBEAT, HELLO, OWNED_BY_FEEDS, TICKS
+from hulak.bus.wire.ring_format import PickedTicks
 
 SILENT_S = 1.0  # without a record, four heartbeats of the broker: it may have been restarted, which the socket tells
 
@@ -92,7 +93,7 @@ class RingTransport:
 
     # Receiving
 
-    def frames(self, receive: Callable[[], list[bytes]]) -> list[bytes]:
+    def frames(self, receive: Callable[[], list[bytes]]) -> list[bytes | PickedTicks]:
         """Return the next frames, bounded: of the ring, and of the socket if it is its turn.
 
         Args:
@@ -100,12 +101,13 @@ class RingTransport:
         """
         reader = self._reader
         if reader is None:
-            return self._from_socket(receive)
+            return [*self._from_socket(receive)]
+        reader.together = self._router.gives_ticks
         try:
             frames = reader.read()
         except ProtocolError as error:
             self._leave(str(error))
-            return self._from_socket(receive)
+            return [*self._from_socket(receive)]
         if self._bell is not None and not self._bell.armed and reader.position == reader.head:
             self._arm(self._bell, reader)
         if frames and self._alone:

@@ -90,3 +90,33 @@ def pack_rows(rows: TickRows) -> bytes:
     count = len(rows.sequences)
     *offsets, _ = accumulate(rows.sizes, initial=FIRST_BODY + len(array_header(count)))
     return pack_record(rows.frame, NUMBERS(count).pack(*rows.sequences, *offsets), rows.topics)
+
+
+@dataclass(slots=True)
+class PickedTicks:
+    """The ticks of one record whose topics are wanted."""
+
+    names: list[bytes]  # the topic of each tick of the record
+    sequences: tuple[int, ...]  # its number within its topic
+    offsets: tuple[int, ...]  # where its body begins in `frame`, and at last where the last one ends
+    picks: list[int]  # places of the wanted ones
+    frame: bytes  # the message of `ticks`
+
+    @property
+    def epoch(self) -> int:
+        """Return the epoch of all of them."""
+        return int.from_bytes(self.frame[len(TICKS) : len(TICKS) + 8], "big")
+
+    @property
+    def body(self) -> memoryview:
+        """Return the array of all bodies of the record."""
+        return memoryview(self.frame)[FIRST_BODY:]
+
+    def frames(self, first: int = 0) -> list[bytes]:
+        """Return the frames of the wanted ones from a place in `picks` on, as the publisher's socket has them."""
+        frame, offsets, names, sequences, stamp_at = self.frame, self.offsets, self.names, self.sequences, len(TICKS)
+        epoch, time = frame[stamp_at : stamp_at + 8], frame[stamp_at + 16 : stamp_at + STAMP.size]
+        return [
+            b"%b\0%b%b%b%b" % (names[at], epoch, sequences[at].to_bytes(8, "big"), time, frame[offsets[at] : offsets[at + 1]])
+            for at in self.picks[first:]
+        ]

@@ -66,7 +66,7 @@ class Turns:
         frames = []
         for symbol in symbols:
             self.posted += 1
-            frames.append(feed_frame(symbol, 0, 1, 400, pack({"n": self.posted, **body})))
+            frames.append(feed_frame(symbol, 0, 1, 400, pack({"symbol": symbol, "n": self.posted, **body})))
         return self.intake.turn(frames, 0.0, 1000 + self.posted)
 
 

@@ -53,7 +53,7 @@ class Snapshot:
     last_task: str  # result of the last NEPSE task; empty before the first
     wanted_symbols: int  # symbols with ticks that a complete start has; 0 without a feed
     expects_task: bool  # a complete start has a first NEPSE task
-    expects_displays: bool  # a complete start has displays, each with a worker
+    wanted_displays: int  # displays with a worker that a complete start has
     page: str  # address of the page; empty: none
     verdict: Verdict  # health of all processes
     silent: Mapping[int, str]  # pid -> "hangs 12 s" of each process that is late, hangs or has an unknown state
@@ -100,7 +100,8 @@ class Snapshot:
         if self.expects_task and not self.first_task:
             return "the first NEPSE task"
         total, assigned = self.displays
-        return f"displays, {assigned} of {total or 'some'}" if self.expects_displays and not 0 < total == assigned else ""
+        wanted = max(total, self.wanted_displays)
+        return f"displays, {assigned} of {wanted}" if self.wanted_displays and assigned < wanted else ""
 
     def standing(self) -> str:
         """Return a summary of the start: "1 worker, 28 symbols ticking, first NEPSE task done"."""
@@ -122,7 +123,7 @@ class LiveModel:
         started: monotonic seconds.
         wanted_symbols: as in `Snapshot`.
         expects_task: as in `Snapshot`.
-        expects_displays: as in `Snapshot`.
+        wanted_displays: as in `Snapshot`.
         page: as in `Snapshot`.
         expects_feed: setting feed.url is not empty.
         min_workers: setting scaling.min_workers.
@@ -132,7 +133,7 @@ class LiveModel:
     started: float
     wanted_symbols: int = 0
     expects_task: bool = False
-    expects_displays: bool = False
+    wanted_displays: int = 0
     page: str = ""
     expects_feed: bool = False
     min_workers: int = 1
@@ -202,7 +203,7 @@ class LiveModel:
             last_task=self.last_task,
             wanted_symbols=self.wanted_symbols,
             expects_task=self.expects_task,
-            expects_displays=self.expects_displays,
+            wanted_displays=self.wanted_displays,
             page=self.page,
             verdict=judge(facts, self.limits),
             silent={} if self.stats is None else _silent(self.stats, silent_s),

@@ -59,7 +59,7 @@ class LiveThreads:
             time.monotonic(),
             wanted_symbols,
             demo,
-            bool(shown),
+            len(shown),
             page=settings.gateway.url,
             expects_feed=bool(settings.feed.url),
             min_workers=settings.scaling.min_workers,

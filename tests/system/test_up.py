@@ -32,7 +32,10 @@ def stood(up, text=STANDS):
         assert up.poll() is None or text in log, log
         return text in log
 
-    eventually(output, within_s=STANDS_S)
+    try:
+        eventually(output, within_s=STANDS_S)
+    except AssertionError as error:
+        raise AssertionError(f"{text!r} not within {STANDS_S} s, but: {up.log.read_text()}") from error
     return psutil.Process(up.pid).children(recursive=True)
 
 

@@ -78,6 +78,20 @@ def test_what_is_missing_is_named_in_the_order_in_which_it_comes():
     assert model.snapshot(1.0).waits_for() == ""
 
 
+def test_a_start_with_displays_is_complete_when_all_that_it_creates_have_a_worker():
+    model = LiveModel(0.0, wanted_displays=24)
+    for displays, assigned, missing in (
+        (0, 0, "displays, 0 of 24"),
+        (11, 11, "displays, 11 of 24"),  # the others are not created yet
+        (24, 23, "displays, 23 of 24"),
+        (24, 24, ""),
+        (30, 29, "displays, 29 of 30"),  # some are from an earlier run
+        (30, 30, ""),
+    ):
+        model.add_stats({**stats(), "displays": {"displays": displays, "assigned": assigned}}, 1.0)
+        assert model.snapshot(1.0).waits_for() == missing
+
+
 def test_the_standing_line_counts_workers_and_symbols():
     assert full_model().snapshot(105.0).standing() == "1 worker, 28 symbols ticking, first NEPSE task done"
     model = LiveModel(0.0)

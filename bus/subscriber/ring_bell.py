@@ -21,6 +21,7 @@ class Bell:
     def __init__(self) -> None:
         self.fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self.armed = False  # its reader has read everything: the next record makes it readable
+        self._changing = threading.Lock()  # else an `arm` within a `strike` leaves it readable, which then no read ends
 
     def __del__(self) -> None:
         if self.fd >= 0:
@@ -28,14 +29,16 @@ class Bell:
 
     def arm(self) -> None:
         """Make it unreadable until `strike`; the caller then checks whether a record has come in between."""
-        with contextlib.suppress(BlockingIOError):
-            os.eventfd_read(self.fd)
-        self.armed = True
+        with self._changing:
+            with contextlib.suppress(BlockingIOError):
+                os.eventfd_read(self.fd)
+            self.armed = True
 
     def strike(self) -> None:
         """Make it readable."""
-        self.armed = False
-        os.eventfd_write(self.fd, 1)
+        with self._changing:
+            self.armed = False
+            os.eventfd_write(self.fd, 1)
 
 
 class _Ringer:
@@ -89,7 +92,7 @@ os.register_at_fork(after_in_child=_forget)
 
 
 def attach(bell: Bell, memory: mmap.mmap, ring: int) -> None:
-    """Let records in this ring strike a bell, once it is armed, as long as the bell exists."""
+    """Let records in this ring strike a bell, once it is armed, until `detach` or as long as the bell exists."""
     with _LOCK:
         ringer = _RINGERS.get(ring)
         if ringer is not None:
@@ -98,3 +101,11 @@ def attach(bell: Bell, memory: mmap.mmap, ring: int) -> None:
         ringer = _RINGERS[ring] = _Ringer(memory)
         ringer.bells.add(bell)
     threading.Thread(target=ringer.run, args=(ring,), name=f"hulak-ring-{ring:016x}", daemon=True).start()
+
+
+def detach(bell: Bell, ring: int) -> None:
+    """Let a ring that is no longer read go: its thread ends with its last bell, and its memory with the thread."""
+    with _LOCK:
+        ringer = _RINGERS.get(ring)
+        if ringer is not None:
+            ringer.bells.discard(bell)

@@ -101,6 +101,8 @@ class RingTransport:
         """
         reader = self._reader
         if reader is None:
+            if self._bell is not None and not self._bell.armed:
+                self._bell.arm()  # there is no ring behind it
             return [*self._from_socket(receive)]
         reader.together = self._router.gives_ticks
         try:
@@ -182,9 +184,11 @@ class RingTransport:
         reader = RingReader(memory, terms.capacity, 0, self._moved)
         if not from_start or reader.has_wrapped:
             reader.position = hello["head"]
-        self._reader, self._waiter, self._ring, self.why = reader, RingWaiter(memory), terms.id, None
+        before, self._ring = self._ring, terms.id
+        self._reader, self._waiter, self.why = reader, RingWaiter(memory), None
         self._last_record_at, self._last_position = time.monotonic(), reader.position
         if self._bell is not None:
+            ring_bell.detach(self._bell, before)
             ring_bell.attach(self._bell, memory, terms.id)
             self._bell.strike()
         return True
@@ -203,6 +207,8 @@ class RingTransport:
         """Request the ticks on the socket again: the last values, which come first, show what was missed."""
         self._log.warning("ring left, ticks come by the socket", why=why)
         self._reader = self._waiter = None
+        if self._bell is not None:
+            ring_bell.detach(self._bell, self._ring)
         self.why, self._greetings = why, self._router.greetings
         for key in self._moved:
             self._socket.subscribe(key)

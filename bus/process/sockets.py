@@ -60,6 +60,15 @@ def process_context() -> "zmq.Context[zmq.Socket[bytes]]":
     return context
 
 
+def _forget() -> None:
+    """In the child of a fork: a thread of the parent may hold the lock."""
+    global _making  # noqa: PLW0603 - see above
+    _making = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_forget)
+
+
 def make(context: "zmq.Context[Any]", kind: int, **options: int | bytes) -> "zmq.Socket[bytes]":
     """Make a socket with lingering off and the options given, by their pyzmq names in lower case."""
     socket: zmq.Socket[bytes] = context.socket(kind)

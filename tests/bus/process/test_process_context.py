@@ -1,6 +1,7 @@
 """The context that all subscribers of a process share."""
 
 import os
+import signal
 import threading
 
 import zmq
@@ -31,3 +32,14 @@ def test_a_forked_process_gets_a_new_context_and_can_use_it():
         far.send(b"a")
         os._exit(0 if context is not ours and near.poll(5000) and near.recv() == b"a" else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_a_child_forked_while_another_thread_makes_the_context_gets_one(monkeypatch):
+    monkeypatch.setattr(sockets, "_contexts", {})
+    with sockets._making:
+        child = os.fork()
+        if child == 0:
+            signal.alarm(5)
+            sockets.process_context()
+            os._exit(0)
+        assert os.waitpid(child, 0)[1] == 0, "the child waits for a lock of its parent"

@@ -109,7 +109,8 @@ class RingTransport:
             frames = reader.read()
         except ProtocolError as error:
             self._leave(str(error))
-            return [*self._from_socket(receive)]
+            held, self._held, self._next = self._held, [], None
+            return [*held, *self._from_socket(receive)]
         if self._bell is not None and not self._bell.armed and reader.position == reader.head:
             self._arm(self._bell, reader)
         if frames and self._alone:

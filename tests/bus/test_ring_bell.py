@@ -114,3 +114,18 @@ def test_the_bell_of_a_ring_that_was_left_is_not_readable(transport, make_ring):
     assert not transport.used
     transport.frames(list)
     assert not is_readable(descriptor)
+
+
+def test_frames_that_waited_for_a_ring_that_is_left_are_not_lost(make_ring):
+    ring, other = make_ring(), b"display.x\0" + bytes(STAMP.size) + pack(None)
+    transport = RingTransport(NoSocket(), FrameRouter([b"ticks\0", b"display."], EventSink(), lossless=True, hold=10), None)
+    transport.frames(lambda: [hello(ring)])
+
+    def receive():
+        ring.write(BEAT)
+        return [other]
+
+    assert transport.frames(receive) == [], "the frame came before the record"
+    struct.pack_into("<I", ring._own.memory, HEADER_BYTES, 7)
+    assert transport.frames(list) == [other]
+    assert not transport.used

@@ -26,6 +26,7 @@ NEW_ROW = (
 )
 NEW_VALUES = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'queued', 0)"
 END_VALUES = "(?, ?, ?, ?, ?, ?, ?, ?)"
+STILL_OPEN = "+state IN ('queued', 'running', 'waiting')"  # a write that is repeated must not undo an end; the plus: see `ENDS`
 ENDS = (  # the unary plus: found by its id, not by its state
     "UPDATE tasks SET state = v.column2, attempt = coalesce(v.column3, attempt), ended_ns = v.column4, ended_age_s = v.column5,"
     " answer = v.column6, trouble = coalesce(nullif(v.column7, ''), trouble), worker = coalesce(nullif(v.column8, ''), worker)"
@@ -93,14 +94,15 @@ def new_values(posting: Posting, moment: Moment) -> tuple[Any, ...]:
 
 
 def begun(connection: sqlite3.Connection, task: bytes, attempt: int, worker: str) -> None:
-    """Write that an attempt was given to a worker."""
-    connection.execute("UPDATE tasks SET state = 'running', attempt = ?, worker = ? WHERE id = ?", (attempt, worker, task))
+    """Write that an attempt was given to a worker, unless the task has ended."""
+    how = f"UPDATE tasks SET state = 'running', attempt = ?, worker = ? WHERE id = ? AND {STILL_OPEN}"  # noqa: S608
+    connection.execute(how, (attempt, worker, task))
 
 
 def delayed(connection: sqlite3.Connection, task: bytes, attempt: int, in_s: float, why: str, moment: Moment) -> None:
-    """Write that a task waits for its next attempt."""
+    """Write that a task waits for its next attempt, unless it has ended."""
     connection.execute(
-        "UPDATE tasks SET state = 'waiting', attempt = ?, due_ns = ?, due_boot = ?, trouble = ? WHERE id = ?",
+        f"UPDATE tasks SET state = 'waiting', attempt = ?, due_ns = ?, due_boot = ?, trouble = ? WHERE id = ? AND {STILL_OPEN}",  # noqa: S608
         (attempt, moment.wall(in_s), moment.mark(in_s), why[:TROUBLE_CHARACTERS], task),
     )
 

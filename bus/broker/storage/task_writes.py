@@ -80,7 +80,8 @@ class BeginWrite(msgspec.Struct, frozen=True, gc=False):
         """Run several."""
         for (attempt, worker), alike in groupby(writes, key=lambda write: (write.attempt, write.worker)):
             for some in _parts([write.task for write in alike]):
-                how = f"UPDATE tasks SET state = 'running', attempt = ?, worker = ? WHERE id IN ({_marks(len(some))})"  # noqa: S608
+                which = f"id IN ({_marks(len(some))}) AND {task_rows.STILL_OPEN}"
+                how = f"UPDATE tasks SET state = 'running', attempt = ?, worker = ? WHERE {which}"  # noqa: S608
                 connection.execute(how, (attempt, worker, *some))
         return [None] * len(writes)
 

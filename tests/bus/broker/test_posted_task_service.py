@@ -12,7 +12,7 @@ from hulak.bus.broker.socket_monitor import PeerConnection
 from hulak.bus.broker.storage import task_rows
 from hulak.bus.broker.storage.database_file import DatabaseFile
 from hulak.bus.core.journal.broker_clock import Ages
-from hulak.bus.wire.messages import Error, Reply, Request
+from hulak.bus.wire.messages import Error, Ready, Reply, Request
 
 
 def row_of(folder, task):
@@ -245,3 +245,25 @@ def test_old_rows_are_deleted_a_bounded_number_at_a_time_and_counted(start):
         fixture.beat(time.monotonic() + 1000 * beat)
         fixture.until(lambda beat=beat: fixture.posted_tasks.stats()["let_go"].get("rows" if beat else "answers") == 3)
     assert fixture.ask("tasks") == []
+
+
+def test_a_beginning_that_could_not_be_written_in_time_does_not_undo_the_end(start, monkeypatch):
+    fixture = start()
+    task, is_full = fixture.post()["task"], [True]
+
+    def begun(*_):
+        if is_full[0]:
+            raise sqlite3.OperationalError("database or disk is full")
+        return real(*_)
+
+    real = task_rows.begun
+    monkeypatch.setattr(task_rows, "begun", begun)
+    fixture.carry_out(fixture.dispatcher.ready(time.monotonic(), b"w", Ready("s", "w", 100)))
+    fixture.until(lambda: fixture.posted_tasks.again)
+    is_full[0] = False
+    fixture.work(task)
+    fixture.beat(time.monotonic() + 60)
+    fixture.settle()
+    assert not fixture.posted_tasks.again
+    assert fixture.ask("result", task=task)["state"] == "done"
+    assert list(start().dispatcher.tasks) == [], "it would run again"

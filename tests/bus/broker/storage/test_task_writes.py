@@ -47,11 +47,13 @@ def test_many_writes_together_have_the_values_and_rows_of_the_writes_one_by_one(
         [BeginWrite(task(number), 1 + number % 2, f"w{number // 10}") for number in numbers],
         [end(number, wanted=number % 5 > 0) for number in numbers],
         [end(number, attempt=7) for number in numbers],  # they have ended: nothing changes
+        [BeginWrite(task(number), 8, "w8") for number in numbers],  # likewise
     )
     with database() as singly, database() as jointly:
         for jobs in steps:
             assert together(jointly, jobs) == one_by_one(singly, jobs)
             assert list(jointly.iterdump()) == list(singly.iterdump())
+        assert not jointly.execute("SELECT * FROM tasks WHERE state = 'running'").fetchall()
 
 
 def test_posts_of_known_tasks_or_with_keys_run_one_by_one(open_store):

@@ -7,6 +7,7 @@ import weakref
 import psutil
 import pytest
 from local_bus import LocalBus
+from waiting import eventually
 
 from hulak.clients.calls.async_client import AsyncBusClient
 from hulak.clients.calls.client import BusClient
@@ -48,11 +49,11 @@ def drop(made):
 
 @pytest.mark.parametrize("make", [client, async_client, subscriber])
 def test_a_client_that_is_dropped_lets_its_descriptors_go(local_bus, make):
-    counts = []
+    process, counts = psutil.Process(), []
     for _ in range(3):  # the first one may leave something behind that all share
         gone, before = drop(make(local_bus))
         gc.collect()
         assert gone() is None
-        counts.append(psutil.Process().num_fds())
-        assert counts[-1] < before
-    assert counts[0] == counts[2]
+        eventually(lambda: process.num_fds() < before, within_s=10)  # noqa: B023 - libzmq closes sockets in its own thread
+        counts.append(process.num_fds())
+    eventually(lambda: process.num_fds() <= counts[0], within_s=10)

@@ -4,10 +4,10 @@ import os
 import select
 import struct
 import threading
-import time
 
 import pytest
 import structlog
+from waiting import eventually
 
 from hulak.bus.broker.tick_ring import TickRing
 from hulak.bus.subscriber import ring_bell
@@ -62,13 +62,6 @@ def is_readable(descriptor):
     return bool(poll.poll(0))
 
 
-def within(seconds, condition):
-    until = time.monotonic() + seconds
-    while not condition() and time.monotonic() < until:
-        time.sleep(0.005)
-    return condition()
-
-
 def test_a_bell_that_is_armed_while_it_is_struck_is_not_left_readable(monkeypatch):
     bell, write = Bell(), os.eventfd_write
     bell.arm()
@@ -95,12 +88,12 @@ def test_after_restarts_of_the_broker_only_the_last_ring_has_a_thread(transport,
         old.append(transport._ring)
         ring = make_ring()
         transport.frames(lambda ring=ring: [hello(ring)])
-    assert within(5, lambda: not any(ring_id in ring_bell._RINGERS for ring_id in old))
+    eventually(lambda: not any(ring_id in ring_bell._RINGERS for ring_id in old), within_s=5)
     assert transport._ring in ring_bell._RINGERS
     transport.frames(list)
     assert not is_readable(descriptor)
     ring.write(BEAT)
-    assert within(5, lambda: is_readable(descriptor)), "records of the last ring do not strike the bell"
+    eventually(lambda: is_readable(descriptor), within_s=5)  # records of the last ring strike the bell
 
 
 def test_the_bell_of_a_ring_that_was_left_is_not_readable(transport, make_ring):
@@ -108,7 +101,7 @@ def test_the_bell_of_a_ring_that_was_left_is_not_readable(transport, make_ring):
     transport.frames(lambda: [hello(ring)])
     descriptor = transport.descriptor()
     ring.write(BEAT)
-    assert within(5, lambda: is_readable(descriptor))
+    eventually(lambda: is_readable(descriptor), within_s=5)
     struct.pack_into("<I", ring._own.memory, HEADER_BYTES, 7)  # no record has this length
     transport.frames(list)
     assert not transport.used

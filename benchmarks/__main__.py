@@ -1,4 +1,4 @@
-"""`python -m benchmarks ticks|latency|memory|tasks|displays|recovery|scale|selfcheck|selfcheck-tasks|list`: see README.md."""
+"""`python -m benchmarks ticks`, `latency`, `budget`, `memory`, `tasks`, `displays`, `recovery`, `scale`, ...: see README.md."""
 
 import json
 import platform
@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from benchmarks import budget as tick_budget
 from benchmarks import displays as display_costs
 from benchmarks import installed, reports, workloads
 from benchmarks import recovery as display_recovery
@@ -110,6 +111,22 @@ def latency(shape: Shape, out: Path | None, systems: str, rate: int, seconds: fl
     """Measure the latency of ticks at a rate, from the posting call to the decoded tick."""
     result = workloads.latency(shape, _names(systems), repeats, seconds, rate)
     _show(result, reports.latency(result), out)
+
+
+@main.command()
+@click.option("--ways", default=",".join(tick_budget.WAYS), show_default=True)
+@click.option("--rate", default=1000, type=click.IntRange(1, 100_000), show_default=True, help="Ticks per second.")
+@click.option("--seconds", default=5.0, type=click.FloatRange(0.2, 600), show_default=True)
+@click.option("--subscribers", default=24, type=click.IntRange(1, 400), show_default=True)
+@click.option("--processes", default=4, type=click.IntRange(1, 64), show_default=True, help="Number of subscriber processes.")
+@click.option("--json", "out", type=click.Path(path_type=Path), help="Write all measurements to this file.")
+def budget(ways: str, rate: int, seconds: float, subscribers: int, processes: int, out: Path | None) -> None:
+    """Measure where the time of a tick goes: its hops, and each thread's wake-ups and CPU time."""
+    selected = _names(ways)
+    if unknown := set(selected) - set(tick_budget.WAYS):
+        raise click.UsageError(f"--ways: {', '.join(sorted(unknown))} unknown, must be of {', '.join(tick_budget.WAYS)}")
+    result = tick_budget.measure(selected, rate, seconds, subscribers, processes, _log)
+    _show(result, tick_budget.table(result), out)
 
 
 @main.command()

@@ -57,15 +57,15 @@ def is_snapshot(message: Publication) -> bool:
     return message.topic == "" or message.topic.endswith(".")
 
 
-def rows_of(message: Publication) -> list[Any]:
+def read_rows(body: bytes | memoryview) -> list[Any]:
     """Decode the array of `ticks`.
 
     Raises:
         ProtocolError: `BAD_BODY`, it is not an array.
     """
-    rows = codec.unpack(message.body)
+    rows = codec.unpack(body)
     if not isinstance(rows, list):
-        raise ProtocolError("BAD_BODY", f"the body of {message.topic!r} must be an array")
+        raise ProtocolError("BAD_BODY", f"the body of {TICKS!r} must be an array")
     return rows
 
 

@@ -138,7 +138,8 @@ class FrameReceiver:
                 router.take(frames)
             received = len(frames)
         else:
-            received = router.take_records(ring.frames(self._frames))
+            records = ring.frames(self._frames)
+            received = router.take_records(records) if records else 0
         if self._repairing:
             self._repair()
         if router.asks:

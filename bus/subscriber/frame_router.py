@@ -12,7 +12,7 @@ from typing import Any
 
 from hulak.bus.errors import ProtocolError
 from hulak.bus.process.client_logger import Logger, logger_of
-from hulak.bus.subscriber.events import TICKS, Event, is_snapshot, rows_of, snapshot_events
+from hulak.bus.subscriber.events import TICKS, Event, is_snapshot, read_rows, snapshot_events
 from hulak.bus.subscriber.sequence_tracker import Ask, Chunk, Gap, SequenceTracker, TrackerOutput, TrackerState
 from hulak.bus.subscriber.sinks import JOURNALLED, Sink, TickSink
 from hulak.bus.wire import codec, lenient
@@ -74,7 +74,7 @@ class FrameRouter:
     def take(self, frames: Iterable[bytes]) -> None:
         """Process published frames, in order; malformed ones are counted."""
         trackers, unpack, live = self._keys, STAMP.unpack_from, TrackerState.LIVE
-        decode, decode_all, decoded = codec.read_tick, codec.read_ticks, self.sink.decoded
+        decode, decode_all = codec.read_tick, codec.read_ticks if self.sink.decoded else read_rows
         append, extend = self.sink.append, self.sink.extend
         typed = extend is not None
         for frame in frames:
@@ -93,15 +93,15 @@ class FrameRouter:
                             continue
                         whole = frame if len(frame) <= COPIED else memoryview(frame)
                         try:
-                            ticks = decode_all(whole[cut + STAMP_BYTES :]) if decoded else None
-                        except UNREADABLE:
-                            ticks = None  # one of them is none: they are read one by one
-                        if ticks is not None:
-                            tracker.expected = number + len(ticks)
+                            items = decode_all(whole[cut + STAMP_BYTES :])
+                        except (ProtocolError, *UNREADABLE):
+                            items = None  # one of them is none: they are read one by one
+                        if items is not None:
+                            tracker.expected = number + len(items)
                             if extend is not None:
-                                extend(ticks)
-                            elif ticks:
-                                self.sink.give(TICKS, Chunk(epoch, number, ticks, time_ns))
+                                extend(items)
+                            elif items:
+                                self.sink.give(TICKS, Chunk(epoch, number, items, time_ns))
                             continue
                 self._take(codec.decode_publication(frame))
             except (ProtocolError, struct.error, *UNREADABLE):
@@ -264,7 +264,7 @@ class FrameRouter:
 
     def _bodies(self, message: Publication) -> list[Any]:
         try:
-            return rows_of(message)
+            return read_rows(message.body)
         except ProtocolError:  # a malformed one must not affect the others
             return [self._body(item) for item in lenient.split(message.body)]
 

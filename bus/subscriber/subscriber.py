@@ -171,6 +171,8 @@ class Subscriber:
         more = receiver.receive()
         if sink.items:
             return True
+        if timeout_s == 0 and not more:  # often: a program reads until there is none
+            return False
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
         while not sink.items:
             if not more:

@@ -65,7 +65,7 @@ def record_extension(code: int, data: bytes) -> msgpack.ExtType:
     return msgpack.ExtType(code, data)
 
 
-def unpack(data: bytes) -> Any:
+def unpack(data: bytes | memoryview) -> Any:
     """Read exactly one msgpack value.
 
     Raises:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from hulak.bus.errors import ProtocolError
-from hulak.bus.subscriber.events import Event, event_of, is_snapshot, rows_of, snapshot_events, subscription
+from hulak.bus.subscriber.events import Event, event_of, is_snapshot, read_rows, snapshot_events, subscription
 from hulak.bus.wire import codec
 from hulak.bus.wire.messages import Publication, Stamp
 
@@ -92,17 +92,17 @@ def test_the_golden_snapshot_is_split_into_last_messages():
 
 
 def test_the_golden_ticks_are_two_bodies_in_order():
-    rows = rows_of(codec.decode_publication(vector("ticks")))
+    rows = read_rows(codec.decode_publication(vector("ticks")).body)
     assert [row["symbol"] for row in rows] == ["EURUSD", "USDJPY"]
 
 
 def test_the_golden_welcome_to_ticks_is_empty():
-    assert rows_of(codec.decode_publication(vector("ticks-joining"))) == []
+    assert read_rows(codec.decode_publication(vector("ticks-joining")).body) == []
 
 
 def test_a_body_that_is_no_array_is_refused():
     with pytest.raises(ProtocolError, match="the body of 'ticks' must be an array"):
-        rows_of(publication("ticks", {"a": 1}))
+        read_rows(publication("ticks", {"a": 1}).body)
 
 
 @pytest.mark.parametrize(

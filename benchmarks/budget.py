@@ -60,11 +60,11 @@ def read_spent(status: str, schedstat: str) -> Spent:
 
 def spent(pid: int) -> dict[str, Spent]:
     """Return the work of a process, by kind of thread: `main`, `libzmq`, `other`."""
-    found = {"main": Spent(), "libzmq": Spent(), "other": Spent()}
+    total = {"main": Spent(), "libzmq": Spent(), "other": Spent()}
     for thread in Path(f"/proc/{pid}/task").iterdir():
         kind = "main" if thread.name == str(pid) else "libzmq" if _name(thread).startswith(IO_THREAD) else "other"
-        found[kind] += read_spent((thread / "status").read_text(), (thread / "schedstat").read_text())
-    return found
+        total[kind] += read_spent((thread / "status").read_text(), (thread / "schedstat").read_text())
+    return total
 
 
 def _name(thread: Path) -> str:

@@ -27,14 +27,20 @@ class Service:
     credit: int  # tasks a worker holds at a time
     make_actions: Callable[[Settings, Member], Actions]
     adapts: bool = False  # the credit adapts to the duration of tasks
+    check: Callable[[Settings], None] = lambda _: None  # raises ConfigError for settings with which no task could succeed
 
 
 def _nepse() -> Service:
     from hulak.workers.nepse.actions import build_actions  # noqa: PLC0415 - other workers do not load it, nor `requests`
+    from hulak.workers.nepse.http import check_ca_file  # noqa: PLC0415 - likewise
     from hulak.workers.nepse.live_settings import LiveSettings  # noqa: PLC0415 - likewise
 
     # One task at a time, so that no task waits behind a slow call while another worker is free.
-    return Service(1, lambda settings, member: build_actions(LiveSettings(settings.nepse, lambda: member.live)))
+    return Service(
+        1,
+        lambda settings, member: build_actions(LiveSettings(settings.nepse, lambda: member.live)),
+        check=lambda settings: check_ca_file(settings.nepse.ca_file),
+    )
 
 
 SERVICES: dict[str, Callable[[], Service]] = {
@@ -73,7 +79,7 @@ def run_worker(
     Returns:
         the exit code: 0 after a retirement or a stop, 70 when a task exceeded its hard limit.
     Raises:
-        ConfigError: the service does not exist, or the module cannot be used.
+        ConfigError: the service does not exist, the module cannot be used, or a setting of the service is wrong.
     """
     if module is not None:
         actions = load(module, service)
@@ -82,6 +88,7 @@ def run_worker(
         offered = SERVICES[service]()
     else:
         raise ConfigError(f"service {service!r} is unknown, must be one of {', '.join(SERVICES)}, or be given with --module")
+    offered.check(settings)
     lifecycle.make_home(home)
     stop = lifecycle.Stop()
     lifecycle.end_with_supervisor()

@@ -27,9 +27,17 @@ def loopback_endpoint(value: str) -> str:
     return value
 
 
+def site_url(value: str) -> str:
+    """Check the address of a web site, without a path; returns it unchanged. Raises ValueError with the reason."""
+    if not re.fullmatch(r"https?://[^\s/?#]+/?", value):
+        raise ValueError("must be http:// or https:// and a host, without a path, such as https://www.nepalstock.com")
+    return value
+
+
 SECRET = {"token"}  # never shown
 CHECK = "check"  # of a type's extra: a function that checks further
 Endpoint = Annotated[str, Meta(extra={CHECK: loopback_endpoint})]
+SiteUrl = Annotated[str, Meta(extra={CHECK: site_url})]
 Port = Annotated[int, Meta(ge=1, le=65535)]
 Seconds = Annotated[float, Meta(gt=0, le=86400)]
 LoopbackHost = Annotated[str, Meta(pattern=r"^(127\.\d+\.\d+\.\d+|localhost|::1)\Z")]
@@ -96,7 +104,7 @@ class TaskSettings(Section, frozen=True):
 class NepseSettings(Section, frozen=True):
     """`[nepse]`: the exchange, and the rate of requests to it."""
 
-    base_url: Annotated[str, Meta(pattern=r"^https?://[^\s/]+\Z")] = "https://www.nepalstock.com"
+    base_url: SiteUrl = "https://www.nepalstock.com"
     rate_per_s: Annotated[float, Meta(gt=0, le=100)] = 2.0
     ca_file: Path | None = None
     connect_timeout_s: Seconds = 5.0

@@ -15,6 +15,7 @@ from hulak.workers.nepse.arguments import check
 from hulak.workers.nepse.endpoints import ENDPOINTS
 from hulak.workers.nepse.faults import Fetch, bad_answer
 from hulak.workers.nepse.http import HttpFetch, NepseSettings
+from hulak.workers.nepse.path_blocks import PathBlocks
 from hulak.workers.nepse.reader import Reader
 from hulak.workers.nepse.token_manager import RENEW_AFTER_S, Session, TokenManager
 
@@ -33,7 +34,7 @@ def build_actions(settings: NepseSettings) -> Mapping[str, Action]:
         by page return a generator, which yields partial results and returns the result; see
         `workers.runtime.task_runner.Actions`.
     Raises:
-        ConfigError: the ca_file does not exist.
+        ConfigError: the ca_file holds no certificates.
     """
     return NepseActions(HttpFetch(settings), time.monotonic, lambda: settings.cache_s).by_name()
 
@@ -51,7 +52,7 @@ class NepseActions:
     """
 
     def __init__(self, fetch: Fetch, clock: Callable[[], float], cache_s: Callable[[], float] = lambda: 0.0) -> None:
-        self._manager = TokenManager(fetch, clock)
+        self._manager = TokenManager(PathBlocks(fetch, clock), clock)
         self._reader = Reader(self._manager, clock, self.symbol_id_map, cache_s)
         self._clock = clock
         self._symbols: dict[str, int] = {}

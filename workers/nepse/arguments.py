@@ -12,6 +12,7 @@ from typing import Any
 
 from hulak.bus.errors import TaskFailed
 
+SHORTEST_START = 3  # characters of the beginning of an index's name
 MAX_DIGITS = 18  # of a number: a contract number has 16
 
 
@@ -43,8 +44,10 @@ class Argument:
     @property
     def allowed(self) -> str:
         """Return what is allowed, e.g. "a whole number from 1 to 500"."""
+        if self.kind is Kind.INDEX:
+            return f"{self.kind.value!s}: {', '.join(INDICES)}"
         bounds = f" from {self.low} to {self.high}" if self.kind is Kind.NUMBER and self.high < 10**9 else ""
-        return self.kind.value + bounds
+        return f"{self.kind.value}{bounds}"
 
 
 INDICES = {  # of NEPSE's index directory
@@ -127,8 +130,16 @@ def _security(argument: Argument, given: Any) -> int | str | None:
 def _index(argument: Argument, given: Any) -> int | None:
     number = _number(argument, given)
     if number is None and isinstance(given, str):
-        number = INDICES.get(given.strip().lower().replace(" ", "-").replace("_", "-"))
+        number = _index_named(given.strip().lower().replace(" ", "-").replace("_", "-"))
     return number if number in INDICES.values() else None
+
+
+def _index_named(name: str) -> int | None:
+    """Return the index of this name, or the only one whose name begins with it: `hydro` is hydropower."""
+    if name in INDICES:
+        return INDICES[name]
+    starts = [number for full, number in INDICES.items() if full.startswith(name)]
+    return starts[0] if len(starts) == 1 and len(name) >= SHORTEST_START else None
 
 
 def _date(argument: Argument, given: Any) -> str | None:

@@ -1,6 +1,6 @@
 """The meaning of NEPSE's responses: data, or a typed error with what was seen, what was wanted and what to do.
 
-Codes: UNAUTHORIZED, BLOCKED, RATE_LIMITED, UPSTREAM, NOT_FOUND, REFUSED, EMPTY, NOT_JSON, BAD_ANSWER here;
+Codes: UNAUTHORIZED, BLOCKED, RATE_LIMITED, NO_SUCH_DAY, UPSTREAM, NOT_FOUND, REFUSED, EMPTY, NOT_JSON, BAD_ANSWER here;
 NETWORK, TIMEOUT, TLS without a response (`http.py`). All were reported by users of public clients.
 No text quotes a body or an Authorization header: an error page may contain a token.
 """
@@ -13,6 +13,12 @@ from typing import Any, Protocol
 from hulak.bus.errors import TaskFailed
 from hulak.bus.wire.retry_after import retry_after_s
 
+MEANINGS = {  # status -> code, meaning, whether another attempt may succeed
+    400: ("REFUSED", "the exchange refuses the request as it is; it may have changed its interface", False),
+    403: ("BLOCKED", "the exchange refuses this path or this address", False),
+    404: ("NOT_FOUND", "the exchange does not know this path; it may have changed its interface", False),
+    429: ("RATE_LIMITED", "too many requests from this address; wait, and lower nepse.rate_per_s", True),
+}
 COOL_DOWN_S = 5.0  # if the exchange does not say for how long; its real limits are unknown
 
 
@@ -51,15 +57,15 @@ def fault_of(request: HttpRequest, response: HttpResponse) -> TaskFailed | None:
 
     Returns:
         None for a 2xx; else an error to raise: `details` has the status, `retry_after_s` the time that the server asked
-        for, if any, and `cool_down_s` a pause if all workers are concerned: for `Retry-After`, a 429, and a 403 in HTML,
-        as the exchange's reverse proxy sends it.
+        for, if any, and `cool_down_s` a pause if all workers are concerned: for `Retry-After` and a 429. A 403 concerns its
+        path only, see `workers.nepse.path_blocks`.
     """
     status = response.status
-    if 200 <= status < 300:
+    if 200 <= status < 300 and not _names_no_day(response):
         return None
     code, meaning, retryable = _meaning(status, response)
     asked_s = retry_after_s(response.headers)
-    cool_down_s = asked_s if asked_s is not None else COOL_DOWN_S if _concerns_all(code, response) else None
+    cool_down_s = asked_s if asked_s is not None else COOL_DOWN_S if code == "RATE_LIMITED" else None
     return TaskFailed(
         code,
         f"{request.name} was answered with HTTP {status} ({_kind(response)}), wanted 200: {meaning}",
@@ -70,24 +76,25 @@ def fault_of(request: HttpRequest, response: HttpResponse) -> TaskFailed | None:
     )
 
 
-def _concerns_all(code: str, response: HttpResponse) -> bool:
-    """Return whether the refusal concerns this address rather than this request: then no worker should send for a while."""
-    return code == "RATE_LIMITED" or (code == "BLOCKED" and b"<html" in response.body[:2000].lower())
+def is_proxy_block(response: HttpResponse) -> bool:
+    """Return whether the exchange's reverse proxy refused a request: 403 with a page in HTML."""
+    return response.status == 403 and b"<html" in response.body[:2000].lower()
+
+
+def _names_no_day(response: HttpResponse) -> bool:
+    """Return whether the exchange has no session of the requested day; it says so with status 500, as text."""
+    return b"searched date is not valid" in response.body[:200].lower()
 
 
 def _meaning(status: int, response: HttpResponse) -> tuple[str, str, bool]:
     # Some users saw a token that does not decode answered with 500 "invalid jwe header" instead of 401.
     if status == 401 or (status == 500 and b"jwe" in response.body[:2000].lower()):
         return "UNAUTHORIZED", "the exchange refused the token or the body id", False
-    if status == 403:
-        return "BLOCKED", "the exchange's reverse proxy refuses this path or this address; do not repeat it", False
-    if status == 429:
-        return "RATE_LIMITED", "too many requests from this address; wait, and lower nepse.rate_per_s", True
+    if _names_no_day(response):
+        return "NO_SUCH_DAY", "the exchange has no such day: it serves the sessions of about the last year (227 were seen)", False
     if status == 408 or status >= 500:
         return "UPSTREAM", "the exchange cannot answer now; try again later", True
-    if status == 404:
-        return "NOT_FOUND", "the exchange does not know this path; it may have changed its interface", False
-    return "REFUSED", "the exchange refuses the request as it is; it may have changed its interface", False
+    return MEANINGS.get(status, MEANINGS[400])
 
 
 def _kind(response: HttpResponse) -> str:

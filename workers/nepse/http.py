@@ -1,5 +1,6 @@
 """The NEPSE worker's only access to the network: one `requests.Session`, rate limited, with checked certificates."""
 
+import ssl
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -56,7 +57,7 @@ class HttpFetch:
         clock: monotonic seconds.
         sleep: sleeps for a number of seconds.
     Raises:
-        ConfigError: the ca_file does not exist.
+        ConfigError: as `check_ca_file`.
     """
 
     def __init__(
@@ -66,8 +67,7 @@ class HttpFetch:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        if settings.ca_file is not None and not settings.ca_file.is_file():
-            raise ConfigError(f"nepse.ca_file is {settings.ca_file}, must be a file of PEM certificates")
+        check_ca_file(settings.ca_file)
         self._base = str(settings.base_url).rstrip("/")
         self._timeouts_s = (settings.connect_timeout_s, settings.read_timeout_s)
         self._verify: bool | str = True if settings.ca_file is None else str(settings.ca_file)
@@ -121,6 +121,25 @@ class HttpFetch:
     def close(self) -> None:
         """Close the connections."""
         self._session.close()
+
+
+def check_ca_file(path: Path | None) -> None:
+    """Check a file of certificates; None is valid.
+
+    Raises:
+        ConfigError: it does not exist, or holds no certificates.
+    """
+    if path is None:
+        return
+    try:
+        ssl.create_default_context(cafile=path)
+    except (OSError, ssl.SSLError) as error:
+        why = (
+            error.strerror or str(error)
+            if isinstance(error, OSError) and not isinstance(error, ssl.SSLError)
+            else "it holds none"
+        )
+        raise ConfigError(f"setting nepse.ca_file is {str(path)!r}, must be a file of PEM certificates: {why}") from error
 
 
 def _unchanged(prepared: requests.PreparedRequest) -> requests.PreparedRequest:

@@ -123,9 +123,15 @@ class Reader:
         return value
 
     def _fetch(self, endpoint: Endpoint, path: str) -> Any:
-        if endpoint.formula is None:
-            return self._manager.get(path, may_be_empty=endpoint.empty)
-        return self._manager.post(path, endpoint.formula)
+        try:
+            if endpoint.formula is None:
+                return self._manager.get(path, may_be_empty=endpoint.empty)
+            return self._manager.post(path, endpoint.formula)
+        except TaskFailed as error:
+            if error.code != "NOT_FOUND" or "{symbol}" not in endpoint.path:
+                raise
+            text = f"{endpoint.action} ({path}): the exchange knows no security of this id (HTTP 404)"
+            raise TaskFailed("NOT_FOUND", text, details=error.details) from None
 
     def _resolved(self, endpoint: Endpoint, values: Values) -> dict[str, Any]:
         return {argument.name: self._resolve(endpoint, argument, values[argument.name]) for argument in endpoint.arguments}

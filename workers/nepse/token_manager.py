@@ -2,8 +2,8 @@
 
 The order is that of public clients: a session is 45 s old at most (its tokens were seen to last 60 s), then it is refreshed;
 a failed refresh leads to a new session. A 401 leads to one refresh, then to one new session,
-then to UNAUTHORIZED; never to a loop. Age is monotonic time since receipt, so a wrong clock on this machine changes
-nothing; the day in Nepal is the server's clock advanced by monotonic time.
+then to UNAUTHORIZED, which is tried again later once; never to a loop. Age is monotonic time since receipt, so a wrong clock on
+this machine changes nothing; the day in Nepal is the server's clock advanced by monotonic time.
 """
 
 from collections.abc import Callable
@@ -16,6 +16,7 @@ from hulak.workers.nepse.faults import Fetch, HttpRequest, HttpResponse, bad_ans
 from hulak.workers.nepse.tokens import Formula, Salts
 
 RENEW_AFTER_S = 45.0  # tokens live for 60 s, as seen once; working public clients renew at 40 or 45
+AGAIN_S = 2.0  # after a fresh session was refused
 MAX_MARKET_ID = len(tokens.IDS) - 1
 
 PROVE = HttpRequest("GET", "/api/authenticate/prove")
@@ -55,6 +56,7 @@ class TokenManager:
         self._clock = clock
         self._session: Session | None = None
         self._market_id: int | None = None
+        self._refusals = 0  # of fresh sessions in a row
 
     def session(self) -> Session:
         """Return a session younger than 45 s; refreshes it or opens a new one if needed.
@@ -130,6 +132,7 @@ class TokenManager:
         request = make(self.session())
         response = self._fetch(request)
         if not _unauthorized(request, response):
+            self._refusals = 0
             return request, response
         renewed = self._refresh(self.session())
         if renewed is not None:
@@ -141,7 +144,15 @@ class TokenManager:
         response = self._fetch(request)
         if _unauthorized(request, response):
             self._session = None  # the next task opens a new one
+            self._check_refused(request, response)
         return request, response
+
+    def _check_refused(self, request: HttpRequest, response: HttpResponse) -> None:
+        """Let the first refusal of a fresh session be tried again later: it may have been lost meanwhile; the next is final."""
+        self._refusals += 1
+        fault = fault_of(request, response)
+        if self._refusals == 1 and fault is not None:
+            raise TaskFailed(fault.code, str(fault), retryable=True, retry_after_s=AGAIN_S, details=fault.details)
 
     def _body_id(self, session: Session, formula: Formula) -> int:
         if self._market_id is None:

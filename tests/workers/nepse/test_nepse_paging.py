@@ -35,7 +35,7 @@ def sheet(rows, page, *, size=2, total=None, last=None, trades=None):
 
 
 def read(exchange, name="floor-sheet", **given):
-    running = NepseActions(exchange, exchange.clock).by_name()[name](given)
+    running = NepseActions(exchange, exchange.clock).by_name()[name]({"pages": 20} | given)
     parts = []
     while True:
         try:
@@ -125,7 +125,7 @@ def test_a_fault_at_the_third_page_ends_the_task_after_the_parts_before_it():
         sheet([contract(3), contract(4)], 1, total=6),
         reply(429, "", Retry_After=4),
     )
-    running = NepseActions(exchange, exchange.clock).by_name()["floor-sheet"]({})
+    running = NepseActions(exchange, exchange.clock).by_name()["floor-sheet"]({"pages": 20})
     assert [next(running)["page"], next(running)["page"]] == [0, 1]
     with pytest.raises(TaskFailed) as caught:
         next(running)

@@ -12,7 +12,7 @@ import pytest
 
 from hulak.bus.errors import ConfigError, TaskFailed
 from hulak.workers.nepse.faults import HttpRequest
-from hulak.workers.nepse.http import HttpFetch
+from hulak.workers.nepse.http import HttpFetch, check_ca_file
 
 
 @dataclass
@@ -80,10 +80,11 @@ def test_a_missing_file_of_certificates_is_refused_before_anything_is_sent(tmp_p
         HttpFetch(Settings("https://127.0.0.1:1", tmp_path / "missing.pem"))
 
 
-def test_a_file_without_certificates_is_a_tls_failure(secured, tmp_path):
-    url, _ = secured
+def test_a_file_without_certificates_is_refused_at_the_start(tmp_path):
     broken = tmp_path / "broken.pem"
     broken.write_text("no certificate", encoding="ascii")
-    with pytest.raises(TaskFailed) as caught:
-        HttpFetch(Settings(url, broken))(HttpRequest("GET", "/"))
-    assert caught.value.code == "TLS"
+    with pytest.raises(ConfigError, match=r"setting nepse.ca_file is '.*broken.pem', must be a file of PEM certificates"):
+        HttpFetch(Settings("https://127.0.0.1", broken))
+    with pytest.raises(ConfigError, match="No such file or directory"):
+        check_ca_file(tmp_path / "missing.pem")
+    check_ca_file(None)

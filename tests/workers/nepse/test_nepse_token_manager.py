@@ -90,8 +90,22 @@ def test_a_second_401_leads_to_one_new_session_and_a_third_to_unauthorized():
     with pytest.raises(TaskFailed) as caught:
         manager.get(INDICES)
     assert caught.value.code == "UNAUTHORIZED"
-    assert not caught.value.retryable
     assert exchange.paths() == [PROVE.path, INDICES, REFRESH_PATH, INDICES, PROVE.path, INDICES]
+
+
+def test_the_first_refusal_of_a_fresh_session_is_tried_again_later_and_the_next_is_final():
+    exchange = ExchangeFetch()
+    manager = manager_of(exchange)
+
+    def refusal():
+        exchange.plan(INDICES, reply(401), reply(401), reply(401))
+        with pytest.raises(TaskFailed) as caught:
+            manager.get(INDICES)
+        return caught.value.retryable, caught.value.retry_after_s
+
+    assert [refusal(), refusal(), refusal()] == [(True, 2.0), (False, None), (False, None)]
+    assert manager.get(INDICES)
+    assert refusal() == (True, 2.0)
 
 
 def test_after_unauthorized_the_next_task_begins_with_a_new_session():

@@ -1,42 +1,18 @@
 """`hulak nepse NAME`: the tasks of the NEPSE workers. Arguments and options are made from the workers' table of endpoints."""
 
-from itertools import zip_longest
+import sys
+from pathlib import Path
 from typing import Any
 
 import click
 
-from hulak.clients.cli import table
+from hulak.clients.cli import nepse_output, table_files
 from hulak.clients.cli.command import Call, Command, print_json
 from hulak.clients.cli.help_text import examples
 from hulak.workers.nepse.arguments import Argument, Kind
 from hulak.workers.nepse.endpoints import ENDPOINTS, PAGED, SESSION_ACTIONS, Endpoint
 
-BOOK = ("orderCount", "quantity", "orderBookOrderPrice")
-BOOK_HEADS = ["buy orders", "buy quantity", "buy price", "sell price", "sell quantity", "sell orders"]
 EXAMPLES = {Kind.SECURITY: "NABIL", Kind.INDEX: "nepse", Kind.DATE: "2026-04-24", Kind.YEAR: "2026", Kind.NUMBER: "10"}
-
-
-def show(value: Any) -> None:
-    """Print a result for people."""
-    if value is None:
-        click.echo("none")
-    elif isinstance(value, dict) and (book := order_book(value.get("marketDepth"))):
-        table.show(["name", "value"], [(name, item) for name, item in value.items() if name != "marketDepth"])
-        click.echo()
-        table.show(BOOK_HEADS, book)
-    else:
-        table.show_value(value)
-
-
-def order_book(depth: Any) -> list[table.Row]:
-    """Return rows with buyers and sellers side by side, the best price first; empty if `depth` is not an order book."""
-    if not isinstance(depth, dict):
-        return []
-    sides = [depth.get(name) for name in ("buyMarketDepthList", "sellMarketDepthList")]
-    if not all(isinstance(side, list) and all(isinstance(row, dict) for row in side) for side in sides):
-        return []
-    rows = zip_longest(*sides, fillvalue={})  # type: ignore[arg-type]
-    return [[*(buy.get(name) for name in BOOK), *(sell.get(name) for name in reversed(BOOK))] for buy, sell in rows]
 
 
 def _parameter(argument: Argument) -> click.Parameter:
@@ -68,15 +44,27 @@ def _arguments(endpoint: Endpoint | None) -> tuple[Argument, ...]:
     return () if endpoint is None else endpoint.arguments
 
 
-def _request(call: Call, name: str, given: dict[str, Any], *, whole: bool) -> Any:
+def _request(call: Call, name: str, given: dict[str, Any], *, whole: bool) -> tuple[Any, bool]:
+    """Make a request; returns its answer, and whether the market is known to be closed, if the answer is empty."""
     from hulak.clients.nepse.client import NepseClient
 
     call.wait_for_broker()
     with NepseClient(call.settings, call.home, timeout_s=call.timeout_s or call.settings.task.timeout_s) as client:
-        return client.whole(name, **given) if whole else client.call(name, **given)
+        if whole:
+            return client.whole(name, **given, on_rows=_progress if sys.stderr.isatty() else None), False
+        value = client.call(name, **given)
+        closed = name in nepse_output.LIVE and not value and client.call("market-status")["isOpen"] != "OPEN"
+        return value, closed
+
+
+def _progress(rows: int, total: int | None) -> None:
+    of = "" if total is None else f" of {total:,}"
+    click.echo(f"\r{rows:,}{of} rows ", err=True, nl=total is not None and rows >= total)
 
 
 def _command(name: str, what: str, endpoint: Endpoint | None) -> click.Command:
+    path = click.Path(path_type=Path, dir_okay=False)
+
     @click.command(
         name,
         cls=Command,
@@ -86,14 +74,24 @@ def _command(name: str, what: str, endpoint: Endpoint | None) -> click.Command:
         timeout_help="Seconds to wait for each reply, all attempts included; [task] timeout_s by default.",
         epilog=_examples(name, endpoint),
     )
-    def run(call: Call, **given: Any) -> None:
+    @click.option("--csv", "csv_file", type=path, metavar="FILE", help="Write the rows to a CSV file instead.")
+    @click.option("--parquet", "parquet_file", type=path, metavar="FILE", help="Write the rows to a Parquet file instead.")
+    def run(call: Call, csv_file: Path | None, parquet_file: Path | None, **given: Any) -> None:
         given = {key: value for key, value in given.items() if value is not None}
         paged = endpoint is not None and endpoint.shape in PAGED
-        value = _request(call, name, given, whole=paged and not given.keys() & {"page", "pages"})
-        if call.as_json:
-            print_json(value)
-        else:
-            show(value["rows"] if paged else value)
+        value, closed = _request(call, name, given, whole=paged and not given.keys() & {"page", "pages"})
+        rows = value["rows"] if paged else value
+        if csv_file is not None:
+            table_files.write_csv(csv_file, *nepse_output.flat_rows(rows))
+        if parquet_file is not None:
+            table_files.write_parquet(parquet_file, *nepse_output.flat_rows(rows))
+        if csv_file is None and parquet_file is None:
+            if call.as_json:
+                print_json(value)
+                return
+            nepse_output.show(name, rows, closed=closed)
+        if paged:
+            click.echo(nepse_output.summary(value), err=True)
 
     return run
 

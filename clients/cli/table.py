@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 Row = Sequence[Any]
+TEXT_COLUMNS = 16  # of a column of text, at least, where a table is wider than the terminal
 
 
 def flat(value: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
@@ -66,10 +68,23 @@ def text(value: Any) -> str:
     if value is None:
         return "-"
     if isinstance(value, float):
-        return f"{value:.10g}"
+        return number(value)
     if isinstance(value, dict | list | bytes):
         return to_json(value)
     return str(value).replace("\t", " ").replace("\n", " ")
+
+
+def number(value: float) -> str:
+    """Format a number exactly, with the digits that it is read back from, and never with an exponent."""
+    shown = repr(value)
+    if "e" in shown:
+        shown = format(Decimal(shown), "f")
+    return shown.removesuffix(".0")
+
+
+def on_terminal() -> bool:
+    """Return whether tables are printed for a terminal."""
+    return sys.stdout.isatty()
 
 
 def moment(at_ns: int, timespec: str = "seconds") -> str:
@@ -79,13 +94,36 @@ def moment(at_ns: int, timespec: str = "seconds") -> str:
 
 def show(heads: Sequence[str], rows: Iterable[Row]) -> None:
     """Print a table: columns with headings on a terminal, tab-separated lines after a header line elsewhere."""
-    if not sys.stdout.isatty():
+    if not on_terminal():
         lines = ["\t".join(heads), *("\t".join(text(cell) for cell in row) for row in rows)]
         click.echo("\n".join(lines))
         return
     from rich.console import Console
 
-    Console(highlight=False, markup=False).print(columns(heads, rows))
+    console, listed = Console(highlight=False, markup=False), [list(row) for row in rows]
+    if narrowest(heads, listed) <= console.width:
+        console.print(columns(heads, listed))
+    else:
+        click.echo("\n\n".join(records(heads, listed)))
+
+
+def narrowest(heads: Sequence[str], rows: Sequence[Row]) -> int:
+    """Return the columns of a terminal that a table needs, if only long texts are wrapped."""
+    widths = []
+    for at, head in enumerate(heads):
+        longest = max([len(head), *(len(text(row[at])) for row in rows)])
+        widths.append(longest if at == 0 or _is_numeric(rows, at) else min(longest, TEXT_COLUMNS))
+    return sum(widths) + max(0, len(widths) - 1)
+
+
+def records(heads: Sequence[str], rows: Sequence[Row]) -> list[str]:
+    """Return each row as a block of lines, a name and a value each: for tables that are wider than the terminal."""
+    width = max(map(len, heads), default=0)
+    return ["\n".join(f"{head:{width}}  {text(cell)}" for head, cell in zip(heads, row, strict=True)) for row in rows]
+
+
+def _is_numeric(rows: Sequence[Row], at: int) -> bool:
+    return all(isinstance(row[at], int | float) for row in rows)
 
 
 def columns(heads: Sequence[str], rows: Iterable[Row]) -> "Table":
@@ -96,9 +134,9 @@ def columns(heads: Sequence[str], rows: Iterable[Row]) -> "Table":
     table = Table(box=None, pad_edge=False, header_style="bold")
     lines = [list(row) for row in rows]
     for at, head in enumerate(heads):
-        numbers = all(isinstance(row[at], int | float) for row in lines)
-        # People copy the first column into their next command, so it is not wrapped.
-        table.add_column(head, justify="right" if numbers else "left", overflow="fold", no_wrap=at == 0)
+        numbers = _is_numeric(lines, at)
+        # People copy the first column into their next command, so it is not wrapped; half a number would be another one.
+        table.add_column(head, justify="right" if numbers else "left", overflow="fold", no_wrap=at == 0 or numbers)
     for row in lines:
         table.add_row(*(Text(text(cell)) for cell in row))
     return table

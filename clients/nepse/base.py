@@ -2,7 +2,7 @@
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from typing import Any
 
 SERVICE = "nepse"
@@ -36,11 +36,12 @@ class NepseMethods(ABC):
         given = {name: value for name, value in args.items() if value is not None}
         return await self.ask(SERVICE, action, given, share=True)
 
-    async def whole(self, action: str, /, **args: Any) -> Row:
+    async def whole(self, action: str, /, *, on_rows: Callable[[int, int | None], object] | None = None, **args: Any) -> Row:
         """Read all pages of a list, with several calls if needed.
 
         Args:
             action: an action that reads page by page, e.g. "floor-sheet".
+            on_rows: called after each call with the number of rows so far, and of the whole list if known.
             args: of the action, without `page` and `pages`.
         Returns:
             `rows`, each once; `complete`, whether there are as many as the exchange says (an open market may add
@@ -55,6 +56,8 @@ class NepseMethods(ABC):
             answer = await self.call(action, page=page, **args)
             rows.update((_key(row), row) for row in answer["rows"])
             complete = complete and answer["complete"]
+            if on_rows is not None:
+                on_rows(len(rows), answer["total"])
             if answer["next"] is None:
                 totals = {key: value for key, value in answer.items() if key not in {"page", "pages", "next"}}
                 return {**totals, "rows": list(rows.values()), "complete": complete}

@@ -1,9 +1,11 @@
 """Answers for people, where standard output is no terminal."""
 
-from hulak.clients.cli.nepse import BOOK_HEADS, order_book
-from hulak.clients.cli.nepse import show as show_nepse
+import pytest
+
+from hulak.clients.cli.nepse_output import BOOK_HEADS, flat_rows, graph_points, order_book, sparkline, summary
+from hulak.clients.cli.nepse_output import show as show_nepse
 from hulak.clients.cli.status import mb, us
-from hulak.clients.cli.table import flat, sections, shape, show, show_value
+from hulak.clients.cli.table import flat, narrowest, number, records, sections, shape, show, show_value
 from hulak.clients.judge.perf import age
 
 
@@ -51,8 +53,74 @@ def test_an_order_book_has_buyers_and_sellers_side_by_side(capsys):
     buys = [{"orderBookOrderPrice": price, "quantity": 10, "orderCount": 1, "stockId": 131} for price in (499.1, 499.0)]
     sells = [{"orderBookOrderPrice": 500.0, "quantity": 7, "orderCount": 2, "stockId": 131}]
     depth = {"buyMarketDepthList": buys, "sellMarketDepthList": sells}
-    show_nepse({"totalBuyQty": 20, "marketDepth": depth})
+    show_nepse("market-depth", {"totalBuyQty": 20, "marketDepth": depth})
     lines = capsys.readouterr().out.split("\n")
     assert lines[:4] == ["name\tvalue", "totalBuyQty\t20", "", "\t".join(BOOK_HEADS)]
     assert lines[4:] == ["1\t10\t499.1\t500\t7\t2", "1\t10\t499\t-\t-\t-", ""]
     assert order_book({"buyMarketDepthList": 5}) == order_book(None) == []
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (4756272113489.3, "4756272113489.3"),
+        (5270399727.64, "5270399727.64"),
+        (2.7056997e10, "27056997000"),
+        (1e-9, "0.000000001"),
+        (1e22, "10000000000000000000000"),
+        (500.0, "500"),
+        (0.1, "0.1"),
+        (-2713.92, "-2713.92"),
+    ],
+)
+def test_a_number_is_exact_and_has_no_exponent(value, shown):
+    assert number(value) == shown
+    assert float(shown) == value
+
+
+def test_a_number_that_is_none_is_named():
+    assert [number(float("nan")), number(float("inf"))] == ["nan", "inf"]
+
+
+def test_a_table_that_does_not_fit_is_printed_record_by_record():
+    heads, rows = ["symbol", "price", "name"], [["NABIL", 4756272113489.3, "Nabil Bank Limited, Kathmandu"], ["NICA", 1.5, ""]]
+    assert narrowest(heads, rows) == 6 + 1 + 15 + 1 + 16
+    assert records(heads, rows) == [
+        "symbol  NABIL\nprice   4756272113489.3\nname    Nabil Bank Limited, Kathmandu",
+        "symbol  NICA\nprice   1.5\nname    ",
+    ]
+
+
+def test_a_graph_is_time_in_nepal_and_value(capsys):
+    show_nepse("index-graph", [[1795889700, 2726.09], [1795889760, 2727]])
+    assert capsys.readouterr().out == ("time\tvalue\n2026-11-29 00:00:00+05:45\t2726.09\n2026-11-29 00:01:00+05:45\t2727\n")
+    assert graph_points([[1, 2, 3]]) == graph_points({}) == []
+
+
+def test_a_sparkline_has_a_bar_for_each_part_of_the_values():
+    assert sparkline([1, 2, 3, 4, 5, 6, 7, 8]) == "▁▂▃▄▅▆▇█"
+    assert sparkline([5.0]) == sparkline([5, 5])[:1] == "▁"
+    assert len(sparkline(range(1000))) == 60
+
+
+def test_an_empty_answer_is_none_with_the_reason_where_it_is_known(capsys):
+    for value in (None, [], {}):
+        show_nepse("live-market", value, closed=True)
+        show_nepse("today-price", value)
+    assert capsys.readouterr().out == "none: the market is closed\nnone\n" * 3
+
+
+def test_a_list_is_summed_up_with_its_totals_and_whether_it_is_whole():
+    sheet = {"rows": [1, 2], "total": 2, "totalTrades": 2, "totalQty": 30, "totalAmount": 1e10, "complete": True}
+    assert summary(sheet) == "2 rows, totalTrades 2, totalQty 30, totalAmount 10000000000, complete"
+    open_market = {"rows": [1], "total": 1500, "complete": False}
+    assert summary(open_market) == "1 of 1,500 rows, not complete: the market is open, and trades are added"
+
+
+def test_rows_for_a_file_have_nested_maps_as_columns_and_lists_as_json():
+    assert flat_rows([{"a": {"b": 1}, "c": [1, 2]}, {"d": None}]) == (
+        ["a.b", "c", "d"],
+        [[1, "[1, 2]", None], [None, None, None]],
+    )
+    assert flat_rows([[1, 2.5]]) == (["value", "value1"], [[1, 2.5]])
+    assert flat_rows({"isOpen": "CLOSE"}) == (["isOpen"], [["CLOSE"]])

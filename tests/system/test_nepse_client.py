@@ -17,7 +17,7 @@ from hulak.clients.displays.async_client import AsyncDisplayClient
 from hulak.clients.displays.client import DisplayClient
 from hulak.clients.nepse.async_client import AsyncNepseClient
 from hulak.clients.nepse.client import NepseClient
-from hulak.sim.nepse.request_gate import HTML_403, Reply
+from hulak.sim.nepse.request_gate import Reply
 from hulak.sim.nepse.server import serve
 
 pytestmark = pytest.mark.system
@@ -107,10 +107,9 @@ def test_errors_reach_the_caller_with_their_code(post, client):
     with pytest.raises(TaskFailed) as caught:
         client.call("no-such-action")
     assert caught.value.code == "UNKNOWN_ACTION"
-    exchange.plan("/api/nots/security/profile/7", Reply(403, HTML_403, "text/html"))
-    with pytest.raises(TaskFailed) as caught:
+    with pytest.raises(TaskFailed, match="the exchange knows no security of this id") as caught:
         client.get_security_profile(7)
-    assert caught.value.code == "BLOCKED"
+    assert caught.value.code == "NOT_FOUND"
     exchange.plan("/api/nots/security/profile/131", Reply(200, b"", cut=True))
     assert client.get_security_profile(131)["companyName"] == "Nabil Bank Limited", "another attempt was made"
 

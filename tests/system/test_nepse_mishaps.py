@@ -2,6 +2,7 @@
 
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from local_bus import LocalBus
@@ -78,22 +79,34 @@ def test_a_lasting_fault_ends_in_its_error_after_all_attempts_and_the_next_call_
         assert len(nepse.get_nepse_index()) == 4
 
 
-def test_after_a_429_without_a_time_or_a_403_in_html_the_whole_service_pauses_for_five_seconds(local_bus):
-    """Both concern the address: no request is sent until the pause is over, from any worker."""
-    for reply, ended in ((Reply(429, b""), None), (Reply(403, HTML_403, "text/html"), "BLOCKED")):
-        local_bus.exchange.plan(INDICES, reply)
-        came = len(local_bus.exchange.visits.log)
-        with local_bus.nepse() as nepse:
-            if ended:
-                with pytest.raises(TaskFailed) as failed:
-                    nepse.get_nepse_index()
-                assert failed.value.code == ended
-            else:
-                assert len(nepse.get_nepse_index()) == 4
-            assert nepse.get_market_status()["isOpen"] == "OPEN"
-        visits = local_bus.exchange.visits.log[came:]
-        place_ = next(place for place, visit in enumerate(visits) if visit.path == INDICES)
-        assert visits[place_ + 1].at - visits[place_].at >= 5.0
+def test_after_a_429_without_a_time_the_whole_service_pauses_for_five_seconds(local_bus):
+    """It concerns the address: no request is sent until the pause is over, from any worker."""
+    local_bus.exchange.plan(INDICES, Reply(429, b""))
+    came = len(local_bus.exchange.visits.log)
+    with local_bus.nepse() as nepse:
+        assert len(nepse.get_nepse_index()) == 4
+        assert nepse.get_market_status()["isOpen"] == "OPEN"
+    visits = local_bus.exchange.visits.log[came:]
+    place_ = next(place for place, visit in enumerate(visits) if visit.path == INDICES)
+    assert visits[place_ + 1].at - visits[place_].at >= 5.0
+
+
+def test_a_passing_403_pauses_its_path_alone_and_the_call_is_answered_after_it(local_bus):
+    came = len(local_bus.exchange.visits.log)
+
+    def visits():
+        return local_bus.exchange.visits.log[came:]
+
+    local_bus.exchange.plan(INDICES, Reply(403, HTML_403, "text/html"))
+    with local_bus.nepse() as first, local_bus.nepse() as second, ThreadPoolExecutor(1) as pool:
+        indices = pool.submit(first.get_nepse_index)
+        eventually(lambda: any(visit.path == INDICES for visit in visits()), within_s=20)
+        assert second.get_summary()
+        assert not indices.done()
+        assert len(indices.result(30)) == 4
+    refused, answered, *_ = (visit.at for visit in visits() if visit.path == INDICES)
+    assert answered - refused >= 5.0
+    assert any(refused < visit.at < answered and "market-summary" in visit.path for visit in visits())
 
 
 def test_with_faults_in_a_fifth_of_all_requests_every_call_ends_in_an_answer_or_a_typed_error():

@@ -1,6 +1,6 @@
 """Paths that the exchange's reverse proxy refuses with a 403: paused one by one, or all if the address is refused. Pure.
 
-A path may be refused to everybody (that of a security's floor sheet is, since spring 2026) while all others work. So a refusal
+A path may be refused to all clients (that of a security's floor sheet is, since spring 2026) while all others work. So a refusal
 pauses its path, for longer each time. Two refused paths within a minute, or a refused path of the session, mean the address:
 then no worker should send for a while.
 """

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 HOST = "127.0.0.1"
+OPEN = '[security]\nloopback = "open"\n'  # of a broker's settings: clients connect by TCP without keys
 ROOT = Path(__file__).resolve().parents[1]
 PR_SET_TIMERSLACK = 29  # prctl(2)
 PR_SET_PDEATHSIG = 1

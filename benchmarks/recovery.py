@@ -71,7 +71,7 @@ class Deployment:
 
     def _configure(self) -> None:
         lines = [f'{name} = "{address}"' for name, address in self.system.addresses.items()]
-        (self.home / "hulak.toml").write_text("[broker]\n" + "\n".join(lines) + "\n")
+        (self.home / "hulak.toml").write_text("[broker]\n" + "\n".join(lines) + "\n" + machine.OPEN)
 
     def start(self) -> None:
         """Start broker and workers."""

@@ -8,6 +8,8 @@ HulakError
 ├── PartEnded            Hulak's: a thread that this process needs has ended; the process exits too
 ├── BusError             the bus refused the request, or could not be reached
 │   ├── BusTimeout       no answer within the caller's timeout
+│   ├── HandshakeFailed  a connection with keys was not made: `code` says whose key is wrong, or missing
+│   ├── Forbidden        the roles of this client's key do not allow the request, or the subscription
 │   └── TaskFailed       a task failed; `code`, `retryable` and `retry_after_s` as the worker reported them
 """
 
@@ -68,6 +70,29 @@ class BusTimeout(BusError):
 
     def __init__(self, text: str) -> None:
         super().__init__("TIMEOUT", text)
+
+
+class HandshakeFailed(BusError):
+    """The broker and this client did not accept each other's keys, so there is no connection.
+
+    The code is one of:
+    `UNKNOWN_KEY`: the broker does not accept the client's key: it was not authorised, was revoked or has expired.
+    `WRONG_SERVER_KEY`: the broker has another key than the one in the client's file.
+    `KEY_NEEDED`: the broker wants a key, and the client has none.
+    `NO_KEYS`: the client has a key, and the broker's address takes none.
+    """
+
+
+class Forbidden(BusError):
+    """The roles of this client's key do not allow a request or a subscription.
+
+    Args:
+        text: one sentence that names the key and the role.
+        details: further fields that the broker sent.
+    """
+
+    def __init__(self, text: str, details: dict[str, Any] | None = None) -> None:
+        super().__init__("FORBIDDEN", text, details)
 
 
 class TaskFailed(BusError):

@@ -18,7 +18,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from hulak.bus.errors import BusError, BusTimeout, FeedError
+from hulak.bus.errors import BusError, BusTimeout, FeedError, HandshakeFailed
+from hulak.bus.process import endpoints
 from hulak.bus.process.client_logger import Logger, logger_of
 from hulak.bus.process.load_settings import located
 from hulak.bus.process.member import Member
@@ -43,6 +44,7 @@ class Feed:
         settings: name the broker's endpoints; loaded as for every command if None.
         home: the broker's folder; the default one if None.
         timeout_s: seconds to wait for the broker: when the feed is opened, when its buffer is full, when it is closed.
+        key: the file of the feed's key, to connect with it by TCP; that of the settings (`HULAK_KEY`) if None.
         logger: receives the events of the connection; None for no log.
     Raises:
         FeedError: the source or the prefix is invalid, or the name is empty or too long.
@@ -58,18 +60,19 @@ class Feed:
         settings: Settings | None = None,
         home: Path | None = None,
         timeout_s: float = 10.0,
+        key: Path | str | None = None,
         logger: Logger | None = None,
     ) -> None:
         source = name if source is None else source
         check_text("name", name, least=1)
         check_source(source)
-        self._settings, home = located(settings, home)
+        self._settings, self._home = located(settings, home, key)
         self._source = source
         self._timeout_s = timeout_s
         log = logger_of(logger)
-        self._publisher = TickPublisher(self._settings, home, name, log, check_prefix(prefix))
+        self._publisher = TickPublisher(self._settings, self._home, name, log, check_prefix(prefix))
         self._report_name = self._take_name(f"{name}/{os.getpid()}")
-        self._member = Member(self._settings, home, log, kind="feed", name=self._report_name, collect=self._report)
+        self._member = Member(self._settings, self._home, log, kind="feed", name=self._report_name, collect=self._report)
         self._flags = QuoteFlags()
         self._lock = threading.Lock()  # guards the publisher, and that it is not used once the feed is closed
         self._start_lock = threading.Lock()
@@ -95,6 +98,7 @@ class Feed:
 
         Raises:
             BusTimeout: it does not within `timeout_s`; the feed is closed.
+            HandshakeFailed: the broker and this feed do not accept each other's keys.
             BusError: `CLOSED`, the feed is closed, or belongs to another process.
         """
         with self._start_lock:
@@ -104,7 +108,7 @@ class Feed:
                 self._member.start()
         if not self._connected.wait(self._timeout_s):
             self.close()
-            where = self._settings.broker.collector
+            where = endpoints.expected(self._settings, self._home, "collector")
             raise BusTimeout(
                 f"no broker accepted ticks at {where} within {self._timeout_s:g} s; start one with `hulak up` or `hulak broker`"
             )
@@ -215,6 +219,8 @@ class Feed:
     def _check_usable(self) -> None:
         if os.getpid() != self._process:
             raise BusError("CLOSED", f"this feed belongs to process {self._process}; make another one in a forked process")
+        if isinstance(self._error, HandshakeFailed):
+            raise HandshakeFailed(self._error.code, str(self._error)) from self._error
         if self._error is not None:
             raise BusError("CLOSED", f"the thread of this feed has ended: {self._error!r}") from self._error
         if self._ends.is_set():

@@ -10,7 +10,17 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hulak.bus.errors import BusError, BusTimeout, ConfigError, FeedError, HulakError, ProtocolError, TaskFailed
+    from hulak.bus.errors import (
+        BusError,
+        BusTimeout,
+        ConfigError,
+        FeedError,
+        Forbidden,
+        HandshakeFailed,
+        HulakError,
+        ProtocolError,
+        TaskFailed,
+    )
     from hulak.bus.wire.messages import Tick
     from hulak.clients.calls.async_client import AsyncBusClient
     from hulak.clients.calls.client import BusClient
@@ -35,6 +45,8 @@ __all__ = [
     "DisplayClient",
     "Feed",
     "FeedError",
+    "Forbidden",
+    "HandshakeFailed",
     "History",
     "HulakError",
     "NepseClient",

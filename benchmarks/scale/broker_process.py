@@ -41,7 +41,7 @@ class BrokerProcess:
         lines = [f'{name} = "{address}"' for name, address in self.addresses.items()]
         lines += [f"{name} = {value}" for name, value in settings.items()]
         lines += ["[journal]", f"max_bytes = {KEEPS_ALL}"]
-        (self.home / "hulak.toml").write_text("[broker]\n" + "\n".join(lines) + "\n")
+        (self.home / "hulak.toml").write_text("[broker]\n" + "\n".join(lines) + "\n" + machine.OPEN)
         self.settings: Settings = load_settings.load(self.home, self.home / "hulak.toml")
         self.process: subprocess.Popen[bytes] | None = None
 

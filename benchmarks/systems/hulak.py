@@ -22,10 +22,12 @@ from benchmarks.recorder import Recorder
 from benchmarks.system import SETTLES_S, BenchmarkError, Place, Publisher, System, ThinPublisher
 from benchmarks.systems.zeromq import NOBLOCK, Read, connect, consume_sockets
 from hulak.bus.errors import BusError
-from hulak.bus.process import load_settings
+from hulak.bus.process import key_files, load_settings
+from hulak.bus.process.key_files import AuthorisedKey, BrokerKey, ClientKey
 from hulak.bus.process.settings import Settings
 from hulak.bus.subscriber.ring_transport import Transport
 from hulak.bus.wire.codec import NUL, STAMP, feed_frame
+from hulak.bus.wire.roles import parse_roles
 from hulak.clients.calls.client import BusClient
 from hulak.clients.feeds.publisher import ASK_S, TickPublisher
 from hulak.clients.subscriber import Subscriber
@@ -103,6 +105,7 @@ class Hulak(System):
         ipc: over files instead of TCP.
         numbered: the real feed; False: an unnumbered one.
         transport: of the package's `Subscriber`.
+        keys: by TCP with keys (CURVE); only of the package's own clients.
         polled: consumers wait on what `Subscriber.sockets` lists; False: on the ring, in the first one's `poll_ticks`.
     """
 
@@ -117,11 +120,12 @@ class Hulak(System):
         numbered: bool = True,
         transport: Transport = "socket",
         polled: bool = True,
+        keys: bool = False,
     ) -> None:
         super().__init__(place)
         self.take, self.by, self.shared, self.ipc, self.numbered = take, by, shared, ipc, numbered
         self.transport: Transport = transport
-        self.polled = polled
+        self.polled, self.keys = polled, keys
         self.home = Path(place.folder)
         # A client that finds no socket files connects over TCP.
         self.seen_from = self.home if ipc else self.home / "elsewhere"
@@ -136,7 +140,10 @@ class Hulak(System):
     def start(self) -> None:
         """Start the broker and wait until it answers."""
         lines = [f'{name} = "{address}"' for name, address in self.addresses.items()]
-        (self.home / "hulak.toml").write_text("[broker]\n" + "\n".join(lines) + "\n")
+        if self.keys:
+            self._make_keys()
+        security = f'[security]\nkey = "{self._key_file}"\n' if self.keys else machine.OPEN
+        (self.home / "hulak.toml").write_text("[broker]\n" + "\n".join(lines) + "\n" + security)
         log = self.home / "broker0.log"
         process = machine.start(machine.python("hulak.bus"), log, {"HULAK_HOME": str(self.home)})
         self.processes.append(process)
@@ -144,6 +151,19 @@ class Hulak(System):
             client.call("hulak.ping", timeout_s=SETTLES_S)
             return
         raise BenchmarkError(f"the broker did not start: {log.read_text()[-500:]}")
+
+    def _make_keys(self) -> None:
+        """Make the broker's key, and one for all clients."""
+        broker, client = key_files.new_pair(), key_files.new_pair()
+        key_files.write_broker_key(self.home, BrokerKey(broker.public, broker.secret))
+        roles = parse_roles(["feed:*", "subscribe:*", "submit:*", "control"])
+        key_files.write_authorised_key(self.home, AuthorisedKey(name="benchmark", public=client.public, roles=roles))
+        key = ClientKey(name="benchmark", public=client.public, secret=client.secret, server=broker.public)
+        key_files.write_client_key(self._key_file, key)
+
+    @property
+    def _key_file(self) -> Path:
+        return self.home / "benchmark.secret"
 
     def settings(self) -> Settings:
         """Load the settings of the broker."""

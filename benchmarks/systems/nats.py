@@ -2,7 +2,10 @@
 
 import asyncio
 import importlib
+import shutil
 import socket
+import ssl
+import subprocess
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +14,7 @@ from benchmarks import installed, machine, thin, tick
 from benchmarks.board import STOP, Board
 from benchmarks.machine import HOST
 from benchmarks.recorder import Recorder
-from benchmarks.system import Place, Publisher, System, ThinPublisher
+from benchmarks.system import BenchmarkError, Place, Publisher, System, ThinPublisher
 from hulak.bus.wire.codec import unpack
 
 SERVER = "nats-server"
@@ -27,9 +30,9 @@ CONNECT = b'CONNECT {"verbose":false,"pedantic":false,"lang":"python","version":
 class NatsPublisher:
     """nats-py; buffered ticks are published in one turn of its loop."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, trusted: Path | None = None) -> None:
         self.loop: Any = importlib.import_module("uvloop").new_event_loop()
-        self.client: Any = self.loop.run_until_complete(connect(port))
+        self.client: Any = self.loop.run_until_complete(connect(port, trusted))
         self.topics = [topic.decode() for topic in tick.TOPICS]
         self.buffered: list[tuple[str, bytes]] = []
 
@@ -65,20 +68,24 @@ class Nats(System):
     Args:
         place: of the cell.
         is_thin: publisher and consumers on plain sockets.
+        tls: with a certificate that clients verify; not for plain sockets.
     """
 
-    def __init__(self, place: Place, *, is_thin: bool = False) -> None:
+    def __init__(self, place: Place, *, is_thin: bool = False, tls: bool = False) -> None:
         super().__init__(place)
         self.is_thin = is_thin
+        self.certificate = Path(place.folder) / "nats.crt" if tls else None
 
     def missing(self) -> str | None:
         """Return what is not installed; None if nothing is missing."""
+        if self.certificate is not None and shutil.which("openssl") is None:
+            return "openssl is not installed, which makes the certificate"
         return installed.missing(SERVER, () if self.is_thin else CLIENT)
 
     def start(self) -> None:
         """Start the server."""
         file = Path(self.place.folder) / "nats.conf"
-        file.write_text(self.configuration())
+        file.write_text(self.configuration() + self._tls())
         self.spawn([installed.program(SERVER) or SERVER, "-c", str(file)])
         machine.connect_tcp(self.place.ports[0]).close()
 
@@ -86,10 +93,23 @@ class Nats(System):
         """Return the text of the server's file."""
         return f'listen: "{HOST}:{self.place.ports[0]}"\nmax_pending: 512MB\nwrite_deadline: "60s"\n'
 
+    def _tls(self) -> str:
+        """Make a certificate of this machine; returns its part of the server's file."""
+        if self.certificate is None:
+            return ""
+        key = self.certificate.with_suffix(".pem")
+        words = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
+        words += ["-subj", "/CN=benchmark", "-addext", f"subjectAltName=IP:{HOST}", "-keyout", str(key)]
+        words = [shutil.which("openssl") or "openssl", *words, "-out", str(self.certificate)]
+        made = subprocess.run(words, capture_output=True, check=False)  # noqa: S603 - nothing in it comes from outside
+        if made.returncode:
+            raise BenchmarkError(f"openssl made no certificate: {made.stderr.decode()[-300:]}")
+        return f'tls {{ cert_file: "{self.certificate}", key_file: "{key}" }}\n'
+
     def publisher(self) -> Publisher:
         """Connect a client."""
         if not self.is_thin:
-            return NatsPublisher(self.place.ports[0])
+            return NatsPublisher(self.place.ports[0], self.certificate)
         connection = self._greeted(b"PING\r\n")
 
         def frame(_: int, topic: bytes, body: bytes) -> bytes:
@@ -122,7 +142,7 @@ class Nats(System):
 
     async def _consume_client(self, recorders: Sequence[Recorder], board: Board) -> None:
         for recorder in recorders:
-            client = await connect(self.place.ports[0])
+            client = await connect(self.place.ports[0], self.certificate)
             await self.subscribe(client, _record(recorder))
             await client.flush()
             recorder.ready()
@@ -134,9 +154,11 @@ class Nats(System):
         await client.subscribe("tick.*", cb=take, **NO_LIMIT)
 
 
-async def connect(port: int) -> Any:
-    """Connect nats-py to a server on this machine."""
-    return await importlib.import_module("nats").connect(f"nats://{HOST}:{port}")
+async def connect(port: int, trusted: Path | None = None) -> Any:
+    """Connect nats-py to a server on this machine; with TLS if a certificate is to be trusted."""
+    context = None if trusted is None else ssl.create_default_context(cafile=str(trusted))
+    scheme = "nats" if context is None else "tls"
+    return await importlib.import_module("nats").connect(f"{scheme}://{HOST}:{port}", tls=context)
 
 
 def _record(recorder: Recorder) -> Take:

@@ -103,6 +103,10 @@ class Connections:
         self.monitors[name].known.pop(peer.descriptor, None)
         return self._ender.end(peer)
 
+    def has(self, name: str, peer: PeerConnection) -> bool:
+        """Return whether a connection of a socket was reported, and not its end."""
+        return self.monitors[name].has(peer)
+
     def stats(self, now: float) -> dict[str, Any]:
         """Return the counts of connections (PROTOCOL.md section 7.2)."""
         return self._admission.stats(self._counts(), now)

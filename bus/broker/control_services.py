@@ -1,4 +1,4 @@
-"""The one registry of control services: arguments, handler, and time of the answer. PROTOCOL.md sections 6.2, 7 and 11.1.
+"""The one registry of control services: arguments, role, handler, and time of the answer. PROTOCOL.md sections 6.2, 7, 11.1.
 
 Arguments are read only here: a handler receives them as a struct, each of its type and within its bounds.
 """
@@ -10,6 +10,7 @@ from typing import Any
 
 from hulak.bus.broker.config_service import ConfigService
 from hulak.bus.broker.display_service import DisplayService
+from hulak.bus.broker.key_service import KeyService
 from hulak.bus.broker.posted_task_service import PostedTaskService
 from hulak.bus.broker.scale_service import ScaleService
 from hulak.bus.broker.store_effects import BrokerEffect
@@ -39,8 +40,11 @@ from hulak.bus.core.control_requests import (
     TaskIdArguments,
     TasksArguments,
     TopicRemoveArguments,
+    WhoamiArguments,
 )
 from hulak.bus.core.effects import Asker
+from hulak.bus.core.security import needs
+from hulak.bus.core.security.needs import Need
 from hulak.bus.errors import ProtocolError
 
 # Serves a request, at a time in monotonic seconds; a ProtocolError that it raises is the answer.
@@ -58,6 +62,7 @@ class Services:
     displays: DisplayService
     topics: TopicService
     scale: ScaleService
+    keys: KeyService
 
 
 class Answers(Enum):
@@ -73,37 +78,50 @@ class ControlService:
     """One control service."""
 
     args: type[Arguments]
+    needs: Need  # the role that a client with a key needs
     answers: Answers
     handler: Callable[[Services], ControlHandler]
     large: bool = False  # its answer may be large: such answers are bounded for a client that does not read
 
 
 SERVICES: Mapping[str, ControlService] = {
-    "hulak.ping": ControlService(NoArguments, Answers.AT_ONCE, lambda of: of.state.ping),
-    "hulak.stats": ControlService(NoArguments, Answers.AT_ONCE, lambda of: of.state.stats, large=True),
-    "hulak.feed": ControlService(FeedArguments, Answers.AT_ONCE, lambda of: of.state.feed),
-    "hulak.replay": ControlService(ReplayArguments, Answers.WAITS, lambda of: of.ticks.replay),
-    "hulak.last": ControlService(LastArguments, Answers.AT_ONCE, lambda of: of.state.last, large=True),
-    "hulak.topic.remove": ControlService(TopicRemoveArguments, Answers.AT_ONCE, lambda of: of.topics.remove),
-    "hulak.report": ControlService(ReportArguments, Answers.AT_ONCE, lambda of: of.state.report),
-    "hulak.retire": ControlService(RetireArguments, Answers.AT_ONCE, lambda of: of.state.retire),
-    "hulak.scale": ControlService(ScaleArguments, Answers.STORED, lambda of: of.scale.scale),
-    "hulak.post": ControlService(PostArguments, Answers.STORED, lambda of: of.tasks.posts.post),
-    "hulak.result": ControlService(ResultArguments, Answers.WAITS, lambda of: of.tasks.result, large=True),
-    "hulak.cancel": ControlService(TaskIdArguments, Answers.STORED, lambda of: of.tasks.cancel),
-    "hulak.tasks": ControlService(TasksArguments, Answers.STORED, lambda of: of.tasks.tasks, large=True),
-    "hulak.retry": ControlService(TaskIdArguments, Answers.STORED, lambda of: of.tasks.posts.retry),
-    "hulak.drop": ControlService(TaskIdArguments, Answers.STORED, lambda of: of.tasks.drop),
-    "hulak.config.get": ControlService(ConfigGetArguments, Answers.AT_ONCE, lambda of: of.config.get, large=True),
-    "hulak.config.set": ControlService(ConfigSetArguments, Answers.STORED, lambda of: of.config.set),
-    "hulak.config.revert": ControlService(ConfigRevertArguments, Answers.STORED, lambda of: of.config.revert),
-    "hulak.config.history": ControlService(ConfigHistoryArguments, Answers.AT_ONCE, lambda of: of.config.history, large=True),
-    "hulak.config.applied": ControlService(ConfigAppliedArguments, Answers.WAITS, lambda of: of.config.applied),
-    "hulak.display.create": ControlService(DisplayCreateArguments, Answers.STORED, lambda of: of.displays.create),
-    "hulak.display.update": ControlService(DisplayUpdateArguments, Answers.STORED, lambda of: of.displays.update),
-    "hulak.display.remove": ControlService(DisplayRemoveArguments, Answers.STORED, lambda of: of.displays.remove),
-    "hulak.display.list": ControlService(NoArguments, Answers.AT_ONCE, lambda of: of.displays.rows, large=True),
-    "hulak.display.day": ControlService(DisplayDayArguments, Answers.STORED, lambda of: of.displays.day),
+    "hulak.ping": ControlService(NoArguments, needs.any_key, Answers.AT_ONCE, lambda of: of.state.ping),
+    "hulak.stats": ControlService(NoArguments, needs.reader, Answers.AT_ONCE, lambda of: of.state.stats, large=True),
+    "hulak.feed": ControlService(FeedArguments, needs.feeder, Answers.AT_ONCE, lambda of: of.state.feed),
+    "hulak.replay": ControlService(ReplayArguments, needs.replayer, Answers.WAITS, lambda of: of.ticks.replay),
+    "hulak.last": ControlService(LastArguments, needs.last_reader, Answers.AT_ONCE, lambda of: of.state.last, large=True),
+    "hulak.topic.remove": ControlService(TopicRemoveArguments, needs.controller, Answers.AT_ONCE, lambda of: of.topics.remove),
+    "hulak.report": ControlService(ReportArguments, needs.member, Answers.AT_ONCE, lambda of: of.state.report),
+    "hulak.retire": ControlService(RetireArguments, needs.controller, Answers.AT_ONCE, lambda of: of.state.retire),
+    "hulak.scale": ControlService(ScaleArguments, needs.controller, Answers.STORED, lambda of: of.scale.scale),
+    "hulak.post": ControlService(PostArguments, needs.poster, Answers.STORED, lambda of: of.tasks.posts.post),
+    "hulak.result": ControlService(ResultArguments, needs.submitter, Answers.WAITS, lambda of: of.tasks.result, large=True),
+    "hulak.cancel": ControlService(TaskIdArguments, needs.canceller, Answers.STORED, lambda of: of.tasks.cancel),
+    "hulak.tasks": ControlService(TasksArguments, needs.lister, Answers.STORED, lambda of: of.tasks.tasks, large=True),
+    "hulak.retry": ControlService(TaskIdArguments, needs.controller, Answers.STORED, lambda of: of.tasks.posts.retry),
+    "hulak.drop": ControlService(TaskIdArguments, needs.controller, Answers.STORED, lambda of: of.tasks.drop),
+    "hulak.config.get": ControlService(ConfigGetArguments, needs.reader, Answers.AT_ONCE, lambda of: of.config.get, large=True),
+    "hulak.config.set": ControlService(ConfigSetArguments, needs.controller, Answers.STORED, lambda of: of.config.set),
+    "hulak.config.revert": ControlService(ConfigRevertArguments, needs.controller, Answers.STORED, lambda of: of.config.revert),
+    "hulak.config.history": ControlService(
+        ConfigHistoryArguments, needs.reader, Answers.AT_ONCE, lambda of: of.config.history, large=True
+    ),
+    "hulak.config.applied": ControlService(ConfigAppliedArguments, needs.reader, Answers.WAITS, lambda of: of.config.applied),
+    "hulak.display.create": ControlService(
+        DisplayCreateArguments, needs.controller, Answers.STORED, lambda of: of.displays.create
+    ),
+    "hulak.display.update": ControlService(
+        DisplayUpdateArguments, needs.controller, Answers.STORED, lambda of: of.displays.update
+    ),
+    "hulak.display.remove": ControlService(
+        DisplayRemoveArguments, needs.controller, Answers.STORED, lambda of: of.displays.remove
+    ),
+    "hulak.display.list": ControlService(
+        NoArguments, needs.display_reader, Answers.AT_ONCE, lambda of: of.displays.rows, large=True
+    ),
+    "hulak.key.whoami": ControlService(WhoamiArguments, needs.any_key, Answers.AT_ONCE, lambda of: of.keys.whoami),
+    "hulak.key.reload": ControlService(NoArguments, needs.controller, Answers.AT_ONCE, lambda of: of.keys.reload),
+    "hulak.display.day": ControlService(DisplayDayArguments, needs.display_worker, Answers.STORED, lambda of: of.displays.day),
 }
 
 

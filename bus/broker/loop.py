@@ -25,6 +25,8 @@ from hulak.bus.broker.control_services import SERVICES, ControlHandler, Services
 from hulak.bus.broker.dialects import Dialects
 from hulak.bus.broker.display_service import DisplayService
 from hulak.bus.broker.effect_runner import EffectRunner
+from hulak.bus.broker.key_guard import KeyGuard
+from hulak.bus.broker.key_service import KeyService
 from hulak.bus.broker.majordomo import Majordomo
 from hulak.bus.broker.outbox import Outbox
 from hulak.bus.broker.posted_task_service import PostedTaskService, policy_of
@@ -33,14 +35,18 @@ from hulak.bus.broker.scale_service import ScaleService
 from hulak.bus.broker.storage.database import Database
 from hulak.bus.broker.storage.journal import Journal
 from hulak.bus.broker.store_effects import BrokerEffect
+from hulak.bus.broker.tick_keys import TickKeys
 from hulak.bus.broker.tick_service import TickService
 from hulak.bus.broker.topic_service import TopicService
+from hulak.bus.broker.worker_keys import WorkerKeys
 from hulak.bus.core.broker_state import BrokerState, Limits
 from hulak.bus.core.connection_admission import Bound
 from hulak.bus.core.control import StateService
 from hulak.bus.core.effects import Effect
+from hulak.bus.core.security.callers import Caller
 from hulak.bus.errors import ConfigError, ProtocolError
-from hulak.bus.process import cpu_scheduling, sockets
+from hulak.bus.process import cpu_scheduling, key_files, listening, sockets
+from hulak.bus.process.key_files import BrokerKey
 from hulak.bus.process.lifecycle import Stop, boot_id, file_limit, open_files
 from hulak.bus.process.resource_usage import Usage
 from hulak.bus.process.settings import Settings
@@ -68,11 +74,10 @@ class Broker:
     """
 
     def __init__(self, settings: Settings, home: Path, stop: Stop, log: Log) -> None:
-        self.settings = settings
-        self.home = home
-        self.stop = stop
-        self.log = log
+        self.settings, self.home, self.stop, self.log = settings, home, stop, log
         self.guard = BugGuard(log)
+        self.key = key_files.read_broker_key(home)
+        self.entry = listening.TcpEntry("" if self.key is None else self.key.secret, settings.security.loopback == "open")
         self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self.usage = Usage()
         now = time.monotonic()
@@ -92,9 +97,11 @@ class Broker:
         self.tasks = PostedTaskService(settings, self.database, journal.ages, self.bus.dispatcher, log)
         bound = Bound.of(settings.broker.max_connections, file_limit(), len(open_files()) + OWN_FILES)
         self.connections = Connections(self.context, bound, log)
+        self.unreachable: dict[bytes, str] = {}  # workers that could not be reached, and why; lost with the next `_flush`
+        self.keys = None if self.key is None else self._begin_keys(self.key)
         try:
-            connections, reject_at = self.connections, self._reject_at
-            self.ticks = TickService(self.context, settings, home, journal, self.bus, connections, reject_at, self.guard, log)
+            rest = (self.connections, self._reject_at, self.guard, log, self.entry)
+            self.ticks = TickService(self.context, settings, home, journal, self.bus, *rest)
             self.frontend, self.backend = self._bind("frontend"), self._bind("backend")
         except ConfigError:
             self.context.destroy(linger=0)
@@ -109,16 +116,22 @@ class Broker:
         self.carry_out = self.effects.carry_out
         self.handlers = self._begin_services()
         self.beat_due = now
-        self.unreachable: dict[bytes, str] = {}  # workers that could not be reached, and why; lost with the next `_flush`
         peers = (self.dialects, self.bus, self.majordomo)
         self.requests = RequestIntake(self.frontend, *peers, self.handlers, self.carry_out, self._reject, self.guard)
+        self.worker_keys = None if self.keys is None else self._enforce(self.keys)
         self.poller = SocketPoll()
         self.used: tuple[zmq.Socket[bytes], ...] | None = None  # sockets used in the last iteration; None: perhaps all
         self.load = cpu_scheduling.LoadRule(now)
+        self._register()
+
+    def _register(self) -> None:
+        """Let everything that may be read wake the loop."""
         self.ticks.register(self.poller)
         self.connections.register(self.poller)
-        for socket in (self.frontend, self.backend, stop.reader, self.database.reader):
-            self.poller.register(socket, zmq.POLLIN)
+        for item in (self.frontend, self.backend, self.stop.reader, self.database.reader):
+            self.poller.register(item, zmq.POLLIN)
+        if self.keys is not None:
+            self.poller.register(self.keys.zap.socket, zmq.POLLIN)
 
     def _begin_services(self) -> dict[str, ControlHandler]:
         """Let each service read its rows; returns the handlers of the control services, by name."""
@@ -127,11 +140,41 @@ class Broker:
         for service in (self.tasks, self.config, self.displays, scale):
             self.carry_out(service.begin())
         self.database.start()
-        services = Services(state, self.ticks, self.tasks, self.config, self.displays, topics, scale)
+        services = Services(state, self.ticks, self.tasks, self.config, self.displays, topics, scale, KeyService(self.keys))
         return {name: service.handler(services) for name, service in SERVICES.items()}
 
     def _bind(self, name: str) -> "zmq.Socket[bytes]":
-        return sockets.bind(self.context, self.settings.broker, self.home, name, *self.connections.terms(name))
+        return listening.bind(self.context, self.settings.broker, self.home, name, *self.connections.terms(name), self.entry)
+
+    # Keys
+
+    def _begin_keys(self, key: BrokerKey) -> KeyGuard:
+        return KeyGuard(self.context, self.home, key, self.connections, self._dropped, self._rebind, self.log)
+
+    def _enforce(self, keys: KeyGuard) -> WorkerKeys:
+        """Let every socket check the sender of each message; returns the rules of the workers' socket."""
+        workers = WorkerKeys(keys, self.bus.dispatcher.roster)
+        self.ticks.keys = TickKeys(keys, self.bus)
+        self.requests.keys, self.requests.owners = keys, self.ticks.keys.owners
+        self.dialects.permit = self.majordomo.permit = workers.permit
+        keys.poll(time.monotonic())
+        return workers
+
+    def _dropped(self, caller: Caller) -> None:
+        """Forget a client or a worker whose connection was ended, since its key no longer counts."""
+        if caller.socket == "backend":
+            for worker in self.bus.dispatcher.roster:
+                if worker.identity[1:] == caller.identity:
+                    self.unreachable[worker.identity] = "its key was revoked or changed, or has expired"
+        elif caller.socket == "frontend":
+            self.ticks.drop_replays(caller.identity)
+
+    def _rebind(self, key: BrokerKey) -> None:
+        """Listen with another key of the broker; connections by TCP end."""
+        self.entry = self.ticks.entry = listening.TcpEntry(key.secret)
+        bound = {"collector": self.ticks.collector, "publisher": self.ticks.publisher}
+        for name, socket in (bound | {"frontend": self.frontend, "backend": self.backend}).items():
+            listening.rebind_tcp(socket, getattr(self.settings.broker, name), self.entry)
 
     # A daemon's life
 
@@ -179,8 +222,8 @@ class Broker:
         now, run = time.monotonic(), self.guard.run
         only_ticks = len(ready) == 1 and self.ticks.collector in ready and now < until
         self.used = (self.ticks.collector, self.ticks.publisher) if only_ticks else None
-        if self.connections.near and self.connections.has_events(ready):
-            run("connections", self.connections.poll, now, otherwise=None)
+        if self.connections.near or self.keys is not None:
+            self._admit(ready, now)
         if self.ticks.publisher in ready:
             run("subscriptions", self.ticks.subscriptions, otherwise=None)
         if self.ticks.collector in ready:
@@ -198,6 +241,13 @@ class Broker:
         if now >= until:
             self._timers(now)
         self._go_on(now)
+
+    def _admit(self, ready: dict[Any, int], now: float) -> None:
+        """Admit peers, and end connections above the bound."""
+        if self.keys is not None and self.keys.zap.socket in ready:
+            self.guard.run("keys", self.keys.zap.take, otherwise=None)
+        if self.connections.near and self.connections.has_events(ready):
+            self.guard.run("connections", self.connections.poll, now, otherwise=None)
 
     def _go_on(self, now: float) -> None:
         """Run the services' work that no request asked for; send the messages that wait."""
@@ -229,6 +279,8 @@ class Broker:
             for beat in (self.connections.poll, self.ticks.beat, self.ticks.publish_last_sequences):
                 run("beat", beat, now, otherwise=None)
             self.carry_out(run("beat", self.tasks.beat, now, otherwise=[]))
+            if self.keys is not None:
+                run("keys", self.keys.poll, now, otherwise=None)
         if now >= self.bus.stats_due:
             run("statistics", self._publish_stats, now, otherwise=None)
 
@@ -238,11 +290,17 @@ class Broker:
     # Workers
 
     def _answers(self, now: float) -> None:
-        receive, backend, command = sockets.receive, self.backend, self.dialects.command
+        receive, backend, command, keys = sockets.receive, self.backend, self.dialects.command, self.worker_keys
         effects: list[Effect] = []
         with contextlib.suppress(zmq.Again):
             for _ in range(MAX_MESSAGES):
-                parts, _ = receive(backend)
+                parts, frame = receive(backend)
+                if keys is not None:
+                    try:
+                        keys.begin(parts, frame)
+                    except ProtocolError as error:
+                        self._reject("backend", parts[0], error)
+                        continue
                 if len(parts) != 2:  # of Majordomo, where the messages sent before make a difference
                     self.carry_out(effects)
                     effects = []
@@ -299,9 +357,12 @@ class Broker:
             "config": self.config.stats(),
             "connections": self.connections.stats(time.monotonic()),
             "ring": self.ticks.ring.stats() if self.ticks.ring is not None else {},
+            "security": {"mode": self.settings.security.loopback} if self.keys is None else self.keys.stats(),
         }
         home = os.fsencode(self.home.absolute()).decode(errors="replace")
         return {"process": process, "home": home, "time_ns": time.time_ns(), **parts}
 
     def _addresses(self) -> dict[str, str]:
+        if not self.entry.secret and not self.entry.open:
+            return {"run": str(self.home / "run")}
         return {name: getattr(self.settings.broker, name) for name in sockets.NAMES}

@@ -5,7 +5,7 @@ Rule 2: a worker that sends an unexpected message is disconnected, and its reque
 """
 
 from collections import OrderedDict
-from collections.abc import Container
+from collections.abc import Callable, Container
 from typing import Any
 
 from hulak.bus.core.effects import Effect, ToWorker
@@ -35,6 +35,7 @@ class Majordomo:
         self.dispatcher = dispatcher
         self.lease_s = lease_s
         self.max_bytes = max_bytes
+        self.permit: Callable[[bytes, Ready], object] = lambda *_: None  # see `Dialects`
         self._gone: OrderedDict[bytes, None] = OrderedDict()  # addresses of workers that were sent DISCONNECT
         self._parts: dict[bytes, tuple[HeldTask, int]] = {}  # address -> the attempt of its last part, the count of parts
 
@@ -82,9 +83,10 @@ class Majordomo:
             raise ProtocolError("UNEXPECTED", "READY from a worker that is registered")
         if service.startswith((MMI, CONTROL)):
             raise ProtocolError("NOT_YOURS", f"service {service[:32]!r} is the broker's own")
+        ready = Ready(service, f"mdp-{address.hex()}", 1, (), INFO)
+        self.permit(address, ready)
         self._gone.pop(address, None)
         self._parts = {peer: part for peer, part in self._parts.items() if self.dispatcher.roster.at(peer) is not None}
-        ready = Ready(service, f"mdp-{address.hex()}", 1, (), INFO)
         return self.dispatcher.ready(now, address, ready, self.lease_s)
 
     def _unregistered(self, now: float, address: bytes, command: bytes) -> list[Effect]:
@@ -109,7 +111,7 @@ class Majordomo:
         """Disconnect a registered worker after an unexpected message, and give its requests to other workers."""
         address = mdp.worker_address(parts)
         registered = self.dispatcher.roster.at(address) is not None
-        if not registered and error.code != "NOT_YOURS":
+        if not registered and error.code not in ("NOT_YOURS", "FORBIDDEN"):
             return []
         return [*self.dispatcher.lost(now, address, str(error)), _disconnect(address)]
 

@@ -22,6 +22,7 @@ from hulak.bus.broker.waiters import Waiters
 from hulak.bus.core.control_requests import ResultArguments, TaskIdArguments, TasksArguments
 from hulak.bus.core.effects import Asker, Begun, Delayed, Ended
 from hulak.bus.core.journal.broker_clock import Ages
+from hulak.bus.core.security import needs
 from hulak.bus.core.tasks.dispatcher import Dispatcher
 from hulak.bus.core.tasks.moments import Moment
 from hulak.bus.core.tasks.policy import Policy
@@ -152,7 +153,10 @@ class PostedTaskService:
             ProtocolError: `BUSY`.
         """
         until = now + args.wait_ms / 1000 if args.wait_ms else None
-        if until is None or args.task not in self.dispatcher.tasks:
+        pending = self.dispatcher.tasks.get(args.task)
+        if pending is not None:
+            _check_service(asker, pending.service, reads=True)
+        if until is None or pending is None:
             return [self._read(asker, args.task, until)]
         self.waiters.add(args.task, asker, until)
         return []
@@ -164,6 +168,7 @@ class PostedTaskService:
             check_stored(why)
             if value is None:
                 raise ProtocolError("UNKNOWN_TASK", f"there is no posted task {task.hex()}")
+            _check_service(asker, value["service"], reads=True)
             if value["ended_ns"] is not None or until is None:
                 return [asker.reply(value)]
             self.waiters.add(task, asker, until)
@@ -174,9 +179,22 @@ class PostedTaskService:
     def cancel(self, asker: Asker, args: TaskIdArguments, now: float) -> list[BrokerEffect]:
         """End a task before its time."""
         del now
-        task, effects = args.task, list[BrokerEffect]()
+        if asker.caller is None or args.task in self.dispatcher.tasks:
+            return self._cancel(asker, args.task)
+
+        def then(value: Any, why: str) -> list[BrokerEffect]:
+            check_stored(why)
+            if value is not None:
+                _check_service(asker, value["service"])
+            return self._cancel(asker, args.task)
+
+        return [Store(partial(task_rows.read, task=args.task), then, asker)]  # its service is in its row only
+
+    def _cancel(self, asker: Asker, task: bytes) -> list[BrokerEffect]:
+        effects = list[BrokerEffect]()
         pending = self.dispatcher.tasks.get(task)
         if pending is not None and pending.posted:
+            _check_service(asker, pending.service)
             effects += self.dispatcher.cancel(task)
         elif self.backlog.more:
             self.backlog.cancel(task)
@@ -253,3 +271,12 @@ class PostedTaskService:
             "waiters": len(self.waiters),
             "let_go": dict(self.cleaned),
         }
+
+
+def _check_service(asker: Asker, service: str, *, reads: bool = False) -> None:
+    """Raise an error if the client's key may not cancel tasks of this service, or read their results."""
+    caller = asker.caller
+    if caller is None or caller.rights.may_control or (reads and caller.rights.may_read):
+        return
+    if missing := needs.submits(caller.rights, service):
+        raise caller.forbid(f"{'read' if reads else 'cancel'} tasks of {service[:100]!r}", missing)

@@ -14,13 +14,18 @@ from hulak.bus.broker import control_services
 from hulak.bus.broker.bug_guard import BugGuard, internal
 from hulak.bus.broker.control_services import Answers, ControlHandler
 from hulak.bus.broker.dialects import Dialects
+from hulak.bus.broker.key_guard import KeyGuard
 from hulak.bus.broker.majordomo import MMI, Majordomo
 from hulak.bus.broker.slow_clients import UnreadAnswers
 from hulak.bus.broker.socket_monitor import PeerConnection, connection_of
 from hulak.bus.broker.store_effects import BrokerEffect
 from hulak.bus.core.broker_state import BrokerState
 from hulak.bus.core.control_arguments import read
+from hulak.bus.core.control_requests import FeedArguments
 from hulak.bus.core.effects import Asker, ToClient
+from hulak.bus.core.security import needs
+from hulak.bus.core.security.callers import Caller
+from hulak.bus.core.security.feed_owners import FeedOwners
 from hulak.bus.core.tasks.policy import LARGE
 from hulak.bus.errors import ProtocolError
 from hulak.bus.process import sockets
@@ -65,19 +70,25 @@ class RequestIntake:
         self.reject = reject
         self.guard = guard
         self.unread = UnreadAnswers()
+        self.keys: KeyGuard | None = None  # set if there are keys, before the first message is received
+        self.owners: FeedOwners | None = None  # likewise: of the instances of feeds
+        self.caller: Caller | None = None  # whose requests are accepted now; None: the owner
         self.came_by: zmq.Frame | None = None  # the last frame of the client whose requests are accepted now
         self._found: PeerConnection | None = None  # the last result of `_connection`, and its frame
         self._found_for: zmq.Frame | None = None
 
     def take(self, now: float) -> None:
         """Receive the messages that have arrived, `MAX_MESSAGES` at most."""
-        receive, frontend, read = sockets.receive, self.frontend, self.dialects.requests
+        receive, frontend, read, keys = sockets.receive, self.frontend, self.dialects.requests, self.keys
         taken: list[Request] = []  # consecutive ones of one client: accepted together, which costs less than one by one
         whose, count = b"", 0
         with contextlib.suppress(zmq.Again):
             while count < MAX_MESSAGES:
                 parts, frame = receive(frontend)
+                caller = None
                 try:
+                    if keys is not None:
+                        caller = keys.caller(frame, "frontend", parts[0])
                     address, requests, unread = read(parts)
                 except ProtocolError as error:
                     address, requests, unread = b"", [], [(parts, error)]
@@ -88,10 +99,10 @@ class RequestIntake:
                     self.reject("frontend", alone[0], why)
                     self.carry_out(self.dialects.unread(alone, why))
                 large = len(parts[-1]) > LARGE
-                if address != whose or large:
+                if address != whose or large or caller is not self.caller:
                     self.accept(whose, taken, now)
                     whose, taken = address, []
-                self.came_by = frame
+                self.came_by, self.caller = frame, caller
                 taken += requests
                 count += len(requests) + len(unread)
                 if large:
@@ -101,6 +112,8 @@ class RequestIntake:
 
     def accept(self, address: bytes, asked: list[Request], now: float, size: int = 0) -> None:
         """Accept tasks, and answer control requests, in their order; `size`: see `Dispatcher.requests`."""
+        if self.caller is not None:
+            asked = self._permitted(self.caller, address, asked)
         own = {service for service in {request.service for request in asked} if service.startswith(OUR_OWN)}
         if not own:  # nearly always
             self._tasks(address, asked, now, size)
@@ -111,8 +124,28 @@ class RequestIntake:
                 continue
             effects: list[BrokerEffect] = []
             for request in some:
-                effects += self.serve(Asker(address, request.id), request, now)
+                effects += self.serve(Asker(address, request.id, None, self.caller), request, now)
             self.carry_out(effects)
+
+    def _permitted(self, caller: Caller, address: bytes, asked: list[Request]) -> list[Request]:
+        """Return the requests of tasks that a key permits, and all control requests; refuse the others.
+
+        A request joins a task of the same id, so that the service of that task counts too.
+        """
+        permitted, tasks = [], self.bus.dispatcher.tasks
+        for request in asked:
+            missing = ""
+            if not request.service.startswith(OUR_OWN):
+                missing = needs.submits(caller.rights, request.service)
+                if not missing and (known := tasks.get(request.id)) is not None:
+                    missing = needs.submits(caller.rights, known.service)
+            if missing:
+                self.bus.refused += 1
+                error = caller.forbid(f"call {request.service[:100]!r}", missing)
+                self.carry_out([Asker(address, request.id).refuse(error)])
+            else:
+                permitted.append(request)
+        return permitted
 
     def _tasks(self, address: bytes, asked: list[Request], now: float, size: int) -> None:
         try:
@@ -141,9 +174,19 @@ class RequestIntake:
         if service.large and self.came_by is not None and not self.unread.takes_one_more(asker.client, self.came_by):
             raise ProtocolError("BUSY", "this client does not read its answers; try again when it has read them")
         args = read(service.args, request.args)
+        if asker.caller is not None and (missing := service.needs(asker.caller.rights, args)):
+            raise asker.caller.forbid(f"request {request.service}", missing)
+        if self.owners is not None and type(args) is FeedArguments:
+            self._open_feed(self.owners, asker.caller, args.instance)
         if service.answers is Answers.WAITS:
-            asker = Asker(asker.client, asker.request, self._connection())
+            asker = Asker(asker.client, asker.request, self._connection(), asker.caller)
         return self.handlers[request.service](asker, args, now)
+
+    def _open_feed(self, owners: FeedOwners, caller: Caller | None, instance: int) -> None:
+        """Let a key open an instance of a feed that no other key has opened. Raises ProtocolError."""
+        if caller is not None and not owners.has(instance, caller.name):
+            raise caller.refuse("feed", f"key {caller.name!r} may not open instance {instance:x} of a feed: it is another key's")
+        owners.open(instance, "" if caller is None else caller.name)
 
     def _connection(self) -> PeerConnection | None:
         """Find the connection of the client whose requests are being accepted; looked for once a frame, however many it holds."""

@@ -21,6 +21,7 @@ from hulak.bus.broker.slow_clients import ClientConnections
 from hulak.bus.broker.storage.journal import Journal
 from hulak.bus.broker.storage.journal_reader import JournalReader
 from hulak.bus.broker.subscriber_cutoff import SlowSubscribers
+from hulak.bus.broker.tick_keys import TickKeys
 from hulak.bus.broker.tick_ring import TickRing
 from hulak.bus.core.broker_state import BrokerState
 from hulak.bus.core.control_requests import ReplayArguments, range_of
@@ -29,7 +30,7 @@ from hulak.bus.core.journal.record_format import Snapshot
 from hulak.bus.core.ticks.intake import IntakeTurn
 from hulak.bus.core.ticks.replay_queue import ReplayQueue
 from hulak.bus.errors import ConfigError, ProtocolError
-from hulak.bus.process import sockets
+from hulak.bus.process import listening, sockets
 from hulak.bus.process.settings import Settings
 from hulak.bus.process.socket_poll import SocketPoll
 from hulak.bus.wire.messages import Error, Part, Reply
@@ -54,6 +55,7 @@ class TickService:
         reject: called for refused bytes with socket and error.
         guard: counts and logs bugs.
         log: of this process.
+        entry: the peers that may connect by TCP.
     Raises:
         ConfigError: an address cannot be bound.
     """
@@ -69,6 +71,7 @@ class TickService:
         reject: Callable[[str, ProtocolError], None],
         guard: BugGuard,
         log: structlog.typing.FilteringBoundLogger,
+        entry: listening.TcpEntry,
     ) -> None:
         self.context = context
         self.settings = settings
@@ -85,14 +88,17 @@ class TickService:
         self.strange = False  # bytes that are no subscription came since the publisher's queue was last empty
         self.connections = connections
         self.slow = SlowSubscribers(settings.broker.subscriber_bytes)
-        self.collector = sockets.bind(context, settings.broker, home, "collector", *connections.terms("collector"))
+        self.entry = entry
+        terms = connections.terms("collector")
+        self.collector = listening.bind(context, settings.broker, home, "collector", *terms, entry)
         self.publisher = self._bind_publisher()
         self.published = 0  # bytes
         self.ring: TickRing | None = None
+        self.keys: TickKeys | None = None  # set if there are keys, before the first message is read
 
     def _bind_publisher(self) -> "zmq.Socket[bytes]":
         terms = self.connections.terms("publisher", self.slow.gone)
-        return sockets.bind(self.context, self.settings.broker, self.home, "publisher", *terms)
+        return listening.bind(self.context, self.settings.broker, self.home, "publisher", *terms, self.entry)
 
     def open_ring(self) -> None:
         """Make the ring for readers on this machine, if the settings and the machine allow it."""
@@ -109,7 +115,8 @@ class TickService:
 
     def ticks(self, now: float) -> None:
         """Receive the ticks that have arrived, bounded: number them, write them to the journal, publish them."""
-        turn = self.bus.turn(self._frames(), now, time.time_ns())
+        frames = self._frames() if self.keys is None else self.keys.frames(self.collector, MAX_TICKS, MAX_TICK_BYTES)
+        turn = self.bus.turn(frames, now, time.time_ns())
         if turn.taken:
             self._write_down(turn, now)
         elif turn.instances and not self.journal.degraded:
@@ -193,19 +200,23 @@ class TickService:
         iteration or a later one, the socket is rebound, so that all subscribers subscribe again.
         """
         receive, until, answered = sockets.receive_frame, time.monotonic() + SUBSCRIBING_S, True
+        copies = self.keys is None  # with keys, a frame knows its sender
         if self.ring is not None:
             self.bus.topics.hello["ring"] = self.ring.place()
         try:
             while True:
-                event = receive(self.publisher, sockets.NOBLOCK)
+                frame: Any = receive(self.publisher, sockets.NOBLOCK, copies)
+                event: bytes = frame if copies else frame.bytes
                 if event[:1] not in (b"\0", b"\1"):
                     self.strange, answered = True, False
+                    if self.keys is not None:
+                        self.keys.strange(frame)
                     self.reject("publisher", ProtocolError("BAD_FRAME", f"{len(event)} bytes are no subscription"))
                 elif self.strange:
                     self._rebind_publisher()
                     return
                 else:
-                    answered = self._subscription(event[:1] == b"\1", event[1:])
+                    answered = self._subscription(frame, event[:1] == b"\1", event[1:])
                 if time.monotonic() >= until:
                     break
         except zmq.Again:
@@ -213,15 +224,20 @@ class TickService:
         if not answered:
             self.publish(self.bus.topics.welcome(HELLO, time.time_ns()))
 
-    def _subscription(self, on: bool, prefix: bytes) -> bool:
+    def _subscription(self, frame: Any, on: bool, prefix: bytes) -> bool:
         """Process one event; true if a message was sent to its subscriber."""
-        topics = self.bus.topics
+        topics, local = self.bus.topics, True
+        if self.keys is not None and len(prefix) <= sockets.MAX_SUBSCRIPTION:
+            permitted, caller = self.keys.subscriber(self.publisher, frame)
+            if not permitted:
+                return on
+            local = caller is None
         if len(prefix) > sockets.MAX_SUBSCRIPTION:
             self.reject("publisher", ProtocolError("TOO_LARGE", f"a subscription of {len(prefix)} bytes"))
         elif on:
             self.publisher.setsockopt(zmq.SUBSCRIBE, prefix)
             topics.subscribe(prefix)
-            self.publish(topics.welcome(prefix, time.time_ns()))
+            self.publish(topics.welcome(prefix, time.time_ns(), local=local))
             return True
         else:
             self.publisher.setsockopt(zmq.UNSUBSCRIBE, prefix)
@@ -235,6 +251,8 @@ class TickService:
         self.publisher.close(linger=0)
         self.strange = False
         self.bus.topics.forget_subscriptions()
+        if self.keys is not None:
+            self.keys.rebound()
         for _ in range(REBIND_TRIES):
             with contextlib.suppress(ConfigError):
                 self.publisher = self._bind_publisher()
@@ -259,6 +277,11 @@ class TickService:
             return []
         text = "the same client asked for a replay of the same topic again"
         return [ToClient(asker.client, Error(replaced, "REPLACED", text))]
+
+    def drop_replays(self, identity: bytes) -> None:
+        """Drop the replays of the client with this identity at the frontend."""
+        for address in [address for address in self.replays.lines if address[1:] == identity]:
+            self.replays.drop(address)
 
     def step_replays(self, now: float) -> list[Effect]:
         """Read one slice of one replay; returns the messages with its ticks."""

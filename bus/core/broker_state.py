@@ -181,8 +181,8 @@ class BrokerState:
 
         Args:
             now: monotonic seconds.
-            shell: `process` (pid, rss_bytes, cpu_s), `journal`, `store`, `internal`, `config`, `connections` and `ring`, all
-                maps; and `time_ns`, the present time that the broker stamps, ns since 1970 UTC.
+            shell: `process` (pid, rss_bytes, cpu_s), `journal`, `store`, `internal`, `config`, `connections`, `ring` and
+                `security`, all maps; and `time_ns`, the present time that the broker stamps, ns since 1970 UTC.
         """
         return {
             "broker": {
@@ -199,6 +199,7 @@ class BrokerState:
             "config": shell.get("config", {}),
             "connections": shell.get("connections", {}),
             "ring": shell.get("ring", {}),
+            "security": shell.get("security", {}),
             "ticks": self._ticks(now, shell),
             "tasks": self._tasks(now),
             "displays": {**self.displays.stats(), "states": self.states.taken, "fenced": self.states.fenced},

@@ -85,6 +85,10 @@ WaitMs = Annotated[int, _whole(0, 3_600_000)]
 ExpiresS = Annotated[float, Meta(gt=0, le=YEAR_S, description=f"seconds above 0, at most {YEAR_S} (366 days)")]
 Boolean = Annotated[bool, Meta(description="true or false")]
 Map = Annotated[dict[str, Any], Meta(description="a map with text keys")]
+Prefixes = Annotated[
+    list[Annotated[bytes, Meta(max_length=1024)]],
+    Meta(max_length=1000, description="an array of at most 1000 subscriptions, each of at most 1024 bytes"),
+]
 Keys = Annotated[list[Name], Meta(max_length=1000, description="an array of at most 1000 keys")]
 
 

@@ -19,6 +19,7 @@ from hulak.bus.core.control_arguments import (
     NaturalNumber,
     Pid,
     PositiveInteger,
+    Prefixes,
     Priority,
     Retries,
     ServiceOfWorkers,
@@ -174,6 +175,12 @@ class ConfigAppliedArguments(Arguments, frozen=True):
 
     version: NaturalNumber | None = None
     wait_ms: WaitMs = 0  # longest wait for all processes to apply it
+
+
+class WhoamiArguments(Arguments, frozen=True):
+    """`hulak.key.whoami`."""
+
+    subscriptions: Prefixes = field(default_factory=list)
 
 
 class InitArguments(Arguments, frozen=True):

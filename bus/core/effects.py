@@ -4,6 +4,7 @@ from typing import Any
 
 import msgspec
 
+from hulak.bus.core.security.callers import Caller
 from hulak.bus.errors import ProtocolError
 from hulak.bus.wire import messages
 from hulak.bus.wire.messages import Error, Reply
@@ -72,6 +73,7 @@ class Asker(msgspec.Struct, frozen=True, gc=False):
     client: bytes  # its address
     request: bytes  # 16 bytes
     connection: Any = None  # on which it came, as the shell knows it; only for a request that may wait for long
+    caller: Caller | None = None  # its key; None: the owner of the broker
 
     def reply(self, value: Any) -> ToClient:
         """Answer with a value."""

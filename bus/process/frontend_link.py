@@ -6,9 +6,10 @@ import zmq
 from zmq.backend import Socket as Backend
 
 from hulak.bus.process import sockets
+from hulak.bus.process.connection_events import CONNECTED, FAILED, LOST, ConnectionEvents
+from hulak.bus.process.sockets import BrokerAddress
 
 EVENTS, POLLIN = int(zmq.EVENTS), int(zmq.POLLIN)
-CONNECTED = int(zmq.EVENT_HANDSHAKE_SUCCEEDED)
 _option: Any = Backend.get
 
 
@@ -21,7 +22,7 @@ def arrived(socket: "zmq.Socket[bytes]") -> bool:
 class FrontendLink:
     """The socket of one client, used by one thread at a time.
 
-    `WATCHED` are the events that its monitor reports; they wake a poll of the monitor.
+    `WATCHED` are the events that its monitor reports, without those of keys; they wake a poll of the monitor.
 
     Args:
         context: the client's.
@@ -31,20 +32,22 @@ class FrontendLink:
         immediate: likewise.
     """
 
-    WATCHED = CONNECTED | int(zmq.EVENT_DISCONNECTED)
+    WATCHED = CONNECTED | LOST
 
     def __init__(
-        self, context: "zmq.Context[zmq.Socket[bytes]]", where: str, *, sndhwm: int, rcvhwm: int, immediate: bool = True
+        self, context: "zmq.Context[zmq.Socket[bytes]]", where: BrokerAddress, *, sndhwm: int, rcvhwm: int, immediate: bool = True
     ) -> None:
         self.where = where
-        self.connected = False  # after the events that `reconnected` has read
+        self.connected = False  # after the events that `reconnected` has read, as the next
+        self.refused = False  # no connection will be made, see `ConnectionEvents`: `endpoints.find` says why
         self._context = context
-        self._connections = 0
+        self._events = ConnectionEvents()
         self.socket = sockets.connect_dealer(context, where, self._monitor, sndhwm=sndhwm, rcvhwm=rcvhwm, immediate=immediate)
         sockets.close_with(self, self.socket, self.monitor)
 
     def _monitor(self, socket: "zmq.Socket[bytes]") -> None:
-        self.monitor = sockets.monitor(self._context, socket, self.WATCHED)
+        events = self.WATCHED if self.where.key is None else self.WATCHED | FAILED | LOST
+        self.monitor = sockets.monitor(self._context, socket, events)
 
     def close(self, linger_ms: int = 0) -> None:
         """Close it; messages not yet sent are dropped after `linger_ms` milliseconds."""
@@ -73,9 +76,9 @@ class FrontendLink:
 
     def reconnected(self) -> bool:
         """Read the events of the connection; true if it was established again since the last call."""
-        before = self._connections
+        before = self._events.connections
         while arrived(self.monitor):
-            event, _ = sockets.next_event(self.monitor)
-            self.connected = event == CONNECTED
-            self._connections += self.connected
-        return self._connections > max(before, 1)
+            event, _, address = sockets.next_connection_event(self.monitor)
+            self._events.take(event, address)
+        self.connected, self.refused = self._events.connected, self._events.refused
+        return self._events.connections > max(before, 1)

@@ -20,8 +20,9 @@ import structlog
 import zmq
 
 from hulak.bus.errors import ConfigError
-from hulak.bus.process import sockets
+from hulak.bus.process import endpoints
 from hulak.bus.process.settings import Settings
+from hulak.bus.process.sockets import BrokerAddress
 
 PR_SET_PDEATHSIG = 1  # prctl(2)
 FOLDERS = ("/proc/self/fd", "/dev/fd")  # the descriptors of this process
@@ -147,21 +148,25 @@ def _write_whole(file: IO[str], text: str) -> None:
         os.pwrite(file.fileno(), text.encode("ascii"), 0)
 
 
-def find_broker(settings: Settings, home: Path, name: str, stop: Stop, log: structlog.typing.FilteringBoundLogger) -> str | None:
+def find_broker(
+    settings: Settings, home: Path, name: str, stop: Stop, log: structlog.typing.FilteringBoundLogger
+) -> BrokerAddress | None:
     """Wait, without limit, until one of the broker's sockets can be reached.
 
     Returns:
         the endpoint to connect to; None if a signal asked to stop first.
+    Raises:
+        HandshakeFailed: the broker and this process do not accept each other's keys.
     """
     poller = zmq.Poller()
     poller.register(stop.reader, zmq.POLLIN)
     logged = False
     while not stop.asked:
-        where = sockets.endpoint(settings.broker, home, name)
+        where = endpoints.find(settings, home, name)
         if where is not None:
             return where
         if not logged:
-            log.info("waiting for broker", socket=name, address=getattr(settings.broker, name))
+            log.info("waiting for broker", socket=name, address=endpoints.expected(settings, home, name))
             logged = True
         poller.poll(SEARCH_AGAIN_MS)
     return None

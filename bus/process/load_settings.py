@@ -13,13 +13,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from hulak.bus.errors import ConfigError
 from hulak.bus.process.check_settings import SECTIONS, take, types_of
-from hulak.bus.process.settings import Settings
+from hulak.bus.process.key_files import broker_path, read_client_key
+from hulak.bus.process.settings import Settings, loopback_endpoint
 from hulak.bus.wire.plain_values import suggestion
 
 PREFIX = "HULAK_"
 PLAIN_VARIABLES = {"HULAK_HOME", "HULAK_CONFIG", "HULAK_PYTHON"}
+SHORT_VARIABLES = {"HULAK_KEY": "HULAK_SECURITY__KEY"}  # the same setting
 
 
 def default_home() -> Path:
@@ -30,10 +34,24 @@ def default_home() -> Path:
     return Path(state).expanduser() / "hulak"
 
 
-def located(settings: Settings | None = None, home: Path | None = None) -> tuple[Settings, Path]:
-    """Return settings and home; where they are None, the same as every command uses. Raises as `load`."""
+def located(settings: Settings | None = None, home: Path | None = None, key: Path | str | None = None) -> tuple[Settings, Path]:
+    """Return settings and home; where they are None, the same as every command uses.
+
+    Args:
+        settings: checked.
+        home: the broker's folder.
+        key: the file of the client's key; that of the settings if None.
+    Raises:
+        ConfigError: as `load`; or the file of the key cannot be read.
+    """
     home = home or default_home()
-    return settings or load(home), home
+    if settings is None:
+        settings = load(home, options={} if key is None else {"security": {"key": key}})
+    elif key is not None:
+        settings = msgspec.structs.replace(settings, security=msgspec.structs.replace(settings.security, key=Path(key)))
+    if settings.security.key is not None:
+        read_client_key(settings.security.key)  # a wrong file is refused here, and not where the broker is searched for
+    return settings, home
 
 
 def shipped(name: str) -> Path:
@@ -88,6 +106,8 @@ def load(home: Path, file: Path | None = None, options: Mapping[str, Mapping[str
         raise ConfigError(f"{'; '.join(wrong)} (read from {path}, {PREFIX} variables and options)")
     settings = Settings(**{section: SECTIONS[section](**given) for section, given in values.items()})
     _refuse_contradictions(settings)
+    if settings.security.key is None and not os.path.exists(broker_path(home)):  # noqa: PTH110 - false in a closed folder
+        _refuse_addresses_beyond(settings)
     return settings
 
 
@@ -109,6 +129,9 @@ def _known(table: Mapping[str, Any], wrong: list[str]) -> dict[str, dict[str, An
 def _variables() -> dict[str, str]:
     """Return the variables that are settings. Raises ConfigError for one with the prefix that is no setting."""
     variables = {name: text for name, text in os.environ.items() if name.startswith(PREFIX) and name not in PLAIN_VARIABLES}
+    for short_name, name in SHORT_VARIABLES.items():
+        if (text := variables.pop(short_name, "")) and name not in variables:
+            variables[name] = text
     for name, text in variables.items():
         section, _, setting = name.removeprefix(PREFIX).lower().partition("__")
         if section not in SECTIONS or not setting:
@@ -118,6 +141,15 @@ def _variables() -> dict[str, str]:
             )
             raise ConfigError(f"variable {name}={text!r} is unknown; allowed are {allowed}{near}")
     return variables
+
+
+def _refuse_addresses_beyond(settings: Settings) -> None:
+    for name in ("collector", "publisher", "frontend", "backend"):
+        address = getattr(settings.broker, name)
+        try:
+            loopback_endpoint(address)
+        except ValueError as error:
+            raise ConfigError(f"setting broker.{name} = {address!r}: {error}") from None
 
 
 def _refuse_contradictions(settings: Settings) -> None:

@@ -22,15 +22,16 @@ from typing import Any, Self
 import structlog
 import zmq
 
-from hulak.bus.errors import ProtocolError
+from hulak.bus.errors import ConfigError, HandshakeFailed, ProtocolError
 from hulak.bus.live_config.keys import Value, defaults_of
 from hulak.bus.live_config.scopes import Document, effective
+from hulak.bus.process import endpoints, sockets
 from hulak.bus.process import log as logs
-from hulak.bus.process import sockets
 from hulak.bus.process.dead_threads import DeadThreads
 from hulak.bus.process.requests import SEARCH_AGAIN_S, RequestChannel
 from hulak.bus.process.resource_usage import Usage
 from hulak.bus.process.settings import Settings
+from hulak.bus.process.sockets import BrokerAddress
 from hulak.bus.wire import codec
 from hulak.bus.wire.messages import Error
 from hulak.bus.wire.names import CONFIG
@@ -118,7 +119,7 @@ class Member:
             self._close()  # it was never started
 
     def ended(self) -> bool:
-        """Return whether the thread has ended without a call of `stop`."""
+        """Return whether the thread has ended without a call of `stop`: by an error of its own, or since its key was refused."""
         return self._thread.ident is not None and not self._thread.is_alive() and not self._ends
 
     def beat(self) -> None:
@@ -151,6 +152,11 @@ class Member:
             publisher = self._find()
             if publisher is not None:
                 self._serve(publisher)
+        except (
+            HandshakeFailed,
+            ConfigError,
+        ) as error:  # libzmq does not try again; a process that is started again reads its key again
+            self.log.error("key refused", code=getattr(error, "code", "CONFIG"), why=str(error))  # noqa: TRY400 - the trace says nothing more
         finally:
             self._close()
 
@@ -160,19 +166,19 @@ class Member:
         self._wakes.close()
         self._wakened.close()
 
-    def _find(self) -> str | None:
+    def _find(self) -> BrokerAddress | None:
         """Wait for a broker; None if the process ends before there is one."""
         poller = zmq.Poller()
         poller.register(self._wakes, zmq.POLLIN)
         while not self._ends:
-            where = sockets.endpoint(self.settings.broker, self.home, "publisher")
+            where = endpoints.find(self.settings, self.home, "publisher")
             if where is not None:
                 return where
             if poller.poll(int(SEARCH_AGAIN_S * 1000)):
                 self._was_woken()
         return None
 
-    def _serve(self, publisher: str) -> None:
+    def _serve(self, publisher: BrokerAddress) -> None:
         updates = sockets.connect(self._context, zmq.SUB, publisher, rcvhwm=1000)
         updates.subscribe(CONFIG)
         requests = RequestChannel(self._context, self.settings, self.home)

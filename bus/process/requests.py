@@ -21,7 +21,7 @@ from typing import Any
 import zmq
 
 from hulak.bus.errors import ProtocolError
-from hulak.bus.process import sockets
+from hulak.bus.process import endpoints
 from hulak.bus.process.frontend_link import FrontendLink
 from hulak.bus.process.pending_requests import PendingRequest, PendingRequests
 from hulak.bus.process.settings import Settings
@@ -167,16 +167,23 @@ class RequestChannel:
     def _connect(self, now: float) -> None:
         """Find the broker, and detect a new connection or address: all requests are then sent again.
 
-        libzmq reconnects by itself, but to the same address. A broker on a full disk has no socket file, so it is found by TCP
-        then. One lost on TCP is not searched for: that address is a setting.
+        libzmq reconnects by itself, but to the same address, and not after a refused key. A broker on a full disk has no socket
+        file, so it is found by TCP then. One lost on TCP is not searched for: that address is a setting.
+
+        Raises:
+            HandshakeFailed: the broker and this process do not accept each other's keys; a later call tries again.
         """
         link = self._link
         if link is not None and link.reconnected():
             self.pending.send_all(now)
-        if now < self._search_due or (link is not None and (link.connected or not link.where.startswith("ipc:"))):
+        if link is not None and link.refused:
+            self.close()
+            self.pending.send_all(now)
+            link = None
+        if now < self._search_due or (link is not None and (link.connected or not link.where.is_local)):
             return
         self._search_due = now + (SEARCH_AGAIN_S if link is None else SEARCH_ELSEWHERE_S)
-        where = sockets.endpoint(self._settings.broker, self._home, "frontend")
+        where = endpoints.find(self._settings, self._home, "frontend")
         if where is None or (link is not None and link.where == where):
             return
         if link is not None:

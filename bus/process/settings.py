@@ -10,11 +10,18 @@ from msgspec import Meta, Struct
 ENDPOINT = re.compile(r"tcp://(\[[0-9a-fA-F:]+\]|[^:/\s]+):(\d{1,5})")
 
 
-def loopback_endpoint(value: str) -> str:
+def address(value: str) -> str:
     """Check an address of `[broker]`; returns it unchanged. Raises ValueError with the reason."""
     match = ENDPOINT.fullmatch(value)
     if match is None or not 0 < int(match[2]) < 65536:
         raise ValueError("must be tcp://HOST:PORT with a port from 1 to 65535")
+    return value
+
+
+def loopback_endpoint(value: str) -> str:
+    """Check an address of `[broker]` where there are no keys; returns it unchanged. Raises ValueError with the reason."""
+    match = ENDPOINT.fullmatch(address(value))
+    assert match is not None
     try:
         local = ipaddress.ip_address(match[1].strip("[]")).is_loopback
     except ValueError:
@@ -22,7 +29,8 @@ def loopback_endpoint(value: str) -> str:
     if not local:
         raise ValueError(
             "is an address beyond this machine: a program that reaches it could read, post and command everything, since nothing "
-            "there is encrypted or authenticated; allowed are 127.0.0.0/8 and [::1]"
+            "there is encrypted or authenticated without keys; allowed are 127.0.0.0/8 and [::1], and any address once there is "
+            "a key (`hulak key new`)"
         )
     return value
 
@@ -36,7 +44,7 @@ def site_url(value: str) -> str:
 
 SECRET = {"token"}  # never shown
 CHECK = "check"  # of a type's extra: a function that checks further
-Endpoint = Annotated[str, Meta(extra={CHECK: loopback_endpoint})]
+Address = Annotated[str, Meta(extra={CHECK: address})]
 SiteUrl = Annotated[str, Meta(extra={CHECK: site_url})]
 Port = Annotated[int, Meta(ge=1, le=65535)]
 Seconds = Annotated[float, Meta(gt=0, le=86400)]
@@ -56,10 +64,10 @@ class Section(Struct, frozen=True, kw_only=True):
 class BrokerSettings(Section, frozen=True):
     """`[broker]`: addresses and bounds of the broker."""
 
-    collector: Endpoint = "tcp://127.0.0.1:5550"
-    publisher: Endpoint = "tcp://127.0.0.1:5551"
-    frontend: Endpoint = "tcp://127.0.0.1:5552"
-    backend: Endpoint = "tcp://127.0.0.1:5553"
+    collector: Address = "tcp://127.0.0.1:5550"
+    publisher: Address = "tcp://127.0.0.1:5551"
+    frontend: Address = "tcp://127.0.0.1:5552"
+    backend: Address = "tcp://127.0.0.1:5553"
     subscriber_hwm: Annotated[int, Meta(ge=1000, le=10_000_000)] = 100_000
     subscriber_bytes: Annotated[int, Meta(ge=1 << 20, le=1 << 40)] = 64 << 20
     collector_hwm: Annotated[int, Meta(ge=1000, le=10_000_000)] = 20_000
@@ -182,6 +190,13 @@ class LogSettings(Section, frozen=True):
     format: Literal["auto", "json", "console"] = "auto"
 
 
+class SecuritySettings(Section, frozen=True):
+    """`[security]`: the programs that may connect to the broker where there are no keys, and the key of this program."""
+
+    loopback: Literal["owner", "open"] = "owner"
+    key: Path | None = None
+
+
 class Settings(Struct, frozen=True, kw_only=True):
     """All settings of all processes."""
 
@@ -195,3 +210,4 @@ class Settings(Struct, frozen=True, kw_only=True):
     gateway: GatewaySettings = GatewaySettings()
     sim: SimSettings = SimSettings()
     log: LogSettings = LogSettings()
+    security: SecuritySettings = SecuritySettings()

@@ -1,16 +1,14 @@
 """The only place that makes sockets and sets their options, all before bind or connect.
 
 Every socket of the broker is bound twice: to `ipc://<home>/run/<name>.ipc` for local processes, which halves the tail latency,
-and to TCP on the loopback for every other process. `endpoint` finds out which of the two to use.
+and to TCP for every other process; `endpoints.find` finds out which of the two to use. With a key, TCP is CURVE
+(zmq_curve(7)): authenticated and encrypted.
 
 `ZMQ_HEARTBEAT_IVL` is never set: libzmq 4.3.5 aborts the process when it meets a full queue (libzmq #4767).
 """
 
 import contextlib
-import errno
 import os
-import re
-import socket as plain
 import struct
 import threading
 import time
@@ -19,11 +17,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import zmq
 from zmq.backend import Socket as Backend
 
-from hulak.bus.errors import ConfigError
-from hulak.bus.process.settings import BrokerSettings
+from hulak.bus.process.key_files import ClientKey
 
 NAMES = ("collector", "publisher", "frontend", "backend")
 LONGEST_IPC = 107  # bytes of a path in sockaddr_un
@@ -33,6 +31,10 @@ MAX_PARTS = 64  # parts of a message kept; further parts are dropped: every dial
 EVENT = struct.Struct("=Hi")  # a monitor's first frame: the event, and the descriptor
 NOBLOCK = int(zmq.NOBLOCK)
 MORE = NOBLOCK | int(zmq.SNDMORE)
+NEXT_KEY_MS = 500  # between two tries with the key that the broker has after its rotation
+# A connection to another machine whose peer is gone without a word ends after 25 s: without it, a subscriber waits without limit.
+# `ZMQ_HEARTBEAT_IVL` would do it too, see above.
+KEEPALIVE = {"tcp_keepalive": 1, "tcp_keepalive_idle": 10, "tcp_keepalive_intvl": 5, "tcp_keepalive_cnt": 3}
 
 # pyzmq's wrapper costs more than libzmq for messages of this size: 4 us against 0.4 us for a call (measured).
 receive_frame = Backend.recv
@@ -69,6 +71,22 @@ def _forget() -> None:
 os.register_at_fork(after_in_child=_forget)
 
 
+class BrokerAddress(msgspec.Struct, frozen=True):
+    """Where one of the broker's sockets can be reached, and the key to use there; None: none."""
+
+    address: str
+    key: ClientKey | None = None
+
+    @property
+    def is_local(self) -> bool:
+        """Return whether it is a file of the broker's home."""
+        return self.address.startswith("ipc:")
+
+    def __str__(self) -> str:
+        """Show the address."""
+        return self.address
+
+
 def make(context: "zmq.Context[Any]", kind: int, **options: int | bytes) -> "zmq.Socket[bytes]":
     """Make a socket with lingering off and the options given, by their pyzmq names in lower case."""
     socket: zmq.Socket[bytes] = context.socket(kind)
@@ -83,7 +101,7 @@ def make(context: "zmq.Context[Any]", kind: int, **options: int | bytes) -> "zmq
 def connect(
     context: "zmq.Context[Any]",
     kind: int,
-    where: str,
+    where: BrokerAddress,
     watch: Callable[["zmq.Socket[bytes]"], object] | None = None,
     **options: int | bytes,
 ) -> "zmq.Socket[bytes]":
@@ -92,20 +110,50 @@ def connect(
     Args:
         context: for the socket.
         kind: of the socket, e.g. `zmq.SUB`.
-        where: the endpoint, as `endpoint` found it.
+        where: the endpoint, as `endpoints.find` found it.
         watch: called with the socket before it is connected, to monitor it.
         options: see `make`.
     """
-    socket = make(context, kind, ipv6=_ipv6(where), **options)
+    key = where.key
+    socket = make(context, kind, ipv6=ipv6(where.address), **options, **({} if key is None else KEEPALIVE))
     if watch is not None:
         watch(socket)
-    socket.connect(where)
+    if key is None:
+        socket.connect(where.address)
+        return socket
+    _connect_with(socket, where.address, key)
     return socket
+
+
+def _connect_with(socket: "zmq.Socket[bytes]", address: str, key: ClientKey) -> None:
+    socket.curve_publickey, socket.curve_secretkey = key.public.encode(), key.secret.encode()
+    socket.curve_serverkey = key.server.encode()
+    socket.connect(address)
+    if key.server_next:  # one of the two connections is made: libzmq uses the options as they are at the time of the call
+        interval, socket.reconnect_ivl = socket.reconnect_ivl, NEXT_KEY_MS
+        socket.curve_serverkey = key.server_next.encode()
+        socket.connect(_once_more(address))
+        socket.reconnect_ivl = interval
+
+
+def _once_more(address: str) -> str:
+    """Return another text for an address: a socket connects only once to the same text. It adds any source address."""
+    source = "[::]:0" if "[" in address else "0.0.0.0:0"
+    return address.replace("tcp://", f"tcp://{source};")
+
+
+def connect_again(socket: "zmq.Socket[bytes]", where: BrokerAddress) -> None:
+    """Connect a socket that has a key again, perhaps with another key: libzmq does not once the key was refused."""
+    assert where.key is not None
+    for address in (where.address, _once_more(where.address)):
+        with contextlib.suppress(zmq.ZMQError):  # it was not connected to it
+            socket.disconnect(address)
+    _connect_with(socket, where.address, where.key)
 
 
 def connect_dealer(
     context: "zmq.Context[Any]",
-    where: str,
+    where: BrokerAddress,
     watch: Callable[["zmq.Socket[bytes]"], object] | None = None,
     *,
     sndhwm: int,
@@ -116,7 +164,7 @@ def connect_dealer(
 
     Args:
         context: for the socket.
-        where: the endpoint, as `endpoint` found it.
+        where: the endpoint, as `endpoints.find` found it.
         watch: see `connect`.
         sndhwm: messages that wait to be sent, at most; 0: no limit.
         rcvhwm: messages that wait to be received, likewise.
@@ -125,7 +173,7 @@ def connect_dealer(
     return connect(context, zmq.DEALER, where, watch, immediate=int(immediate), sndhwm=sndhwm, rcvhwm=rcvhwm)
 
 
-def _ipv6(address: str) -> int:
+def ipv6(address: str) -> int:
     """Return the value of IPV6 for an address: libzmq needs it for one in brackets, and without it names mean IPv4."""
     return int("[" in address)
 
@@ -168,97 +216,20 @@ def next_event(reader: "zmq.Socket[bytes]") -> tuple[int, int]:
     return event, descriptor
 
 
+def next_connection_event(reader: "zmq.Socket[bytes]") -> tuple[int, int, bytes]:
+    """Receive an event from the monitor of a socket that connects; its value, and the address as it was given to `connect`.
+
+    Raises:
+        zmq.Again: there are no more.
+    """
+    event, value = EVENT.unpack(receive_frame(reader, NOBLOCK))
+    return event, value, receive_frame(reader, NOBLOCK)
+
+
 def ipc_path(home: Path, name: str) -> Path | None:
     """Return the path of one of the broker's ipc sockets; None where it is longer than a socket's path may be."""
     path = home.absolute() / "run" / f"{name}.ipc"
     return path if len(bytes(path)) <= LONGEST_IPC else None
-
-
-def _broker_options(settings: BrokerSettings, name: str) -> dict[str, int | bytes]:
-    common: dict[str, int | bytes] = {
-        "maxmsgsize": settings.max_message_bytes,
-        "handshake_ivl": int(settings.handshake_s * 1000),
-        "ipv6": _ipv6(getattr(settings, name)),
-    }
-    match name:
-        case "collector":
-            return {**common, "rcvhwm": settings.collector_hwm, "subscribe": b""}
-        case "publisher":
-            last_value = {"xpub_manual_last_value": 1, "sndhwm": settings.subscriber_hwm, "rcvhwm": 0}
-            return {**common, **last_value, "maxmsgsize": 2 << 20}
-        case _:
-            return {**common, "rcvhwm": 10_000, "sndhwm": 10_000, "router_mandatory": 1}
-
-
-KINDS = {"collector": zmq.SUB, "publisher": zmq.XPUB, "frontend": zmq.ROUTER, "backend": zmq.ROUTER}
-
-
-def bind(
-    context: "zmq.Context[Any]",
-    settings: BrokerSettings,
-    home: Path,
-    name: str,
-    watch: Callable[["zmq.Socket[bytes]"], object],
-    local: bool = True,
-) -> "zmq.Socket[bytes]":
-    """Make and bind one of the broker's four sockets.
-
-    Args:
-        context: for the socket.
-        settings: with its TCP address.
-        home: with its ipc file.
-        name: one of `NAMES`.
-        watch: called with the socket before it is bound, to monitor it.
-        local: bind the ipc file too; without it, local processes use the TCP address.
-    Raises:
-        ConfigError: the address is in use or cannot be bound.
-    """
-    socket = make(context, KINDS[name], **_broker_options(settings, name))
-    watch(socket)
-    path, address = ipc_path(home, name), getattr(settings, name)
-    try:
-        if path is not None and local:
-            _bind_file(socket, path)
-        socket.bind(address)
-    except (zmq.ZMQError, OSError) as error:
-        socket.disable_monitor()
-        socket.close()
-        hint = "is another broker running? see `hulak status`" if error.errno == zmq.EADDRINUSE else "choose another"
-        raise ConfigError(f"setting broker.{name} = {address!r} cannot be bound: {error}; {hint}") from error
-    return socket
-
-
-def _bind_file(socket: "zmq.Socket[bytes]", path: Path) -> None:
-    """Bind to a file; on a full or read-only disk there is none, and local processes use the TCP address."""
-    try:
-        socket.bind(f"ipc://{path}")
-        path.chmod(0o600)
-    except (zmq.ZMQError, OSError) as error:
-        if error.errno != errno.ENOSPC and os.access(path.parent, os.W_OK):
-            raise
-
-
-def endpoint(settings: BrokerSettings, home: Path, name: str) -> str | None:
-    """Return where one of the broker's sockets can be reached now: by ipc if it listens there, else by TCP, else None."""
-    path = ipc_path(home, name)
-    if path is not None and _listens(plain.AF_UNIX, str(path)):
-        return f"ipc://{path}"
-    address: str = getattr(settings, name)
-    match = re.fullmatch(r"tcp://\[?([^\]]+)\]?:(\d+)", address)
-    family = plain.AF_INET6 if "[" in address else plain.AF_INET
-    if match is not None and _listens(family, (match[1], int(match[2]))):
-        return address
-    return None
-
-
-def _listens(family: int, address: Any) -> bool:
-    with contextlib.closing(plain.socket(family, plain.SOCK_STREAM)) as probe:
-        probe.settimeout(0.5)
-        try:
-            probe.connect(address)
-        except OSError:
-            return False
-        return True
 
 
 def receive(socket: "zmq.Socket[bytes]") -> tuple[list[bytes], zmq.Frame]:

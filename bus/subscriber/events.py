@@ -6,12 +6,14 @@ from typing import Any
 
 import msgspec
 
-from hulak.bus.errors import ProtocolError
+from hulak.bus.errors import Forbidden, ProtocolError
 from hulak.bus.subscriber.sequence_tracker import Chunk
 from hulak.bus.wire import codec, lenient
 from hulak.bus.wire.messages import Publication, Stamp
 
 TICKS = "ticks"
+FORBIDDEN = "FORBIDDEN"
+_SMALL_MAPS = frozenset(bytes([byte]) for byte in range(0x80, 0x90))  # of msgpack: up to 15 keys
 
 
 class Event(msgspec.Struct, frozen=True, gc=False):
@@ -55,6 +57,16 @@ def subscription(prefix: str) -> bytes:
 def is_snapshot(message: Publication) -> bool:
     """Return whether it is the answer to a subscription to a prefix."""
     return message.topic == "" or message.topic.endswith(".")
+
+
+def refusal_of(message: Publication) -> Forbidden | None:
+    """Return why the broker refused a subscription, if the message says that; its `details` have the `prefix`."""
+    if message.stamp.sequence or message.body[:1] not in _SMALL_MAPS:
+        return None
+    body = codec.unpack(message.body)
+    if body.get("code") != FORBIDDEN:
+        return None
+    return Forbidden(str(body.get("text", "")), {"prefix": message.topic})
 
 
 def read_rows(body: bytes | memoryview) -> list[Any]:

@@ -8,9 +8,12 @@ import zmq
 from zmq.backend import zmq_poll
 
 from hulak.bus.errors import BusTimeout, ConfigError
-from hulak.bus.process import sockets
+from hulak.bus.process import endpoints, sockets
 from hulak.bus.process.client_logger import Logger
+from hulak.bus.process.connection_events import CONNECTED, FAILED, LOST, ConnectionEvents
+from hulak.bus.process.frontend_link import arrived
 from hulak.bus.process.settings import Settings
+from hulak.bus.process.sockets import BrokerAddress
 from hulak.bus.subscriber import ring_transport
 from hulak.bus.subscriber.frame_router import HEARTBEAT, HELLO, FrameRouter
 from hulak.bus.subscriber.replay_requests import ReplayEnded, ReplayRequests, ReplayRows, TooOld
@@ -37,10 +40,12 @@ class FrameReceiver:
         logger: receives the reasons for leaving a ring.
     Raises:
         BusTimeout: no broker in time.
+        HandshakeFailed: the broker and this subscriber do not accept each other's keys.
         ConfigError: there is no ring, or it cannot be used; the text has the reason.
     """
 
     _ring: RingTransport | None = None
+    _monitor: "zmq.Socket[bytes] | None" = None  # of a connection with a key
 
     def __init__(
         self,
@@ -52,6 +57,8 @@ class FrameReceiver:
         logger: Logger | None = None,
     ) -> None:
         why = None if transport == "socket" else ring_transport.missing(router.subscriptions)
+        if why is None and settings.security.key is not None:
+            why = "this subscriber has a key, whose roles would not hold in shared memory"
         if transport == "ring" and why is not None:
             raise ConfigError(f"{NO_RING}: {why}")
         where = _find(settings, home, timeout_s)
@@ -62,8 +69,10 @@ class FrameReceiver:
         self._replay_requests = ReplayRequests(context, settings, home)
         wanted = [*router.subscriptions, *([HEARTBEAT.encode() + codec.NUL] if router.lossless else [])]
         # Connected first: libzmq sends earlier subscriptions in alphabetical order, and hello must be the last.
-        self._socket = sockets.connect(context, zmq.SUB, where, rcvhwm=settings.broker.subscriber_hwm)
-        sockets.close_with(self, self._socket)
+        watch = None if where.key is None else self._watch
+        self._place, self._where, self._events = (settings, home), where, ConnectionEvents()
+        self._socket = sockets.connect(context, zmq.SUB, where, watch, rcvhwm=settings.broker.subscriber_hwm)
+        sockets.close_with(self, self._socket, *([] if self._monitor is None else [self._monitor]))
         for topic in [*wanted, HELLO.encode() + codec.NUL]:
             self._socket.subscribe(topic)
         if transport == "ring" or (transport == "auto" and why is None and ring_transport.pays(router.subscriptions)):
@@ -89,7 +98,28 @@ class FrameReceiver:
         if self._ring is not None:
             self._ring.close()
         self._replay_requests.close()
+        if self._monitor is not None:
+            self._socket.disable_monitor()
+            self._monitor.close(linger=0)
         self._socket.close(linger=0)
+
+    # The key
+
+    def _watch(self, socket: "zmq.Socket[bytes]") -> None:
+        self._monitor = sockets.monitor(sockets.process_context(), socket, CONNECTED | LOST | FAILED)
+
+    def _check_key(self, monitor: "zmq.Socket[bytes]", received: int) -> None:
+        """Raise the refusal of a subscription; once the key was refused, raise the reason, or connect again."""
+        if self.router.refusals:
+            raise self.router.refusals.popleft()
+        while not received and arrived(monitor):
+            event, _, address = sockets.next_connection_event(monitor)
+            self._events.take(event, address)
+        if not self._events.refused:
+            return
+        self._where = endpoints.find(*self._place, "publisher") or self._where
+        sockets.connect_again(self._socket, self._where)  # it is accepted again, or no broker is there that could say no
+        self._events = ConnectionEvents()
 
     # Waiting
 
@@ -103,7 +133,8 @@ class FrameReceiver:
         return [*self._sockets(), *([self._ring.descriptor()] if self._ring is not None else [])]
 
     def _sockets(self) -> "list[zmq.Socket[bytes]]":
-        return [self._socket, *([self._replay_requests.socket] if self._replay_requests.socket is not None else [])]
+        further = (self._replay_requests.socket, self._monitor)
+        return [self._socket, *(socket for socket in further if socket is not None)]
 
     def next_due(self) -> float | None:
         """Return when `receive` has something to do without a message, in monotonic seconds."""
@@ -130,7 +161,12 @@ class FrameReceiver:
     # Receiving
 
     def receive(self) -> bool:
-        """Take in what is there, bounded; ask for what is missing; true if more may be there."""
+        """Take in what is there, bounded; ask for what is missing; true if more may be there.
+
+        Raises:
+            Forbidden: the roles of this subscriber's key do not allow one of its subscriptions; the others stay.
+            HandshakeFailed: the broker no longer accepts the key.
+        """
         router, ring = self.router, self._ring
         if ring is None:
             frames = self._frames()
@@ -144,6 +180,8 @@ class FrameReceiver:
             self._repair()
         if router.asks:
             self._ask()
+        if self._monitor is not None:
+            self._check_key(self._monitor, received)
         return received > 0
 
     def _frames(self) -> list[bytes]:
@@ -186,12 +224,12 @@ class FrameReceiver:
         asks.clear()
 
 
-def _find(settings: Settings, home: Path, timeout_s: float | None) -> str:
+def _find(settings: Settings, home: Path, timeout_s: float | None) -> BrokerAddress:
     deadline = None if timeout_s is None else time.monotonic() + timeout_s
-    while (where := sockets.endpoint(settings.broker, home, "publisher")) is None:
+    while (where := endpoints.find(settings, home, "publisher")) is None:
         if deadline is not None and time.monotonic() + SEARCH_AGAIN_S > deadline:
             raise BusTimeout(
-                f"no broker publishes at {settings.broker.publisher} within {timeout_s:g} s; "
+                f"no broker publishes at {endpoints.expected(settings, home, 'publisher')} within {timeout_s:g} s; "
                 "start one with `hulak up` or `hulak broker`"
             )
         time.sleep(SEARCH_AGAIN_S)

@@ -10,9 +10,9 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from hulak.bus.errors import ProtocolError
+from hulak.bus.errors import Forbidden, ProtocolError
 from hulak.bus.process.client_logger import Logger, logger_of
-from hulak.bus.subscriber.events import TICKS, Event, is_snapshot, read_rows, snapshot_events
+from hulak.bus.subscriber.events import FORBIDDEN, TICKS, Event, is_snapshot, read_rows, refusal_of, snapshot_events
 from hulak.bus.subscriber.sequence_tracker import Ask, Chunk, Gap, SequenceTracker, TrackerOutput, TrackerState
 from hulak.bus.subscriber.sinks import JOURNALLED, Sink, TickSink
 from hulak.bus.wire import codec, lenient
@@ -49,6 +49,7 @@ class FrameRouter:
         self._prefixes = tuple({key for key in self.subscriptions if key == b"" or key.endswith(b".")})  # with a snapshot
         self._others = [topic for topic in (key[:-1].decode() for key in self._exact) if not topic.startswith(JOURNALLED)]
         self.asks: list[tuple[str, Ask]] = []
+        self.refusals: deque[Forbidden] = deque()  # of subscriptions; the owner raises them
         self.gaps: deque[tuple[str, Gap]] = deque(maxlen=MOST_GAPS)
         self.greeted = False
         self.greetings = 0  # hellos that came: one for each connection
@@ -147,15 +148,17 @@ class FrameRouter:
 
     def _take(self, message: Publication) -> None:
         topic, stamp = message.topic, message.stamp
-        if topic == TICKS:
-            decoded = self.sink.decoded
-            rows = self._ticks(message.body) if decoded else self._bodies(message)
-            self._follow(TICKS, Chunk(stamp.epoch, stamp.sequence, rows, stamp.time_ns, decoded and None in rows))
-        elif topic == HELLO:
+        if topic == HELLO:
             self.greeted = True
             self.greetings += 1
         elif topic == HEARTBEAT and self.lossless:
             self._heartbeat(message)
+        elif (refusal := refusal_of(message)) is not None:
+            self.refusals.append(refusal)
+        elif topic == TICKS:
+            decoded = self.sink.decoded
+            rows = self._ticks(message.body) if decoded else self._bodies(message)
+            self._follow(TICKS, Chunk(stamp.epoch, stamp.sequence, rows, stamp.time_ns, decoded and None in rows))
         elif is_snapshot(message):
             for event in snapshot_events(message):
                 self._follow(event.topic, self._alone(event))
@@ -198,6 +201,10 @@ class FrameRouter:
 
     def _heartbeat(self, message: Publication) -> None:
         body: Any = codec.unpack(message.body)
+        if isinstance(body, dict) and body.get("code") == FORBIDDEN:
+            if HEARTBEAT in self._others:
+                self.refusals.append(Forbidden(str(body.get("text", "")), {"prefix": HEARTBEAT}))
+            return
         if not isinstance(body, dict) or not isinstance(body.get("topics"), dict):
             raise ProtocolError("BAD_BODY", "a heartbeat must be a map with topics")
         epoch = message.stamp.epoch

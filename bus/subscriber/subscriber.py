@@ -46,11 +46,14 @@ class Subscriber:
         hold: messages held back per topic while a gap is repaired, at most.
         timeout_s: seconds to wait for a broker; None: no limit.
         logger: receives gaps and lost messages; None for no log.
+        key: the file of the subscriber's key, to connect with it by TCP; that of the settings (`HULAK_KEY`) if None.
         transport: how ticks come: `auto`: by the ring in shared memory if all are wanted (`ticks` or `tick.`), the broker on
-            this machine has one and this process may read it, else by the socket; `ring`: by the ring, also those of some
-            symbols, or an error where that cannot be; `socket`. Other topics come by the socket.
+            this machine has one and this process may read it, else, and with a key, by the socket; `ring`: by the ring, also
+            those of some symbols, or an error where that cannot be; `socket`. Other topics come by the socket.
     Raises:
         BusTimeout: no broker in time.
+        HandshakeFailed: the broker and this subscriber do not accept each other's keys; each way to wait for messages raises it
+            too, once the key was revoked or has expired, and `Forbidden` if the key's roles do not allow a subscription.
         ConfigError: a setting, the mode or the transport is wrong, or there is no ring.
         ProtocolError: `BAD_TOPIC`.
     """
@@ -65,13 +68,14 @@ class Subscriber:
         timeout_s: float | None = None,
         logger: Logger | None = None,
         transport: Transport = "auto",
+        key: Path | str | None = None,
     ) -> None:
         if transport not in ("auto", "ring", "socket"):
             raise ConfigError(f"transport is {transport!r}, must be auto, ring or socket")
         if mode not in ("lossless", "latest", "plain"):
             raise ConfigError(f"mode is {mode!r}, must be lossless, latest or plain")
         subscriptions = [subscription(topic) for topic in topics]
-        settings, home = load_settings.located(settings, home)
+        settings, home = load_settings.located(settings, home, key)
         self._events: EventSink | NewestSink = NewestSink() if mode == "latest" else EventSink()
         self._conflates = mode == "latest"
         self._ticks: TickSink | None = None  # read instead of `_events`, once ticks are wanted as values

@@ -10,12 +10,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from hulak.bus.errors import BusError
-from hulak.bus.process import sockets
+from hulak.bus.errors import BusError, HulakError
+from hulak.bus.process import endpoints
 from hulak.bus.process.client_logger import Logger, logger_of
 from hulak.bus.process.load_settings import located
 from hulak.bus.process.requests import SEARCH_AGAIN_S, draw_ids
 from hulak.bus.process.settings import Settings
+from hulak.bus.process.sockets import BrokerAddress
 from hulak.clients.calls.client import WINDOW
 from hulak.clients.calls.connection import Connection
 from hulak.clients.calls.pending import GRACE_S, OnPart, PendingCalls, kind_of
@@ -57,14 +58,22 @@ class AsyncBusClient:
     Args:
         settings: name the broker's endpoints; loaded as for every command if None.
         home: the broker's folder, the default one if None; local processes use the sockets there.
+        key: the file of this client's key, to connect with it by TCP; that of the settings (`HULAK_KEY`) if None.
         logger: receives the events of the connection; None for no log.
     """
 
-    def __init__(self, settings: Settings | None = None, home: Path | None = None, *, logger: Logger | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings | None = None,
+        home: Path | None = None,
+        *,
+        key: Path | str | None = None,
+        logger: Logger | None = None,
+    ) -> None:
         self._log = logger_of(logger)
-        self._settings, self._home = located(settings, home)
+        self._settings, self._home = located(settings, home, key)
         self._new_id = draw_ids()
-        self._pending = PendingCalls(self._settings.broker.frontend)
+        self._pending = PendingCalls(endpoints.expected(self._settings, self._home, "frontend"))
         self._link: Connection | None = None
         self._connecting: asyncio.Task[None] | None = None
         self._send_buffer = SendBuffer()
@@ -84,12 +93,8 @@ class AsyncBusClient:
             self._connecting.cancel()
         if self._timer is not None:
             self._timer.cancel()
-        if self._link is not None:
-            loop = asyncio.get_running_loop()
-            for descriptor in self._link.descriptors():
-                loop.remove_reader(descriptor)
-            self._link.close()
-        self._link = self._timer = self._connecting = None
+        self._close_link()
+        self._timer = self._connecting = None
         self._send_buffer.begin_again(())
         self._pending.close()
 
@@ -216,10 +221,16 @@ class AsyncBusClient:
     # The connection
 
     async def _connect(self) -> None:
-        while (where := sockets.endpoint(self._settings.broker, self._home, "frontend")) is None:  # noqa: ASYNC110 - no event
-            await asyncio.sleep(SEARCH_AGAIN_S)
+        try:
+            while (where := await self._find()) is None:  # noqa: ASYNC110 - no event
+                await asyncio.sleep(SEARCH_AGAIN_S)
+        except HulakError as error:
+            self._connecting = None
+            self._send_buffer.begin_again(())
+            self._pending.end_all(error)
+            return
         self._link = Connection(where)
-        self._log.info("broker found", frontend=where)
+        self._log.info("broker found", frontend=str(where))
         loop = asyncio.get_running_loop()
         for descriptor, follow in zip(self._link.descriptors(), (self._poll, self._poll_connection), strict=True):
             loop.add_reader(descriptor, follow)
@@ -227,6 +238,20 @@ class AsyncBusClient:
         self._send_buffer.begin_again(self._pending.under_way.values())
         self._poll_connection()
         self._poll()
+
+    def _close_link(self) -> None:
+        if self._link is not None:
+            loop = asyncio.get_running_loop()
+            for descriptor in self._link.descriptors():
+                loop.remove_reader(descriptor)
+            self._link.close()
+        self._link = None
+
+    async def _find(self) -> BrokerAddress | None:
+        place = self._settings, self._home, "frontend"
+        if self._settings.security.key is None:  # then it is on this machine
+            return endpoints.find(*place)
+        return await asyncio.to_thread(endpoints.find, *place)
 
     def _send(self, link: Connection, call: AsyncCall, alone: bool) -> None:
         gathered = self._send_buffer
@@ -255,8 +280,14 @@ class AsyncBusClient:
             raise
 
     def _poll_connection(self) -> None:
-        """Read all events of the connection, and send the calls again if it was restored."""
-        if self._link is not None and self._link.reconnected():
+        """Read all events of the connection; send the calls again if it was restored, connect again if the key was refused."""
+        if self._link is None:
+            return
+        again = self._link.reconnected()
+        if self._link.refused:
+            self._close_link()
+            self._connecting = asyncio.get_running_loop().create_task(self._connect())
+        elif again:
             self._log.info("requests sent again after reconnection", requests=len(self._pending))
             self._send_buffer.begin_again(self._pending.under_way.values())
             self._poll_soon()

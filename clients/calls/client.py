@@ -16,8 +16,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from hulak.bus.errors import BusError, BusTimeout
-from hulak.bus.process import sockets
+from hulak.bus.errors import BusError, BusTimeout, HulakError
+from hulak.bus.process import endpoints
 from hulak.bus.process.client_logger import Logger, logger_of
 from hulak.bus.process.load_settings import located
 from hulak.bus.process.requests import SEARCH_AGAIN_S, draw_ids
@@ -39,15 +39,25 @@ class BusClient(PostedTasks):
     Args:
         settings: name the broker's endpoints; loaded as for every command if None.
         home: the broker's folder, the default one if None; local processes use the sockets there.
+        key: the file of this client's key, to connect with it by TCP; that of the settings (`HULAK_KEY`) if None.
         logger: receives the events of the connection; None for no log.
+    Raises:
+        ConfigError: a setting is wrong, or the file of the key cannot be read.
     """
 
-    def __init__(self, settings: Settings | None = None, home: Path | None = None, *, logger: Logger | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings | None = None,
+        home: Path | None = None,
+        *,
+        key: Path | str | None = None,
+        logger: Logger | None = None,
+    ) -> None:
         self._log = logger_of(logger)
-        self._settings, self._home = located(settings, home)
+        self._settings, self._home = located(settings, home, key)
         self._most = self._settings.broker.max_message_bytes
         self._new_id = draw_ids()
-        self._pending = PendingCalls(self._settings.broker.frontend)
+        self._pending = PendingCalls(endpoints.expected(self._settings, self._home, "frontend"))
         self._link: Connection | None = None
         self._lock = threading.RLock()  # guards the link; callbacks are called with it and may acquire it again
         self._send_buffer = SendBuffer()
@@ -97,6 +107,8 @@ class BusClient(PostedTasks):
             on_part: called with each part of the answer before its end.
         Raises:
             BusTimeout: no broker, or no reply, within `timeout_s`.
+            HandshakeFailed: the broker and this client do not accept each other's keys.
+            Forbidden: the roles of the client's key do not allow the request.
             TaskFailed: the task failed in the worker.
             BusError: the broker refused the request; `TOO_LARGE`: its arguments exceed the size of a frame, and nothing is sent.
         """
@@ -130,6 +142,7 @@ class BusClient(PostedTasks):
 
         Raises:
             BusTimeout: there is no broker.
+            HandshakeFailed: see `call`.
             BusError: `TOO_LARGE`, see `call`.
         """
         alone, gathered = not self._pending.under_way, self._send_buffer.calls
@@ -210,15 +223,15 @@ class BusClient(PostedTasks):
         return before - len(self._pending)
 
     def _connect(self, deadline: float, timeout_s: float) -> Connection:
-        while (where := sockets.endpoint(self._settings.broker, self._home, "frontend")) is None:
+        while (where := endpoints.find(self._settings, self._home, "frontend")) is None:
             if time.monotonic() + SEARCH_AGAIN_S > deadline:
                 raise BusTimeout(
-                    f"no broker answers at {self._settings.broker.frontend} within {timeout_s:g} s; "
+                    f"no broker answers at {endpoints.expected(self._settings, self._home, 'frontend')} within {timeout_s:g} s; "
                     "start one with `hulak up` or `hulak broker`"
                 )
             time.sleep(SEARCH_AGAIN_S)
         self._link = Connection(where)
-        self._log.info("broker found", frontend=where)
+        self._log.info("broker found", frontend=str(where))
         return self._link
 
     # Methods for futures
@@ -274,6 +287,9 @@ class BusClient(PostedTasks):
         left_s = min(deadline, self._pending.next_due()) - time.monotonic()
         wait_ms = 0 if left_s <= 0 else int(min(left_s * 1000, MOST_WAIT_MS)) + 1
         readable, again = self._link.poll(wait_ms, for_room=for_room)
+        if self._link.refused:
+            self._end_refused()
+            return
         if again:
             self._log.info("requests sent again after reconnection", requests=len(self._pending))
             self._send_buffer.begin_again(self._pending.under_way.values())
@@ -283,6 +299,24 @@ class BusClient(PostedTasks):
         now = time.monotonic()
         if now >= self._pending.next_due():
             self._pending.end_expired(now)
+
+    def _end_refused(self) -> None:
+        """End all calls with the reason why the broker no longer accepts the key, or connect again if it does."""
+        link, self._link = self._link, None
+        assert link is not None
+        link.close()
+        if self._flusher is not None:
+            self._flusher.end()  # it sends on the former connection; another one is made when it is needed
+            self._flusher = None
+        try:
+            where = endpoints.find(self._settings, self._home, "frontend")
+        except HulakError as error:
+            self._send_buffer.begin_again(())
+            self._pending.end_all(error)
+            return
+        self._link = Connection(where or link.where)
+        self._send_buffer.begin_again(self._pending.under_way.values())
+        self._flush()
 
     def _poll(self) -> None:
         """Handle received messages."""

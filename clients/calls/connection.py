@@ -7,7 +7,9 @@ import zmq
 from zmq.backend import zmq_poll
 
 from hulak.bus.process import cpu_scheduling
-from hulak.bus.process.frontend_link import CONNECTED, FrontendLink
+from hulak.bus.process.connection_events import CONNECTED
+from hulak.bus.process.frontend_link import FrontendLink
+from hulak.bus.process.sockets import BrokerAddress
 from hulak.clients.calls.adaptive_wait import AdaptiveWait
 
 HWM = 10_000  # messages each way
@@ -25,9 +27,11 @@ class Connection(FrontendLink):
 
     WATCHED = CONNECTED  # a disconnection does not wake a client that waits for a reply
 
-    def __init__(self, where: str) -> None:
+    def __init__(self, where: BrokerAddress) -> None:
         with cpu_scheduling.batch_policy():  # the first socket starts ZeroMQ's threads
-            super().__init__(zmq.Context(), where, sndhwm=HWM, rcvhwm=HWM, immediate=False)
+            # With two keys of the broker there are two connections, of which one is never made: nothing must be queued for it.
+            immediate = where.key is not None and bool(where.key.server_next)
+            super().__init__(zmq.Context(), where, sndhwm=HWM, rcvhwm=HWM, immediate=immediate)
         self._adaptive_wait = AdaptiveWait()
         self._watched: Watched = [(self.socket, zmq.POLLIN), (self.monitor, zmq.POLLIN)]
         self._for_room: Watched = [(self.socket, zmq.POLLIN | zmq.POLLOUT), (self.monitor, zmq.POLLIN)]
@@ -46,6 +50,7 @@ class Connection(FrontendLink):
 
         Returns:
             whether a message can be received; whether the connection was restored, so that all requests must be sent again.
+            Both are false, and soon, once it is `refused`.
         """
         watched = self._for_room if for_room else self._watched
         if not wait_ms:
@@ -53,7 +58,7 @@ class Connection(FrontendLink):
         began = time.monotonic()
         until = began + self._adaptive_wait.spin_s()
         readable, again = self._poll(watched, 0)
-        while not (readable or again):
+        while not (readable or again or self.refused):
             if time.monotonic() >= until:
                 readable, again = self._poll(watched, wait_ms)
                 break

@@ -6,12 +6,12 @@ A shell sends the frames, batched by `clients.calls.send_buffer`, passes receive
 
 import functools
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol
 
 import msgspec
 
-from hulak.bus.errors import BusError, BusTimeout, ProtocolError, TaskFailed
+from hulak.bus.errors import BusError, BusTimeout, Forbidden, HandshakeFailed, HulakError, ProtocolError, TaskFailed
 from hulak.bus.process.pending_requests import PendingTable
 from hulak.bus.wire import batch_frames, codec
 from hulak.bus.wire.codec import ENVELOPE_BYTES, own
@@ -99,9 +99,19 @@ class PendingCalls(PendingTable[Call]):
 
     def close(self) -> None:
         """End all calls."""
+        for call in self._removed():
+            call.settle(None, BusError("CLOSED", f"the connection was closed before the reply to {call.named}"))
+
+    def end_all(self, error: HulakError) -> None:
+        """End all calls with the reason why there is no connection any more: the key was refused, or its file cannot be read."""
+        kind, code = (HandshakeFailed, error.code) if isinstance(error, HandshakeFailed) else (BusError, "CONFIG")
+        for call in self._removed():
+            call.settle(None, kind(code, str(error)))
+
+    def _removed(self) -> Iterator[Call]:
         for call in list(self.under_way.values()):
             if self.under_way.pop(call.id, None) is not None:  # else a callback of an earlier one cancelled it
-                call.settle(None, BusError("CLOSED", f"the connection was closed before the reply to {call.named}"))
+                yield call
 
 
 class CallKind(msgspec.Struct, frozen=True, gc=False):
@@ -157,4 +167,6 @@ def as_error(message: Error) -> BusError:
         return BusTimeout(message.text)
     if "attempts" in message.details:  # PROTOCOL.md section 6: only a task that was sent to workers has them
         return TaskFailed(message.code, message.text, details=message.details)
+    if message.code == "FORBIDDEN":
+        return Forbidden(message.text, message.details)
     return BusError(message.code, message.text, message.details)

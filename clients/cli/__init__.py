@@ -28,6 +28,7 @@ COMMANDS = {
     "topic": "topic:topic",
     "journal": "journal:journal",
     "config": "config:config",
+    "key": "key:key",
     "nepse": "nepse:nepse",
     "task": "task:task",
     "dead": "dead:dead",

@@ -64,16 +64,17 @@ class Call:
 
         Raises:
             NoBroker: none did within `BROKER_S` or the given timeout.
+            HandshakeFailed: a broker is there, and it and this command do not accept each other's keys.
         """
-        from hulak.bus.process import sockets
+        from hulak.bus.process import endpoints
 
         limit_s = min(self.timeout_s or BROKER_S, BROKER_S)
         deadline = time.monotonic() + limit_s
-        while (where := sockets.endpoint(self.settings.broker, self.home, name)) is None:
+        while (where := endpoints.find(self.settings, self.home, name)) is None:
             if time.monotonic() + RETRY_S > deadline:
-                raise NoBroker(getattr(self.settings.broker, name), limit_s)
+                raise NoBroker(endpoints.expected(self.settings, self.home, name), limit_s)
             time.sleep(RETRY_S)
-        if self.named and not self._checked and not where.startswith("ipc:"):
+        if self.named and not self._checked and not where.is_local and where.key is None:
             self._checked = True
             self._warn_of_other_home(limit_s)
 

@@ -15,10 +15,10 @@ PORTS_S = 2.0  # for the ports of a Hulak that has just ended to become free
 SOCKETS = ("collector", "publisher", "frontend", "backend")
 
 
-def addresses(settings: "Settings", *, demo: bool) -> dict[str, tuple[str, int]]:
+def addresses(settings: "Settings", *, demo: bool, has_keys: bool) -> dict[str, tuple[str, int]]:
     """Return the addresses to bind, by the name of their setting."""
     result = {"gateway.port": (settings.gateway.host, settings.gateway.port)}
-    for name in SOCKETS:
+    for name in SOCKETS if settings.security.loopback == "open" or has_keys else ():
         parts = re.fullmatch(r"tcp://\[?([^\]]+?)\]?:(\d+)", getattr(settings.broker, name))
         if parts is not None:
             result[f"broker.{name}"] = (parts[1], int(parts[2]))
@@ -44,13 +44,17 @@ def _is_free(host: str, port: int) -> bool:
         return True
 
 
-def refuse_taken(settings: "Settings", *, demo: bool) -> None:
+def refuse_taken(settings: "Settings", *, demo: bool, has_keys: bool) -> None:
     """Check that all addresses are free; wait up to `PORTS_S` for those of a Hulak that is ending.
 
+    Args:
+        settings: with the addresses.
+        demo: the simulators are started too.
+        has_keys: the broker has keys, so that it binds its TCP addresses.
     Raises:
         ConfigError: an address is in use.
     """
-    needed, deadline = addresses(settings, demo=demo), time.monotonic() + PORTS_S
+    needed, deadline = addresses(settings, demo=demo, has_keys=has_keys), time.monotonic() + PORTS_S
     while used := taken(needed):
         if time.monotonic() > deadline:
             raise ConfigError(

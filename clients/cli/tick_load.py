@@ -82,11 +82,11 @@ def subscribe(
     """
     import zmq
 
-    from hulak.bus.process import sockets
+    from hulak.bus.process import endpoints, sockets
     from hulak.bus.wire import codec
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent process handles Ctrl-C and stops this one
-    where = sockets.endpoint(settings.broker, home, "publisher") or settings.broker.publisher
+    where = endpoints.find(settings, home, "publisher") or sockets.BrokerAddress(endpoints.expected(settings, home, "publisher"))
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
     socket = sockets.connect(context, zmq.SUB, where, rcvhwm=settings.broker.subscriber_hwm)
     for topic in (*topics, "hulak.hello"):

@@ -58,12 +58,13 @@ def up(ctx: click.Context, call: Call, demo: bool, for_s: float | None, quiet: b
     second, with --quiet none. The exit code of --for is 0 if all processes were healthy at the end, else 1. Subscribes to the
     topics ticks and stats; with --demo it sends REQUEST nepse market-status every few seconds.
     """
+    from hulak.bus.process import key_files
     from hulak.clients import supervisord
 
     if detach and for_s is not None:
         raise click.UsageError("--for excludes --detach; give one of them")
     supervisord.refuse_running(call.home)
-    refuse_taken(call.settings, demo=demo)
+    refuse_taken(call.settings, demo=demo, has_keys=key_files.broker_path(call.home).exists())
     stop, kill = threading.Event(), threading.Event()
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: stop.set())
@@ -270,10 +271,10 @@ def _refuse_other_broker(call: Call) -> None:
     Raises:
         HulakError: one answers, or another program listens there.
     """
-    from hulak.bus.process import sockets
+    from hulak.bus.process import endpoints
     from hulak.clients.calls.client import BusClient
 
-    where = sockets.endpoint(call.settings.broker, call.home, "frontend")
+    where = endpoints.find(call.settings, call.home, "frontend")
     if where is None:
         return
     text = f"nothing that `hulak up` started runs on home {call.home}, but "

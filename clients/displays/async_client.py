@@ -25,9 +25,10 @@ class AsyncDisplayClient(ThreadPool[DisplayClient]):
         home: Path | None = None,
         *,
         timeout_s: float = 10.0,
+        key: Path | str | None = None,
         logger: Logger | None = None,
     ) -> None:
-        settings, home = self._settings, self._home = located(settings, home)
+        settings, home = self._settings, self._home = located(settings, home, key)
         self._timeout_s = timeout_s
         super().__init__(partial(DisplayClient, settings, home, timeout_s=timeout_s, logger=logger), 1, "display-client")
 

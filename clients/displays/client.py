@@ -46,6 +46,7 @@ class DisplayClient:
         settings: have the broker's addresses; loaded as by the commands if None.
         home: the broker's folder; the default one if None.
         timeout_s: for each call, in seconds.
+        key: the file of this client's key, to connect with it by TCP; that of the settings (`HULAK_KEY`) if None.
         logger: receives the events of the connection; None for no log.
     """
 
@@ -55,10 +56,11 @@ class DisplayClient:
         home: Path | None = None,
         *,
         timeout_s: float = 10.0,
+        key: Path | str | None = None,
         logger: Logger | None = None,
     ) -> None:
         self._logger = logger
-        settings, home = self._settings, self._home = located(settings, home)
+        settings, home = self._settings, self._home = located(settings, home, key)
         self._client = BusClient(settings, home, logger=logger)
         self._feed: Feed | None = None  # opened with the first tick that is dispatched
         self._timeout_s = timeout_s

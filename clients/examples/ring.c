@@ -1,7 +1,7 @@
 /* A reader of the ring, ticks in shared memory on the broker's machine: bus/PROTOCOL.md section 13. Linux on x86-64.
  *
  *     cc -O2 -o ring ring.c -lzmq
- *     ./ring tcp://127.0.0.1:5551 tick.EURUSD 100
+ *     ./ring ipc://$HOME/.local/state/hulak/run/publisher.ipc tick.EURUSD 100
  *
  * Prints `sequence bid ask` of the next COUNT ticks. Missed ones, on standard error, can be replayed: subscriber.c does so. */
 #include "hulak_ring.h"

@@ -1,11 +1,12 @@
 /* A subscriber in C that repairs its gaps, with libzmq alone: bus/PROTOCOL.md sections 3, 4 and 7.3.
  *
  *     cc -O2 -o subscriber subscriber.c -lzmq
- *     ./subscriber tcp://127.0.0.1:5551 tcp://127.0.0.1:5552 tick.EURUSD 100 [RECEIVE_HWM]
+ *     run=$HOME/.local/state/hulak/run
+ *     ./subscriber ipc://$run/publisher.ipc ipc://$run/frontend.ipc tick.EURUSD 100 [RECEIVE_HWM]
  *
  * Prints `sequence bid ask` of COUNT ticks: in order, without duplicates or gaps. Repaired gaps are on standard error. */
+#include "hulak_key.h"
 #include "hulak_wire.h"
-#include <stdio.h>
 
 static const char *topic;
 static void *live, *dealer;
@@ -58,7 +59,7 @@ int main(int count, char **words) {
     zmq_setsockopt(live, ZMQ_SUBSCRIBE, topic, strlen(topic) + 1); /* with the NUL, or tick.EURUSDX would match too */
     zmq_setsockopt(live, ZMQ_SUBSCRIBE, "heartbeat", 10);
     zmq_setsockopt(dealer, ZMQ_RCVTIMEO, &limit_ms, sizeof limit_ms);
-    if (zmq_connect(live, words[1]) || zmq_connect(dealer, words[2])) return perror("connect"), 1;
+    if (connect_with_key(live, words[1]) || connect_with_key(dealer, words[2])) return perror("connect"), 1;
     setvbuf(stdout, NULL, _IOLBF, 0), zmq_msg_init(&published), zmq_msg_init(&answer);
     while (remaining) {
         Bytes frame = receive(live, &published), heartbeat = frame;

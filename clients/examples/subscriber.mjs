@@ -1,11 +1,14 @@
 // A subscriber in JavaScript that repairs its gaps: bus/PROTOCOL.md sections 3, 4 and 7.3.
 //
 //     npm install zeromq@6 @msgpack/msgpack@3
-//     node subscriber.mjs tcp://127.0.0.1:5551 tcp://127.0.0.1:5552 tick.EURUSD 100 [RECEIVE_HWM]
+//     run=$HOME/.local/state/hulak/run
+//     node subscriber.mjs ipc://$run/publisher.ipc ipc://$run/frontend.ipc tick.EURUSD 100 [RECEIVE_HWM]
 //
 // Prints `sequence bid ask` of COUNT ticks: in order, without duplicates or gaps. Repaired gaps are reported on standard error.
+// To addresses of TCP it connects with the key in the file that HULAK_KEY names: section 14.
 
 import { randomBytes } from "node:crypto";
+import { readFileSync } from "node:fs";
 import { decode, encode } from "@msgpack/msgpack";
 import { Dealer, Subscriber } from "zeromq";
 
@@ -13,9 +16,23 @@ const [publisher, frontend, topic, count, receiveHwm = "100000"] = process.argv.
 const live = new Subscriber({ receiveHighWaterMark: Number(receiveHwm) }); // libzmq's default of 1,000 is less than a burst
 live.setInt32Option(23, 0); // ZMQ_SNDHWM, unnamed in this binding: else subscriptions beyond 1,000 are dropped
 const dealer = new Dealer({ receiveTimeout: 1000, linger: 0 }); // ms; without an answer the request is repeated
-live.connect(publisher);
+connect(live, publisher);
 live.subscribe(topic + "\0", "heartbeat\0"); // without the NUL, tick.EURUSDX would match too
-dealer.connect(frontend);
+connect(dealer, frontend);
+
+// Connects a socket: with a key if HULAK_KEY names its file and the address is TCP.
+function connect(socket, address) {
+  const path = process.env.HULAK_KEY;
+  if (!path || !address.startsWith("tcp:")) return socket.connect(address);
+  const lines = readFileSync(path, "utf8").matchAll(/^(\w+) = "(.*)"$/gm);
+  const key = Object.fromEntries([...lines].map(([, name, value]) => [name, value]));
+  socket.immediate = true; // nothing is queued for a connection that is not made
+  [socket.curvePublicKey, socket.curveSecretKey, socket.curveServerKey] = [key.public, key.secret, key.server];
+  socket.connect(address);
+  if (!key.server_next) return;
+  socket.curveServerKey = key.server_next; // the broker's key is being replaced: of these two connections only one is made
+  socket.connect(address.replace("tcp://", "tcp://0.0.0.0:0;")); // libzmq connects to one text of an address only once
+}
 
 let remaining = Number(count); // ticks to print
 let epoch = 0n; // 64-bit numbers are BigInt: a Number is exact up to 2^53 only

@@ -1,14 +1,17 @@
 """A subscriber in plain Python that repairs its gaps, without this package: bus/PROTOCOL.md sections 3, 4 and 7.3.
 
     pip install pyzmq msgpack
-    python subscriber.py tcp://127.0.0.1:5551 tcp://127.0.0.1:5552 tick.EURUSD 100 [RECEIVE_HWM]
+    run=$HOME/.local/state/hulak/run
+    python subscriber.py ipc://$run/publisher.ipc ipc://$run/frontend.ipc tick.EURUSD 100 [RECEIVE_HWM]
 
 Prints `sequence bid ask` of COUNT ticks: in order, without duplicates or gaps. Repaired gaps are reported on standard error.
+To addresses of TCP it connects with the key in the file that HULAK_KEY names: section 14.
 """
 
 import os
 import struct
 import sys
+import tomllib
 
 import msgpack
 import zmq
@@ -25,8 +28,8 @@ class Subscriber:
         self.live.sndhwm = 0  # or libzmq silently drops subscriptions beyond 1,000
         for name in (topic, "heartbeat"):
             self.live.subscribe(name.encode() + b"\0")  # without the NUL, tick.EURUSDX would match too
-        self.live.connect(publisher)
-        self.dealer.connect(frontend)
+        connect(self.live, publisher)
+        connect(self.dealer, frontend)
 
     def run(self) -> None:
         """Print ticks until all are printed."""
@@ -73,6 +76,22 @@ class Subscriber:
                     self.expected, ended = max(self.expected, min(further, upto + 1)), True
         if first < self.expected:
             print(f"gap {first}..{self.expected - 1} repaired" + f" but for {self.lost}" * (self.lost > 0), file=sys.stderr)
+
+
+def connect(socket: zmq.Socket, address: str) -> None:
+    """Connect a socket: with a key if `HULAK_KEY` names its file and the address is TCP."""
+    path = os.environ.get("HULAK_KEY")
+    if not path or not address.startswith("tcp:"):
+        socket.connect(address)
+        return
+    with open(path, "rb") as file:  # noqa: PTH123 - an example
+        key = {name: value.encode() for name, value in tomllib.load(file).items()}
+    socket.immediate = 1  # nothing is queued for a connection that is not made
+    socket.curve_publickey, socket.curve_secretkey, socket.curve_serverkey = key["public"], key["secret"], key["server"]
+    socket.connect(address)
+    if "server_next" in key:  # the broker's key is being replaced: of these two connections only one is made
+        socket.curve_serverkey = key["server_next"]
+        socket.connect(address.replace("tcp://", "tcp://0.0.0.0:0;"))  # libzmq connects to one text of an address only once
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from hulak.bus.backoff import Backoff
-from hulak.bus.errors import ConfigError, FeedError
+from hulak.bus.errors import ConfigError, FeedError, HandshakeFailed
 from hulak.bus.process import lifecycle, log
 from hulak.bus.process.member import Member
 from hulak.bus.process.settings import Settings
@@ -169,7 +169,8 @@ async def _serve(publisher: TickPublisher, member: Member, work: Work) -> TickPu
         with contextlib.suppress(asyncio.CancelledError):
             await main
     finally:
-        await publisher.finish(FINISH_S)
+        with contextlib.suppress(HandshakeFailed, ConfigError):  # that ended the work already
+            await publisher.finish(FINISH_S)
         publisher.close()
     publisher.log.info("feed stopped", posted=publisher.link.unconfirmed.last, unconfirmed=len(publisher.link.unconfirmed))
     return publisher
@@ -177,11 +178,15 @@ async def _serve(publisher: TickPublisher, member: Member, work: Work) -> TickPu
 
 async def _connect_and(publisher: TickPublisher, member: Member, work: Work) -> None:
     await publisher.connect()
-    keeper = asyncio.ensure_future(_keep(publisher, member))
+    keeper, worker = asyncio.ensure_future(_keep(publisher, member)), asyncio.ensure_future(work(publisher, member))
     try:
-        await work(publisher, member)
+        ended, _ = await asyncio.wait({keeper, worker}, return_when=asyncio.FIRST_COMPLETED)
+        for task in ended:
+            task.result()
     finally:
         keeper.cancel()
+        worker.cancel()
+        await asyncio.gather(keeper, worker, return_exceptions=True)
 
 
 async def _keep(publisher: TickPublisher, member: Member) -> None:

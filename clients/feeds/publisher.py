@@ -14,9 +14,10 @@ import structlog
 import zmq
 
 from hulak.bus.errors import ProtocolError
-from hulak.bus.process import sockets
+from hulak.bus.process import endpoints, sockets
 from hulak.bus.process.requests import SEARCH_AGAIN_S, RequestChannel
 from hulak.bus.process.settings import Settings
+from hulak.bus.process.sockets import BrokerAddress
 from hulak.bus.wire.messages import Error, Reply, Tick
 from hulak.clients.feeds.delivery import Delivery
 from hulak.clients.feeds.refusals import Refusals
@@ -53,19 +54,24 @@ class TickPublisher:
         self.requests = RequestChannel(self.context, settings, home)
 
     async def connect(self) -> None:
-        """Wait without limit until the broker has subscribed and replied."""
+        """Wait without limit until the broker has subscribed and replied.
+
+        Raises:
+            HandshakeFailed: the broker and this feed do not accept each other's keys.
+        """
         collector = await self._find_collector()
         self.out = sockets.connect(self.context, zmq.XPUB, collector, xpub_nodrop=1, sndhwm=BATCH * 40, linger=500)
         while not (self.subscribed and self.link.opened):
             await asyncio.sleep(SEARCH_AGAIN_S / 10)
             self.keep()
-        self.log.info("feed connected", broker=collector, instance=f"{self.link.instance:x}")
+        self.log.info("feed connected", broker=str(collector), instance=f"{self.link.instance:x}")
 
-    async def _find_collector(self) -> str:
+    async def _find_collector(self) -> BrokerAddress:
         logged = False
-        while (where := sockets.endpoint(self.settings.broker, self.home, "collector")) is None:
+        while (where := endpoints.find(self.settings, self.home, "collector")) is None:
             if not logged:
-                self.log.info("waiting for broker", socket="collector", address=self.settings.broker.collector)
+                address = endpoints.expected(self.settings, self.home, "collector")
+                self.log.info("waiting for broker", socket="collector", address=address)
                 logged = True
             await asyncio.sleep(SEARCH_AGAIN_S)
         return where
@@ -97,7 +103,7 @@ class TickPublisher:
         return True
 
     def keep(self) -> None:
-        """Read the replies, send the next request and the waiting frames; call it every `ASK_S`."""
+        """Read the replies, send the next request and the waiting frames; call it every `ASK_S`. Raises as `connect`."""
         self._read_answers()
         self.requests.step()
         self.requests.ask_now("hulak.feed", self.link.ask(), timeout_s=ANSWER_S)  # else the next call sends it

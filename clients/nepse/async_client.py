@@ -21,6 +21,7 @@ class AsyncNepseClient(SessionMethods, MarketMethods, SecurityMethods):
         settings: have the broker's addresses; loaded as by the commands if None.
         home: the broker's folder; the default one if None.
         timeout_s: for each call, in seconds; a long list takes several calls.
+        key: the file of this client's key, to connect with it by TCP; that of the settings (`HULAK_KEY`) if None.
         logger: receives the events of the connection; None for no log.
     """
 
@@ -30,9 +31,10 @@ class AsyncNepseClient(SessionMethods, MarketMethods, SecurityMethods):
         home: Path | None = None,
         *,
         timeout_s: float = 60.0,
+        key: Path | str | None = None,
         logger: Logger | None = None,
     ) -> None:
-        self._client = AsyncBusClient(settings, home, logger=logger)
+        self._client = AsyncBusClient(settings, home, key=key, logger=logger)
         self._timeout_s = timeout_s
 
     async def __aenter__(self) -> Self:

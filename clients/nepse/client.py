@@ -60,6 +60,7 @@ class NepseClient:
         settings: have the broker's addresses; loaded as by the commands if None.
         home: the broker's folder; the default one if None.
         timeout_s: for each call, in seconds; a long list takes several calls.
+        key: the file of this client's key, to connect with it by TCP; that of the settings (`HULAK_KEY`) if None.
         logger: receives the events of the connection; None for no log.
     """
 
@@ -69,9 +70,10 @@ class NepseClient:
         home: Path | None = None,
         *,
         timeout_s: float = 60.0,
+        key: Path | str | None = None,
         logger: Logger | None = None,
     ) -> None:
-        self._client = BusClient(settings, home, logger=logger)
+        self._client = BusClient(settings, home, key=key, logger=logger)
         self._calls = _Calls(self._client, timeout_s)
 
     def __enter__(self) -> Self:

@@ -5,11 +5,12 @@ import threading
 
 import zmq
 
-from hulak.bus.process.settings import BrokerSettings, Settings
+from hulak.bus.process.settings import BrokerSettings, SecuritySettings, Settings
 from hulak.bus.wire import batch_frames, codec
 from hulak.bus.wire.messages import Reply
 
 WITHIN_MS = 10_000
+OPEN = SecuritySettings(loopback="open")  # its peers connect by TCP, without keys
 
 
 class FakeBroker:
@@ -26,7 +27,7 @@ class FakeBroker:
         self.router.bind(f"tcp://127.0.0.1:{port or '*'}")
         self.address = self.router.getsockopt_string(zmq.LAST_ENDPOINT)
         self.port = int(self.address.rpartition(":")[2])
-        self.settings = Settings(broker=BrokerSettings(frontend=self.address))
+        self.settings = Settings(broker=BrokerSettings(frontend=self.address), security=OPEN)
         self.client = b""
         self.sizes = []  # of the frames that came: how many requests each held
         self.stopped = threading.Event()

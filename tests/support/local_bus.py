@@ -72,6 +72,8 @@ class NeverStops:
 class LocalBus:
     """One home folder, its settings, and every process started in it; all are ended by their ids.
 
+    Its TCP addresses are open: foreign programs of the tests connect there without keys.
+
     Args:
         settings: further settings, `{"task.hard_s": 2}`.
     """
@@ -83,7 +85,8 @@ class LocalBus:
             name: f"tcp://127.0.0.1:{port}"
             for name, port in zip(("collector", "publisher", "frontend", "backend"), ports, strict=True)
         }
-        given = {**{f"broker.{name}": value for name, value in self.addresses.items()}, "gateway.port": page, **settings}
+        given = {f"broker.{name}": value for name, value in self.addresses.items()}
+        given |= {"gateway.port": page, "security.loopback": "open", **settings}  # many tests connect by TCP without a key
         self.variables = {
             "HULAK_HOME": str(self.home),
             **{f"HULAK_{name.replace('.', '__').upper()}": str(value) for name, value in given.items()},

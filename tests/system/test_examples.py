@@ -6,6 +6,7 @@ The needs of a language are installed here, if its compiler or interpreter is pr
 import ast
 import contextlib
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -13,6 +14,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import msgspec
 import psutil
 import pytest
 import zmq
@@ -20,8 +22,11 @@ from c_program import EXAMPLES, attempt, compiled_c
 from local_bus import ROOT, LocalBus
 from waiting import eventually
 
+from hulak.bus.process import key_files
 from hulak.bus.wire import codec
 from hulak.bus.wire.messages import FIRST_MS, Error, Part, Reply, Tick
+from hulak.bus.wire.roles import parse_roles
+from hulak.clients.cli import key_store
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]  # seconds; the first run installs
 GOLDEN = json.loads((ROOT / "tests" / "vectors" / "frames.json").read_text())
@@ -80,7 +85,9 @@ class Example:
     def __init__(self, local_bus, program, *words):
         self.out, self.err = local_bus.home / "example.out", local_bus.home / "example.err"
         with self.out.open("wb") as out, self.err.open("wb") as err:
-            self.process = subprocess.Popen([*program, *map(str, words)], cwd=local_bus.home, stdout=out, stderr=err)
+            variables = {**os.environ, **local_bus.variables}
+            words = [*program, *map(str, words)]
+            self.process = subprocess.Popen(words, cwd=local_bus.home, env=variables, stdout=out, stderr=err)
         self.process.log = self.err
         local_bus.processes.append(self.process)
 
@@ -214,12 +221,12 @@ def test_an_example_reads_the_golden_frames_and_requests_the_missing_ones_betwee
 class Feed:
     """Posts ticks to the broker: the golden one as the numbered feed of PROTOCOL.md section 3.4, all others without a number."""
 
-    def __init__(self, context, local_bus):
+    def __init__(self, context, local_bus, collector=None):
         self.local_bus = local_bus
         self.socket = context.socket(zmq.XPUB)
         self.socket.sndhwm = 0
         self.socket.rcvtimeo = 20_000
-        self.socket.connect(local_bus.addresses["collector"])
+        self.socket.connect(collector or local_bus.addresses["collector"])
         assert self.socket.recv() == b"\x01"  # the broker's subscription to everything: from now on it gets what is posted
 
     def post_golden(self):
@@ -300,12 +307,35 @@ def test_an_example_that_was_disconnected_while_the_broker_was_killed_prints_eve
     assert example.gaps() in ([(11, 59)], [(11, 60)])  # shown by the last value, or by an earlier heartbeat
 
 
+@pytest.mark.parametrize("during_rotation", [False, True])
+def test_an_example_with_a_key_prints_ticks_that_come_and_ticks_that_are_replayed(program, context, during_rotation):
+    with LocalBus(**{"security.loopback": "owner"}) as local_bus:
+        key_store.ensure_broker_key(local_bus.home)
+        _, path = key_store.make(local_bus.home, "alice", parse_roles([f"subscribe:{TOPIC}"]), "", None, None)
+        if during_rotation:  # the broker's key has been replaced already
+            key = key_files.read_client_key(path)
+            changed = msgspec.structs.replace(key, server=key_files.new_pair().public, server_next=key.server)
+            key_files.write_client_key(path, changed, replace=True)
+        local_bus.start_broker()
+        feed = Feed(context, local_bus, f"ipc://{local_bus.home}/run/collector.ipc")
+        feed.post_golden()
+        with local_bus.having({"HULAK_KEY": str(path)}):
+            example = Example(local_bus, program, local_bus.addresses["publisher"], local_bus.addresses["frontend"], TOPIC, 60)
+        assert eventually(example.ticks, within_s=20) == all_up_to(1)
+        example.stop()
+        feed.post(2, 59)
+        example.go_on()
+        feed.post(60, 60)
+        eventually(example.has_ended_well, within_s=30)
+        assert example.ticks() == all_up_to(60)
+
+
 # The promises to their reader
 
 
 @pytest.mark.parametrize("name", sorted(path.name for path in EXAMPLES.iterdir() if path.is_file()))
 def test_an_example_is_read_in_a_few_minutes(name):
-    assert len((EXAMPLES / name).read_text().splitlines()) < 80
+    assert len((EXAMPLES / name).read_text().splitlines()) < 100
 
 
 def test_the_plain_python_example_imports_nothing_from_this_package():

@@ -11,7 +11,7 @@ from waiting import eventually
 
 from hulak.bus.core.journal.segment_names import name_of
 from hulak.bus.errors import ConfigError
-from hulak.bus.process import sockets
+from hulak.bus.process import endpoints, listening
 from hulak.bus.wire import codec
 from hulak.bus.wire.messages import FIRST_MS, Request, Tick
 
@@ -83,15 +83,15 @@ def test_without_a_socket_file_there_is_the_tcp_address(local_bus):
     """As on a full or read-only disk; here the folder is missing."""
     with (
         zmq.Context() as context,
-        sockets.bind(context, local_bus.settings.broker, local_bus.home / "none", "frontend", lambda _: None),
+        listening.bind(context, local_bus.settings.broker, local_bus.home / "none", "frontend", lambda _: None),
     ):
-        assert sockets.endpoint(local_bus.settings.broker, local_bus.home / "none", "frontend") == local_bus.addresses["frontend"]
+        assert str(endpoints.find(local_bus.settings, local_bus.home / "none", "frontend")) == local_bus.addresses["frontend"]
 
 
 def test_a_socket_file_that_cannot_be_made_on_a_working_disk_is_refused(local_bus):
     (local_bus.home / "run" / "frontend.ipc").mkdir(parents=True)
     with zmq.Context() as context, pytest.raises(ConfigError, match="cannot be bound"):
-        sockets.bind(context, local_bus.settings.broker, local_bus.home, "frontend", lambda _: None)
+        listening.bind(context, local_bus.settings.broker, local_bus.home, "frontend", lambda _: None)
 
 
 def test_a_req_socket_replays_all_ticks_with_one_answer_for_each_request(local_bus):

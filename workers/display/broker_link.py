@@ -10,6 +10,7 @@ from hulak.bus.process import sockets
 from hulak.bus.process.pending_requests import PendingRequest
 from hulak.bus.process.requests import RequestChannel
 from hulak.bus.process.settings import Settings
+from hulak.bus.process.sockets import BrokerAddress
 from hulak.bus.wire.messages import Reply
 from hulak.workers.display.managed_display import ManagedDisplay
 
@@ -28,7 +29,9 @@ class BrokerLink:
         home: the broker's folder.
     """
 
-    def __init__(self, context: "zmq.Context[zmq.Socket[bytes]]", collector: str, settings: Settings, home: Path) -> None:
+    def __init__(
+        self, context: "zmq.Context[zmq.Socket[bytes]]", collector: BrokerAddress, settings: Settings, home: Path
+    ) -> None:
         self.out = sockets.connect(context, zmq.XPUB, collector, xpub_nodrop=1, sndhwm=SEND_HWM)
         self.requests = RequestChannel(context, settings, home, sndhwm=SEND_HWM, rcvhwm=SEND_HWM)
         self.ready = False  # the broker has subscribed to our publications

@@ -105,10 +105,12 @@ class DisplayWorker:
 
     def run(self) -> int:
         """Run until retired or stopped; return the process's exit code."""
-        endpoints = [find_broker(self.settings, self.home, name, self.stop, self.log) for name in sockets.NAMES]
-        if None in endpoints:
-            return 0
-        where = dict(zip(sockets.NAMES, (endpoint or "" for endpoint in endpoints), strict=True))
+        where = {}
+        for name in sockets.NAMES:
+            found = find_broker(self.settings, self.home, name, self.stop, self.log)
+            if found is None:
+                return 0
+            where[name] = found
         subscriber = self._subscriber()
         if subscriber is None:
             return 0
@@ -117,7 +119,7 @@ class DisplayWorker:
         self.link = BrokerLink(self.context, where["collector"], self.settings, self.home)
         self.backfills = BackfillRequests(self.display_set, self.settings, self.home)
         self.subscriber = subscriber
-        self.log.info("worker started", worker=self.session.name, service=self.session.service, broker=backend)
+        self.log.info("worker started", worker=self.session.name, service=self.session.service, broker=str(backend))
         with self.member:
             while self.exit is None:
                 self._iterate()

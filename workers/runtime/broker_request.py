@@ -8,6 +8,7 @@ from typing import Any
 import zmq
 
 from hulak.bus.errors import BusError, BusTimeout
+from hulak.bus.process import endpoints
 from hulak.bus.process.lifecycle import Stop
 from hulak.bus.process.pending_requests import PendingRequest
 from hulak.bus.process.requests import RequestChannel
@@ -25,7 +26,7 @@ class BrokerRequester:
     """
 
     def __init__(self, settings: Settings, home: Path, stop: Stop) -> None:
-        self._where = settings.broker.frontend
+        self._where = endpoints.expected(settings, home, "frontend")
         self._stop = stop
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._channel = RequestChannel(self._context, settings, home)

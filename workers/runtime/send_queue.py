@@ -5,6 +5,7 @@ from typing import Any
 import zmq
 
 from hulak.bus.process import sockets
+from hulak.bus.process.sockets import BrokerAddress
 from hulak.bus.wire import batch_frames, codec
 from hulak.workers.runtime.session import Send, Session
 
@@ -21,7 +22,7 @@ class SendQueue:
         self.results: list[Send] = []  # of short tasks: a batch costs less than single messages
         self._session = session
 
-    def connect(self, context: "zmq.Context[zmq.Socket[bytes]]", where: str) -> "zmq.Socket[bytes]":
+    def connect(self, context: "zmq.Context[zmq.Socket[bytes]]", where: BrokerAddress) -> "zmq.Socket[bytes]":
         """Return a new socket, connected to the broker's backend at an endpoint."""
         dealer = self.dealer = sockets.connect_dealer(context, where, sndhwm=10_000, rcvhwm=10_000)
         return dealer

@@ -99,7 +99,7 @@ class Worker:
         self.forks.guard()
         self.forks.mark_lasting()
         self.thread.start()
-        self.log.info("worker started", worker=self.session.name, service=self.session.service, broker=where)
+        self.log.info("worker started", worker=self.session.name, service=self.session.service, broker=str(where))
         try:
             code = self._watch()
         except BaseException as error:  # noqa: BLE001 - the other threads would continue

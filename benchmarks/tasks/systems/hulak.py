@@ -124,7 +124,7 @@ class Hulak(TaskSystem):
     def start(self) -> None:
         """Start broker and workers, and wait until all are connected."""
         lines = [f'{name} = "{address}"' for name, address in self.addresses.items()]
-        (self.home / "hulak.toml").write_text("[broker]\n" + "\n".join(lines) + "\n")
+        (self.home / "hulak.toml").write_text("[broker]\n" + "\n".join(lines) + "\n" + machine.OPEN)
         self.spawn(machine.python("hulak.bus"), {"HULAK_HOME": str(self.home)})
         file, home = ["--config", str(self.home / "hulak.toml")], ["--home", str(self.seen_from)]
         with BusClient(self.settings(), self.seen_from) as client:

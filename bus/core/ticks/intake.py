@@ -50,6 +50,21 @@ class IntakeTurn:
     rows: TickRows | None = None  # for the ring
 
 
+class ForbiddenFrame(bytes):
+    """A frame that the key of its sender does not permit. It has no bytes, so that it is no topic's, and keeps its place."""
+
+    frame: bytes  # as received
+    error: ProtocolError
+    counts: bool  # its running number counts as accepted; else it may be under another key's instance
+
+    @classmethod
+    def of(cls, frame: bytes, error: ProtocolError, *, counts: bool) -> "ForbiddenFrame":
+        """Return the frame to pass to `Intake.turn` in place of the one that was received."""
+        made = cls()
+        made.frame, made.error, made.counts = frame, error, counts
+        return made
+
+
 class Intake:
     """Turns feeds' frames into numbered messages.
 
@@ -178,6 +193,9 @@ class Intake:
         return frame[:cut] + STAMP.pack(self.topics.epoch, sequence, time_ns) + frame[cut + STAMP_BYTES :]
 
     def _take_other(self, frame: bytes, time_ns: int, accepted: list[Accepted], states: list[bytes]) -> None:
+        if type(frame) is ForbiddenFrame:
+            self._forbid(frame)
+            return
         try:
             if self.take_state is not None and frame.startswith(OWNED_BY_DISPLAYS):
                 state = self.take_state(frame, time_ns)
@@ -187,6 +205,16 @@ class Intake:
                 accepted += [tick] if tick is not None else []
         except ProtocolError as error:
             self._refuse(frame, error)
+
+    def _forbid(self, forbidden: ForbiddenFrame) -> None:
+        """Refuse a frame that its sender's key does not permit; its number counts: else the feed would resend it without end."""
+        frame = forbidden.frame
+        if not forbidden.counts:
+            self.reject(forbidden.error)
+            return
+        instance, number, _ = STAMP.unpack_from(frame, frame.find(NUL) + 1)
+        if not instance or self._in_order(instance, number):
+            self._refuse(frame, forbidden.error)
 
     def _refuse(self, frame: bytes, error: ProtocolError) -> None:
         """Report a refused frame, to its feed too: it would wait for an answer without end."""

@@ -223,12 +223,12 @@ class TopicLogs:
         self._named = keys[-1] if keys else b""
         return ((key, self.logs[key]) for key in keys)
 
-    def welcome(self, prefix: bytes, time_ns: int) -> bytes:
+    def welcome(self, prefix: bytes, time_ns: int, *, local: bool = True) -> bytes:
         """Return the message that a new subscriber gets at once (section 3.6).
 
         An exact topic, with or without its NUL, gets its last message; a prefix that is empty or ends with `.` gets one
         snapshot under the prefix itself; `ticks` gets an empty array with the next number. In all other cases it is the
-        hello, which only its subscribers get.
+        hello, which only its subscribers get. It names the ring to `local` subscribers: those without a key.
         """
         if prefix in (TICKS, TICKS[:-1]):
             return TICKS + STAMP.pack(self.epoch, self.ticks + 1, time_ns) + array_header(0)
@@ -237,7 +237,8 @@ class TopicLogs:
             return log.frame
         if prefix == b"" or prefix.endswith(b"."):
             return self._snapshot(prefix, time_ns)
-        return HELLO + STAMP.pack(self.epoch, 1, time_ns) + pack(self.hello)
+        hello = self.hello if local else {name: value for name, value in self.hello.items() if name != "ring"}
+        return HELLO + STAMP.pack(self.epoch, 1, time_ns) + pack(hello)
 
     def _snapshot(self, prefix: bytes, time_ns: int) -> bytes:
         rows = [_row(log) for log in self.under(prefix) if log.frame]

@@ -23,6 +23,7 @@ from hulak.bus.core.tasks.policy import Policy
 from hulak.bus.errors import ProtocolError
 from hulak.bus.process import sockets
 from hulak.bus.process.lifecycle import make_home
+from hulak.bus.process.listening import OPEN
 from hulak.bus.process.socket_poll import SocketPoll
 from hulak.bus.wire import codec
 from hulak.bus.wire.messages import FIRST_MS, Error, Part, Reply, Tick
@@ -56,7 +57,7 @@ class TickFixture:
         self.connections = Connections(context, Bound(100, 10), LOG)
         self.guard = BugGuard(LOG)
         self.service = TickService(
-            context, self.settings, local_bus.home, self.journal, self.bus, self.connections, self.reject, self.guard, LOG
+            context, self.settings, local_bus.home, self.journal, self.bus, self.connections, self.reject, self.guard, LOG, OPEN
         )
         self.poller = SocketPoll()
         self.service.register(self.poller)

@@ -7,13 +7,15 @@ from pathlib import Path
 
 import msgspec
 import pytest
+import zmq
 
 from hulak.bus.errors import ConfigError
+from hulak.bus.process import key_files, listening
 from hulak.bus.process.check_settings import SECTIONS
 from hulak.bus.process.load_settings import PLAIN_VARIABLES, default_home, load, shipped
-from hulak.bus.process.settings import Settings, loopback_endpoint
+from hulak.bus.process.settings import BrokerSettings, Settings, loopback_endpoint
 
-DOCUMENTED_ONLY = {("nepse", "ca_file")}  # its default is none, which TOML cannot say
+DOCUMENTED_ONLY = {("nepse", "ca_file"), ("security", "key")}  # shown as comments: TOML has no value for none
 
 
 @pytest.fixture(autouse=True)
@@ -86,7 +88,7 @@ def test_an_unknown_section_is_refused_and_the_known_ones_are_named(tmp_path):
         ("[task]\nretries = 21", "setting task.retries = 21: must be a whole number from 0 to 20"),
         ("[task]\nlease_s = nan", "setting task.lease_s = nan: must be a number from 0.2 to 60"),
         ('[log]\nlevel = "loud"', "setting log.level = 'loud': must be one of debug, info, warning, error"),
-        ('[nepse]\nbase_url = "ftp://x"', "setting nepse.base_url = 'ftp://x': must be a text like ^https?://"),
+        ('[nepse]\nbase_url = "ftp://x"', "setting nepse.base_url = 'ftp://x': must be http:// or https:// and a host"),
         ('[feed]\nurl = "tcp://x"', "setting feed.url = 'tcp://x'"),
         ('[sim]\nhost = "0.0.0.0"', "setting sim.host = '0.0.0.0'"),
         (
@@ -153,7 +155,7 @@ def test_an_address_beyond_the_loopback_is_refused_with_the_reason(tmp_path, add
     error = refusal(tmp_path, f'[broker]\nfrontend = "{address}"\n')
     reason = "is an address beyond this machine: a program that reaches it could read"
     assert f"setting broker.frontend = '{address}': {reason}" in error
-    assert "nothing there is encrypted or authenticated; allowed are 127.0.0.0/8 and [::1]" in error
+    assert "without keys; allowed are 127.0.0.0/8 and [::1], and any address once there is a key (`hulak key new`)" in error
 
 
 @pytest.mark.parametrize(
@@ -236,3 +238,44 @@ def test_home_is_the_variable_or_the_users_state_folder(monkeypatch):
     assert default_home() == Path("/state/hulak")
     monkeypatch.setenv("HULAK_HOME", "/srv/hulak")
     assert default_home() == Path("/srv/hulak")
+
+
+# Keys
+
+
+def test_a_variable_names_the_key_and_an_empty_one_does_not(tmp_path, monkeypatch):
+    monkeypatch.setenv("HULAK_KEY", "/etc/alice.secret")
+    assert settings(tmp_path).security.key == Path("/etc/alice.secret")
+    monkeypatch.setenv("HULAK_SECURITY__KEY", "/etc/bob.secret")
+    assert settings(tmp_path).security.key == Path("/etc/bob.secret")
+    monkeypatch.delenv("HULAK_SECURITY__KEY")
+    monkeypatch.setenv("HULAK_KEY", "")
+    assert settings(tmp_path).security.key is None
+
+
+@pytest.mark.parametrize("owner", ["client", "broker"])
+def test_an_address_beyond_the_loopback_is_allowed_with_a_key(tmp_path, owner):
+    text = '[broker]\nfrontend = "tcp://bus.example:5552"\n'
+    if owner == "client":
+        text += '[security]\nkey = "alice.secret"\n'
+    else:
+        pair = key_files.new_pair()
+        key_files.write_broker_key(tmp_path, key_files.BrokerKey(pair.public, pair.secret))
+    assert settings(tmp_path, text).broker.frontend == "tcp://bus.example:5552"
+
+
+def test_a_clients_key_in_the_settings_does_not_let_a_broker_without_keys_listen_beyond_the_loopback(tmp_path):
+    text = '[broker]\nfrontend = "tcp://0.0.0.0:5552"\n[security]\nkey = "alice.secret"\nloopback = "open"\n'
+    checked = settings(tmp_path, text).broker
+    with zmq.Context() as context, pytest.raises(ConfigError, match="is an address beyond this machine"):
+        listening.bind(context, checked, tmp_path, "frontend", lambda _: None, True, listening.OPEN)
+
+
+@pytest.mark.parametrize("why", ["path", "files"])
+def test_a_broker_without_keys_and_files_does_not_start_and_names_the_remedies(tmp_path, why):
+    home = tmp_path / ("x" * 110 if why == "path" else "home")
+    (home / "run").mkdir(parents=True)
+    remedy = "hulak key new.*security.loopback = 'open'"
+    with zmq.Context() as context, pytest.raises(ConfigError, match=remedy) as refused:
+        listening.bind(context, BrokerSettings(), home, "frontend", lambda _: None, why == "path", listening.TcpEntry())
+    assert {"path": "more than 107 bytes", "files": "too few files may be open"}[why] in str(refused.value)

@@ -2,7 +2,7 @@
 
 import pytest
 import zmq
-from fake_frontend import FakeBroker
+from fake_frontend import OPEN, FakeBroker
 from local_bus import free_ports
 from waiting import eventually
 
@@ -35,7 +35,7 @@ def member(broker, context, tmp_path):
     address = f"tcp://127.0.0.1:{free_ports(1)[0]}"
     publisher = context.socket(zmq.XPUB)
     publisher.bind(address)
-    settings = Settings(broker=BrokerSettings(frontend=broker.address, publisher=address))
+    settings = Settings(broker=BrokerSettings(frontend=broker.address, publisher=address), security=OPEN)
     with Member(settings, tmp_path, Log(), kind="nepse", name="a") as member:
         yield member
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import zmq
+from fake_frontend import OPEN
 from local_bus import free_ports
 from waiting import eventually
 
@@ -30,7 +31,9 @@ class Frontend:
         self.channel = self.make()
 
     def make(self, **options):
-        return RequestChannel(self.context, Settings(broker=BrokerSettings(frontend=self.tcp)), self.home, **options)
+        return RequestChannel(
+            self.context, Settings(broker=BrokerSettings(frontend=self.tcp), security=OPEN), self.home, **options
+        )
 
     def open(self, where):
         self.router = self.context.socket(zmq.ROUTER)

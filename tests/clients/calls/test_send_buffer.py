@@ -129,6 +129,8 @@ def lazy(monkeypatch):
 class Narrow(Link):
     """A link that gets room for one more frame at each wait for room."""
 
+    refused = False
+
     def poll(self, wait_ms, *, for_room=False):
         assert wait_ms
         assert for_room

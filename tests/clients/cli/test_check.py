@@ -20,7 +20,7 @@ from hulak.clients.cli import cli
     ],
 )
 def test_every_failure_has_an_exit_code_of_monitoring_plugins(tmp_path, words, code, start):
-    variables = {"HULAK_HOME": str(tmp_path), "HULAK_BROKER__FRONTEND": "tcp://127.0.0.1:1"}
+    variables = {"HULAK_HOME": str(tmp_path), "HULAK_BROKER__FRONTEND": "tcp://127.0.0.1:1", "HULAK_SECURITY__LOOPBACK": "open"}
     done = CliRunner().invoke(cli, ["check", "--timeout", "0.1", *words], env=variables)
     assert (done.exit_code, len(done.stdout.splitlines())) == (code, 1)
     assert done.stdout.startswith(start)

@@ -72,11 +72,13 @@ def test_each_action_of_the_worker_is_a_command_and_a_method_of_both_clients():
         assert inspect.iscoroutinefunction(awaited)
 
 
-def test_without_a_broker_the_sentence_names_the_endpoint_and_what_to_do(run, monkeypatch):
+@pytest.mark.parametrize(("loopback", "place"), [("owner", "{home}/run/frontend.ipc"), ("open", "tcp://127.0.0.1:1")])
+def test_without_a_broker_the_sentence_names_the_place_and_what_to_do(run, monkeypatch, tmp_path, loopback, place):
     monkeypatch.setenv("HULAK_BROKER__FRONTEND", "tcp://127.0.0.1:1")
+    monkeypatch.setenv("HULAK_SECURITY__LOOPBACK", loopback)
     result = run("stats", "--timeout", "0.1")
     assert result.exit_code == 3
-    assert "no broker answers at tcp://127.0.0.1:1 within 0.1 s" in result.stderr
+    assert f"no broker answers at {place.format(home=tmp_path)} within 0.1 s" in result.stderr
     assert "`hulak up`" in result.stderr
     assert result.stdout == ""
 

@@ -1,0 +1,121 @@
+"""The role that each request needs: the rule of a control service names the one that a key lacks. PROTOCOL.md section 14.3. Pure.
+
+A rule gets the rights of a key and the request's arguments, and returns the role that is missing; empty if none is. The owner of
+the broker connects by ipc, and is never asked.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from hulak.bus.core.control_requests import LastArguments, PostArguments, ReplayArguments, TasksArguments, range_of
+from hulak.bus.wire.codec import NUL
+from hulak.bus.wire.names import DISPLAY_SERVICE, OWNED_BY_DISPLAYS, TICKS
+from hulak.bus.wire.replay_range import prefix_of
+from hulak.bus.wire.roles import CONTROL, FEED, READ, STAR, SUBMIT, SUBSCRIBE, WORK, Rights
+
+Need = Callable[[Rights, Any], str]
+
+
+def any_key(rights: Rights, args: Any) -> str:
+    """Every authorised key may."""
+    del rights, args
+    return ""
+
+
+def reader(rights: Rights, args: Any) -> str:
+    """`read` or `control`."""
+    del args
+    return "" if rights.may_read else READ
+
+
+def controller(rights: Rights, args: Any) -> str:
+    """`control`."""
+    del args
+    return "" if rights.may_control else CONTROL
+
+
+def member(rights: Rights, args: Any) -> str:
+    """Any role of a process that reports: `feed`, `work`, `read` or `control`."""
+    del args
+    return "" if rights.is_member else f"{FEED}:..., {WORK}:... or {READ}"
+
+
+def feeder(rights: Rights, args: Any) -> str:
+    """Any `feed`."""
+    del args
+    return "" if rights.may_feed_some else f"{FEED}:..."
+
+
+def display_worker(rights: Rights, args: Any) -> str:
+    """`work:display`."""
+    del args
+    return "" if rights.serves_displays else f"{WORK}:{DISPLAY_SERVICE}"
+
+
+def display_reader(rights: Rights, args: Any) -> str:
+    """`read`, or `work:display`."""
+    return "" if rights.serves_displays else reader(rights, args)
+
+
+def submitter(rights: Rights, args: Any) -> str:
+    """Any `submit`, or `read`; the service of the task is checked when it is known."""
+    del args
+    return "" if rights.may_submit_some or rights.may_read else f"{SUBMIT}:..."
+
+
+def canceller(rights: Rights, args: Any) -> str:
+    """Any `submit`, or `control`; the service of the task is checked when it is known."""
+    del args
+    return "" if rights.may_submit_some or rights.may_control else f"{SUBMIT}:..."
+
+
+def poster(rights: Rights, args: PostArguments) -> str:
+    """`submit` of the task's service."""
+    return submits(rights, args.service)
+
+
+def lister(rights: Rights, args: TasksArguments) -> str:
+    """`read`; of one service also its `submit`."""
+    if rights.may_read or (args.service is not None and rights.may_submit(args.service)):
+        return ""
+    return READ if args.service is None else f"{READ} or {SUBMIT}:{args.service}"
+
+
+def replayer(rights: Rights, args: ReplayArguments) -> str:
+    """`subscribe` of all that is asked for: the journal holds the ticks of all feeds."""
+    return subscribes(rights, range_of(args).topic or TICKS)
+
+
+def last_reader(rights: Rights, args: LastArguments) -> str:
+    """`subscribe` of all that is asked for."""
+    return subscribes(rights, prefix_of(args.topic))
+
+
+# Further requests
+
+
+def submits(rights: Rights, service: str) -> str:
+    """`submit` of a service."""
+    return "" if rights.may_submit(service) else f"{SUBMIT}:{service}"
+
+
+def works(rights: Rights, service: str) -> str:
+    """`work` of a service."""
+    return "" if rights.may_work(service) else f"{WORK}:{service}"
+
+
+def subscribes(rights: Rights, prefix: bytes) -> str:
+    """`subscribe` of a prefix."""
+    return "" if rights.may_subscribe(prefix) else f"{SUBSCRIBE}:{_pattern(prefix)}"
+
+
+def feeds(rights: Rights, topic: bytes) -> str:
+    """`feed` of a topic; of a display's states `work:display`."""
+    if topic.startswith(OWNED_BY_DISPLAYS):
+        return display_worker(rights, None)
+    return "" if rights.may_feed(topic) else f"{FEED}:{topic.decode('ascii', 'replace')[:129]}"
+
+
+def _pattern(prefix: bytes) -> str:
+    text = prefix.decode("ascii", "replace")[:129]
+    return text.removesuffix(NUL.decode()) if prefix.endswith(NUL) else text + STAR

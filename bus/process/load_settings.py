@@ -170,3 +170,13 @@ def _refuse_contradictions(settings: Settings) -> None:
     ports = [getattr(settings.broker, name) for name in ("collector", "publisher", "frontend", "backend")]
     if len(set(ports)) < len(ports):
         raise ConfigError(f"settings broker.collector, publisher, frontend, backend are {ports}, must all differ")
+    gateway = settings.gateway
+    if (gateway.tls_cert is None) != (gateway.tls_key is None):
+        missing, given = ("tls_cert", "tls_key") if gateway.tls_cert is None else ("tls_key", "tls_cert")
+        raise ConfigError(f"setting gateway.{missing} is missing, must be set together with gateway.{given}")
+    if not gateway.is_local and gateway.tls_cert is None and not gateway.behind_proxy:
+        raise ConfigError(
+            f"setting gateway.host is {gateway.host}, an address beyond this machine: tokens and data would cross the network "
+            "unencrypted; set gateway.tls_cert and gateway.tls_key, or gateway.behind_proxy = true if a proxy ends TLS in front "
+            "of it"
+        )

@@ -42,12 +42,21 @@ def site_url(value: str) -> str:
     return value
 
 
+def listening_host(value: str) -> str:
+    """Check an address to listen on; returns it unchanged. Raises ValueError with the reason."""
+    try:
+        return value if value == "localhost" else str(ipaddress.ip_address(value))
+    except ValueError:
+        raise ValueError("must be localhost or the number of an address, such as 127.0.0.1 or 0.0.0.0 (all of IPv4)") from None
+
+
 SECRET = {"token"}  # never shown
 CHECK = "check"  # of a type's extra: a function that checks further
 Address = Annotated[str, Meta(extra={CHECK: address})]
 SiteUrl = Annotated[str, Meta(extra={CHECK: site_url})]
 Port = Annotated[int, Meta(ge=1, le=65535)]
 Seconds = Annotated[float, Meta(gt=0, le=86400)]
+ListeningHost = Annotated[str, Meta(extra={CHECK: listening_host})]
 LoopbackHost = Annotated[str, Meta(pattern=r"^(127\.\d+\.\d+\.\d+|localhost|::1)\Z")]
 Token = Annotated[str, Meta(pattern=r"^[!-~]*\Z")]
 
@@ -159,18 +168,31 @@ class DisplaySettings(Section, frozen=True):
 class GatewaySettings(Section, frozen=True):
     """`[gateway]`: the gateway for browsers: WebSocket, the page, and the endpoints for monitoring."""
 
-    host: LoopbackHost = "127.0.0.1"
+    host: ListeningHost = "127.0.0.1"
     port: Port = 5570
+    hosts: Annotated[str, Meta(pattern=r"^([A-Za-z0-9._-]+(,[A-Za-z0-9._-]+)*)?\Z")] = ""
     origins: Annotated[str, Meta(pattern=r"^(https?://[^\s,/]+(,https?://[^\s,/]+)*)?\Z")] = ""
-    token: Token = ""
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    behind_proxy: bool = False
+    local_users: Literal["owner", "open"] = "owner"
     frame_ms: Annotated[float, Meta(ge=1, le=1000)] = 16.0
     client_bytes: Annotated[int, Meta(ge=1 << 14, le=1 << 28)] = 1 << 20
     max_clients: Annotated[int, Meta(ge=1, le=100_000)] = 500
 
     @property
+    def is_local(self) -> bool:
+        """Return whether only programs on this machine can connect."""
+        return self.host == "localhost" or ipaddress.ip_address(self.host).is_loopback
+
+    @property
     def url(self) -> str:
-        """Return the address of the page."""
-        return f"http://{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}/"
+        """Return the address of the page, as seen from this machine."""
+        host = self.host
+        if host != "localhost" and ipaddress.ip_address(host).is_unspecified:
+            host = self.hosts.partition(",")[0] or "localhost"
+        scheme = "https" if self.tls_cert else "http"
+        return f"{scheme}://{f'[{host}]' if ':' in host else host}:{self.port}/"
 
 
 class SimSettings(Section, frozen=True):

@@ -92,6 +92,8 @@ class ReportedValues(msgspec.Struct):
     rebuilt: Amount = UNSET
     latency: Mean | UnsetType | None = UNSET
     memory: Memory | UnsetType | None = UNSET
+    file_errors: list[str] | UnsetType = UNSET
+    certificate_left_s: Amount = UNSET
     # Of scalers
     wanted: Perhaps = UNSET
     live: Perhaps = UNSET

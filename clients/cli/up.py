@@ -60,11 +60,13 @@ def up(ctx: click.Context, call: Call, demo: bool, for_s: float | None, quiet: b
     """
     from hulak.bus.process import key_files
     from hulak.clients import supervisord
+    from hulak.clients.gateway import tokens
 
     if detach and for_s is not None:
         raise click.UsageError("--for excludes --detach; give one of them")
     supervisord.refuse_running(call.home)
     refuse_taken(call.settings, demo=demo, has_keys=key_files.broker_path(call.home).exists())
+    tokens.refuse_open(call.settings.gateway, tokens.load(call.home))
     stop, kill = threading.Event(), threading.Event()
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: stop.set())

@@ -14,8 +14,10 @@ from websockets.exceptions import ConnectionClosed
 from hulak.bus.errors import BusError, ProtocolError
 from hulak.clients.gateway import protocol
 from hulak.clients.gateway.bus_calls import BusCalls
+from hulak.clients.gateway.connections import GatewayConnection
 from hulak.clients.gateway.fanout import ClientState, Fanout
 from hulak.clients.gateway.interest import TooManyNames
+from hulak.clients.gateway.tokens import Role
 
 KERNEL_BYTES = 1 << 17  # send buffer of the kernel for a client: its content can no longer be replaced by newer values
 CLOSE_S = 1.0  # limit for the closing handshake with a client that does not read
@@ -24,7 +26,10 @@ CLOSE_S = 1.0  # limit for the closing handshake with a client that does not rea
 class Session(Protocol):
     """The interface of a client's session, in either protocol."""
 
-    connection: ServerConnection
+    @property
+    def connection(self) -> ServerConnection:
+        """Return its connection."""
+
     state: ClientState
     bad: int  # messages that could not be decoded
 
@@ -72,7 +77,7 @@ class JsonSession:
         wake: makes the gateway check the subscriptions now.
     """
 
-    connection: ServerConnection
+    connection: GatewayConnection
     fanout: Fanout
     calls: BusCalls
     greeting: bytes
@@ -134,6 +139,8 @@ class JsonSession:
             case protocol.Ping():
                 return protocol.pong(message)
             case _:
+                if refusal := self._refusal(message):
+                    return protocol.error("FORBIDDEN", refusal, message.id)
                 if len(self._commands) >= protocol.COMMANDS_AT_ONCE:
                     return protocol.error(
                         "BUSY", f"{len(self._commands)} commands are running, the maximum; try again later", message.id
@@ -141,13 +148,22 @@ class JsonSession:
                 self._spawn(self._command(message))
         return None
 
+    def _refusal(self, command: protocol.Command) -> str:
+        """Return why the client may not send a command; empty if it may."""
+        grant, need = self.connection.grant, protocol.need_of(command)
+        if grant is not None and grant.role >= need:
+            return ""
+        return f"this needs a token with the role {need}; this one has the role {Role.NONE if grant is None else grant.role}"
+
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
         self._commands.add(task)
         task.add_done_callback(self._commands.discard)
 
     async def _command(self, command: protocol.Command) -> None:
-        service, args = protocol.request_of(command)
+        grant = self.connection.grant
+        by = f"gateway {grant.by}" if grant is not None and grant.token is not None else "gateway"
+        service, args = protocol.request_of(command, by)
         try:
             reply = protocol.answer(command, await self.calls.call(service, args))
         except BusError as error:

@@ -7,13 +7,16 @@ each client that keeps up one message with its new values. The other modules dec
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import structlog
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
+from websockets.frames import CloseCode
+from websockets.http11 import Request, Response
+from websockets.typing import Subprotocol
 
 from hulak.bus.errors import BusError, ConfigError
 from hulak.bus.histogram import Histogram
@@ -22,23 +25,26 @@ from hulak.bus.process import lifecycle, log
 from hulak.bus.process.member import Member
 from hulak.bus.process.settings import Settings
 from hulak.clients.gateway import journal_reads, metrics, protocol
-from hulak.clients.gateway.access import access_of
+from hulak.clients.gateway.access import SUBPROTOCOL
+from hulak.clients.gateway.admission import CHANGED, REVOKED, Admission
 from hulak.clients.gateway.bus_calls import BusCalls
 from hulak.clients.gateway.bus_source import BusSource
+from hulak.clients.gateway.connections import CLOSE_S, HANDSHAKE_S, GatewayConnection
 from hulak.clients.gateway.fx.session import FxSession
 from hulak.clients.gateway.health import GatewayHealth
 from hulak.clients.gateway.http_routes import FX, HttpRoutes
 from hulak.clients.gateway.json_session import JsonSession, Session, close_connection, limit_send_buffer
+from hulak.clients.gateway.library_log import logger_for
 from hulak.clients.gateway.sessions import WINDOW_S, Sessions, now_ms
 from hulak.clients.gateway.state_cache import StateCache
 from hulak.clients.gateway.static_files import StaticFiles
+from hulak.clients.gateway.tokens import Role
 from hulak.clients.judge.supervisor_poll import SupervisorPoll
 from hulak.clients.judge.verdict import Verdict
 
 JUDGED_S = 1.0  # between two verdicts for the page, also without statistics of the broker
 WAKE_S = 0.25  # longest sleep of the loop: a slow client may have caught up
 STOP_S = 0.6  # limit for closing the connections at the end
-HANDSHAKE_S = 5.0
 PING_S = 20.0  # between two pings to a client, and limit for its pong
 READ_AHEAD = 16  # messages of a client that are read ahead
 
@@ -63,14 +69,15 @@ class Gateway:
         self.source = BusSource(settings, home, self.cache, self._receive_stats)
         self.calls = BusCalls(settings, home)  # commands
         self.journal_calls = BusCalls(settings, home)  # reads of the journal, which take longer
-        self.access = access_of(settings.gateway)
+        self.admission = Admission(settings.gateway, home, logger, self.spawn)
         self.routes = HttpRoutes(
-            self.access,
+            self.admission.access,
             StaticFiles(),
             alive=lambda: self.health.alive(time.monotonic()),
             verdict=self._verdict,
             metrics=self._metrics,
             is_full=lambda: len(self.sessions.clients) >= settings.gateway.max_clients,
+            on_wrong=lambda address: logger.warning("wrong token", address=address),
         )
         self.member = Member(settings, home, logger, kind="gateway", name="gateway", collect=self.figures)
         self.turn_late_us = Histogram(WINDOW_S, time.monotonic())
@@ -84,15 +91,18 @@ class Gateway:
             self._serve_client,
             gateway.host,
             gateway.port,
-            process_request=self.routes.process_request,
+            process_request=self._process_request,
+            create_connection=cast("type[ServerConnection]", self.admission.connections.make),
+            select_subprotocol=_select_subprotocol,
             compression=None,  # on the loopback it costs more time than it saves
             max_size=protocol.MAX_BYTES,
             max_queue=READ_AHEAD,
             open_timeout=HANDSHAKE_S,
-            close_timeout=STOP_S,
+            close_timeout=CLOSE_S,
             ping_interval=PING_S,
             ping_timeout=PING_S,
             server_header=None,
+            logger=logger_for(self.log),
         )
         self.port = next(iter(self._server.sockets)).getsockname()[1]
         self.member.start()
@@ -110,9 +120,9 @@ class Gateway:
             async with asyncio.timeout(STOP_S):
                 await asyncio.shield(self._server.wait_closed())
         except TimeoutError:
-            for session in self.sessions.clients:
-                session.connection.transport.abort()
+            self.admission.connections.abort()
             await self._server.wait_closed()
+        self.admission.connections.close()
         self.calls.close()
         self.journal_calls.close()
         self.source.close()
@@ -136,21 +146,30 @@ class Gateway:
 
     # Clients
 
+    def _process_request(self, connection: ServerConnection, request: Request) -> Response | None:
+        client = cast("GatewayConnection", connection)
+        answer = self.routes.process_request(request, client.peer, time.monotonic(), time.time())
+        client.grant = answer.grant
+        return answer.response
+
     async def _serve_client(self, connection: ServerConnection) -> None:
-        request = connection.request
+        client, request = cast("GatewayConnection", connection), connection.request
+        grant = client.grant
         assert request is not None
-        path = request.path.partition("?")[0]
+        assert grant is not None
         refusal = None
-        if not self.access.origin(request.headers):
+        if not self.admission.access.origin(request.headers):
             refusal = (protocol.BAD_ORIGIN, "pages of this origin may not connect; see [gateway] origins")
-        elif not self.access.has_token(request.path, request.headers):
-            refusal = (protocol.BAD_TOKEN, "the token of [gateway] token is needed")
+        elif grant.role < Role.VIEW:
+            refusal = (protocol.BAD_TOKEN, grant.refusal or f"the role {grant.role} does not include this")
         if refusal is not None:
-            self.sessions.counts["refused"] += 1
+            self.sessions.counts["refused"] += not grant.is_wrong  # those were counted before
             await close_connection(connection, *refusal)
             return
+        self.admission.connections.admit(client)
         limit_send_buffer(connection)
-        session = self._session(connection, path)
+        path = request.path.partition("?")[0]
+        session = self._session(client, path)
         self.sessions.clients[session] = path
         try:
             with contextlib.suppress(ConnectionClosed):
@@ -158,10 +177,18 @@ class Gateway:
         finally:
             self.sessions.leave(session)
 
-    def _session(self, connection: ServerConnection, path: str) -> Session:
+    def _end_revoked(self, now: float) -> None:
+        """End the connections whose role is void; clients whose token has another role now should connect again."""
+        for connection, is_changed in self.admission.update(now):
+            code, reason = (CloseCode.SERVICE_RESTART, CHANGED) if is_changed else (protocol.BAD_TOKEN, REVOKED)
+            self.spawn(close_connection(connection, code, reason))
+
+    def _session(self, connection: GatewayConnection, path: str) -> Session:
         if path == FX:
             return FxSession(connection, self.sessions.turn_cache, self.journal_calls, self.woken)
-        greeting = protocol.hello(self._frame_ms(), now_ms())
+        assert connection.grant is not None
+        role, token = connection.grant.role, connection.grant.token
+        greeting = protocol.hello(self._frame_ms(), now_ms(), role, None if token is None else token.name)
         return JsonSession(connection, self.sessions.fanout, self.calls, greeting, self.woken)
 
     # The loop
@@ -176,6 +203,7 @@ class Gateway:
             now = time.monotonic()
             self.health.turn(now, late_s)
             self.member.beat()
+            self._end_revoked(now)
             if self.source.request_ticks(self.sessions.needs_ticks()):
                 self.spawn(self._load_last_ticks())
             ticks = self.source.drain()
@@ -216,7 +244,9 @@ class Gateway:
         now, sessions = time.monotonic(), self.sessions.figures(time.monotonic())
         return {
             **sessions,
+            **self.admission.figures(),
             "refused": sessions["refused"] + self.routes.refused,
+            "wrong_tokens": self.routes.wrong.total,
             "ticks_taken": self.source.ticks_taken,
             "lag_s": round(self.health.lag_s, 6),
             "turn_late_us": self.turn_late_us.quantiles(now),
@@ -227,6 +257,12 @@ class Gateway:
         health = self.health
         stats_age_s = None if health.stats_at is None else time.monotonic() - health.stats_at
         return metrics.text(health.stats or {}, stats_age_s, self.figures(), self._verdict())
+
+
+def _select_subprotocol(connection: ServerConnection, offered: Sequence[Subprotocol]) -> Subprotocol | None:
+    """Select the one that says nothing: browsers require one if they offered any, and a token must not be sent back."""
+    del connection
+    return Subprotocol(SUBPROTOCOL) if SUBPROTOCOL in offered else None
 
 
 def run_gateway(settings: Settings, home: Path, *, on_ready: Callable[[int], None] | None = None) -> None:

@@ -6,6 +6,7 @@ import msgspec
 
 from hulak.bus.errors import BusError, ProtocolError
 from hulak.bus.version import VERSION
+from hulak.clients.gateway.tokens import Role
 
 PROTOCOL = 1
 MAX_BYTES = 1 << 16  # maximum of one message of a client
@@ -90,7 +91,13 @@ class DisplayRemove(Message, frozen=True, tag="display.remove"):
 
 
 Command = ConfigSet | ConfigGet | DeadList | DisplayCreate | DisplayRemove
-REQUESTS = ["config.set", "config.get", "dead.list", "display.create", "display.remove"]  # listed in the hello
+NEEDS = {  # the role that a command needs; the hello lists those that the client may send
+    "config.set": Role.OPERATE,
+    "config.get": Role.VIEW,
+    "dead.list": Role.VIEW,
+    "display.create": Role.OPERATE,
+    "display.remove": Role.OPERATE,
+}
 Any_ = Subscribe | Unsubscribe | Ping | Command
 
 _decoder: msgspec.json.Decoder[Any_] = msgspec.json.Decoder(Any_)
@@ -110,11 +117,21 @@ def decode(text: str | bytes) -> Any_:
         raise ProtocolError("BAD_MESSAGE", str(error) or type(error).__name__) from error
 
 
-def request_of(command: Command) -> tuple[str, dict[str, Any]]:
-    """Return the broker's service for a command, and its arguments."""
+def need_of(command: Command) -> Role:
+    """Return the role that a command needs."""
+    return NEEDS[str(command.__struct_config__.tag)]
+
+
+def request_of(command: Command, by: str) -> tuple[str, dict[str, Any]]:
+    """Return the broker's service for a command, and its arguments.
+
+    Args:
+        command: of a client.
+        by: name of the sender, for the history of the configuration.
+    """
     match command:
         case ConfigSet(scope=scope, values=values, unset=unset, note=note):
-            return "hulak.config.set", {"scope": scope, "values": values, "unset": unset, "by": "gateway", "note": note}
+            return "hulak.config.set", {"scope": scope, "values": values, "unset": unset, "by": by, "note": note}
         case ConfigGet(scope=scope):
             return "hulak.config.get", {"scope": scope}
         case DeadList():
@@ -129,10 +146,11 @@ def request_of(command: Command) -> tuple[str, dict[str, Any]]:
             return "hulak.display.remove", {"display": display}
 
 
-def hello(frame_ms: float, now_ms: float) -> bytes:
-    """Return the first message; times in ms."""
+def hello(frame_ms: float, now_ms: float, role: Role, name: str | None = None) -> bytes:
+    """Return the first message, for a client with a role, by the token of that name if any; times in ms."""
     fields = {"type": "hello", "protocol": PROTOCOL, "version": VERSION, "frame_ms": frame_ms, "server_time_ms": now_ms}
-    return msgspec.json.encode({**fields, "requests": REQUESTS})
+    requests = [name for name, need in NEEDS.items() if role >= need]
+    return msgspec.json.encode({**fields, "role": str(role), "name": name, "requests": requests})
 
 
 def pong(ping: Ping) -> bytes:

@@ -5,7 +5,15 @@ from typing import Any
 
 from hulak.clients.judge.facts import Facts, Finding, finding, some
 from hulak.clients.judge.processes import Process, number
-from hulak.clients.judge.situations import APPLIES_S, GATEWAY_LATE_S, PROCESS_START_S, Level, Limit
+from hulak.clients.judge.situations import (
+    APPLIES_S,
+    CERTIFICATE_NOW_S,
+    CERTIFICATE_SOON_S,
+    GATEWAY_LATE_S,
+    PROCESS_START_S,
+    Level,
+    Limit,
+)
 
 BAD_STATES = ("backoff", "fatal", "unknown")  # of supervisord
 ENDED = ("stopped", "exited")  # of supervisord
@@ -35,6 +43,18 @@ def reports(facts: Facts) -> Iterator[Finding]:
         if (late_s := number(row.get("lag_s")) or 0.0) > GATEWAY_LATE_S:
             text = f"the gateway's loop was {late_s:.1f} s late, at most {GATEWAY_LATE_S:g} s are allowed"
             yield finding("gateway_late", Level.CRITICAL, text)
+        yield from _files(row)
+
+
+def _files(row: Mapping[str, Any]) -> Iterator[Finding]:
+    """Judge the files of a gateway: its tokens and its certificate."""
+    for text in row.get("file_errors") or ():
+        yield finding("files_kept", Level.WARNING, text)
+    left_s = number(row.get("certificate_left_s"))
+    if left_s is not None and left_s < CERTIFICATE_SOON_S:
+        level = Level.CRITICAL if left_s < CERTIFICATE_NOW_S else Level.WARNING
+        when = f"ends in {left_s / 86400:.1f} days" if left_s > 0 else f"ended {-left_s / 86400:.1f} days ago"
+        yield finding("certificate_ends", level, f"the gateway's certificate {when}; renew gateway.tls_cert and gateway.tls_key")
 
 
 def connections(facts: Facts, share: float | None, limit: Limit) -> Iterator[Finding]:

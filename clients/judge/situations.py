@@ -57,6 +57,7 @@ START_S = 30.0  # uptime of the broker below which some situations are normal
 PROCESS_START_S = 10.0  # most seconds from the start of a process to its first report
 APPLIES_S = 5.0  # most seconds until a process applies a new configuration
 BROKER_LATE_S, BROKER_SILENT_S = 3.0, 5.0  # the broker publishes its statistics each second
+CERTIFICATE_SOON_S, CERTIFICATE_NOW_S = 14 * 86400.0, 86400.0  # before its end, when it should have been renewed
 GATEWAY_LATE_S = 2.0  # most seconds that an iteration of the gateway's loop is late
 
 W, C = Level.WARNING, Level.CRITICAL
@@ -121,6 +122,8 @@ SITUATIONS = {
     "process_stopped": Situation("a process that supervisord had started is stopped", (W,)),
     "process_unreported": Situation("a process runs under supervisord and has never reported", (W,), settles=True),
     "gateway_late": Situation("an iteration of the gateway's loop was more than 2 s late", (C,), unready=True),
+    "certificate_ends": Situation("the certificate of the gateway ends within 14 days, or within one or is over", (W, C)),
+    "files_kept": Situation("a file of the gateway has changed and is wrong: it goes on with what it had read before", (W,)),
     "config_behind": Situation("a process has not applied the newest configuration after 5 s", (W,)),
     "memory_growth": Situation("the memory of a process that has run for 15 minutes grows", (W, C), limit="growth"),
 }

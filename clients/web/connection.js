@@ -11,10 +11,13 @@ const QUIET_MS = 3000; // statistics arrive every second: a longer silence is re
 const DEAD_MS = 8000; // after this silence the connection counts as dead
 const ANSWER_MS = 10000; // after this a request without an answer has failed
 
+const REFUSED = 4001; // no attempt succeeds before a login
+
 const REASONS = {
   1006: "the gateway cannot be reached",
   1001: "the gateway is stopping",
   4000: "the gateway refused a message",
+  1012: "the rights of this page have changed",
   4001: "the gateway requires a token",
   4002: "this page was too slow",
   4003: "the gateway does not serve this origin",
@@ -64,9 +67,9 @@ export class Connection {
     this._open();
   }
 
-  /** Reconnect now instead of at the end of the back-off. */
+  /** Reconnect now: instead of at the end of the back-off, or after a login. */
   retry() {
-    if (this.status.state !== "reconnecting" || this.socket) return;
+    if (!["reconnecting", "refused"].includes(this.status.state) || this.socket) return;
     this.world.cancel(this.timer);
     this._open();
   }
@@ -106,7 +109,7 @@ export class Connection {
     this.socket = socket;
     this.openedAt = this.receivedAt = this.world.now();
     socket.onmessage = (event) => socket === this.socket && this._receive(event.data);
-    socket.onclose = (event) => socket === this.socket && this._lost(event.code);
+    socket.onclose = (event) => socket === this.socket && (event.code === REFUSED ? this._refused(event.reason) : this._lost(event.code));
     this._watch();
   }
 
@@ -144,6 +147,16 @@ export class Connection {
       this._send({ type: "ping", id: 0 });
     }
     this._watch();
+  }
+
+  /** The gateway requires a token, or another one: stay disconnected until `retry`. */
+  _refused(reason) {
+    const why = reason || reasonOf(REFUSED);
+    this.socket = null;
+    this.attempt = 0;
+    this.world.cancel(this.timer);
+    this._update({ state: "refused", attempt: 0, retryAt: 0, why });
+    for (const id of [...this.waiting.keys()]) this._settle(id, "reject", failure("NOT_CONNECTED", why));
   }
 
   _lost(code, why = reasonOf(code)) {

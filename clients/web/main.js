@@ -6,6 +6,7 @@ import { byId, chip, setText } from "./dom.js";
 import { age, count, millis } from "./format.js";
 import { Grid } from "./grid.js";
 import { Latency } from "./latency.js";
+import { Login } from "./login.js";
 import { Loop } from "./loop.js";
 import { healthText, marksOf, statusText } from "./marks.js";
 import { ConfigPanel } from "./panel_config.js";
@@ -24,19 +25,24 @@ const latency = new Latency();
 const loop = new Loop(store, latency, matchMedia("(prefers-reduced-motion: reduce)"));
 const page = { marks: new Map(), letters: null, lettersAt: -Infinity, rejoin: null, announced: "" };
 
-const address = new URL(`/ws${location.search}`, location.href);
+const address = new URL("/ws", location.href);
 address.protocol = location.protocol === "https:" ? "wss:" : "ws:";
 const connection = new Connection(browserWorld(address), { hello: onHello, frame: onFrame, status: onStatus });
 const request = (type, values) => connection.request(type, values);
 
 const grid = new Grid(byId("displays"), store, loop, (id) => detail.open(id));
 const detail = new Detail({ store, loop, remove: (display) => request("display.remove", { display }), closed: (id) => grid.focus(id) });
+const login = new Login({ fetch: (path, options) => fetch(path, options), changed: reconnect });
 const config = new ConfigPanel(store, request, offers);
 const theme = new Theme((palette) => loop.recolour(palette));
 
 function onHello(hello) {
   applyHello(store, hello);
   setText(byId("version"), hello.version ?? "");
+  login.welcome(hello);
+  byId("add").hidden = !offers("display.create");
+  byId("detail-remove").hidden = !offers("display.remove");
+  byId("config-form").hidden = !offers("config.set");
   clearTimeout(page.rejoin);
   page.rejoin = setTimeout(() => dropLapsed(store).forEach(removeDisplay), REJOIN_MS);
 }
@@ -62,11 +68,18 @@ function removeDisplay(id) {
   loop.mark(id, "");
 }
 
+/** Connect with the present login, or without one. */
+function reconnect() {
+  connection.restart("the login has changed");
+  connection.retry();
+}
+
 function onStatus(status) {
-  if (status.state === "reconnecting") {
+  if (status.state === "reconnecting" || status.state === "refused") {
     lapse(store);
     clearTimeout(page.rejoin);
   }
+  if (status.state === "refused" || status.state === "connected") login.show(status.state === "refused", status.why);
   turn();
 }
 
@@ -86,7 +99,7 @@ function turn() {
   grid.describe(page.marks);
   detail.refresh(page.marks.get(detail.id) ?? "", now);
   byId("empty").hidden = store.displays.size > 0;
-  setText(byId("empty"), connection.isOpen ? "No displays yet. Add one by its symbol." : "No data: the gateway is not connected.");
+  setText(byId("empty"), connection.isOpen ? `No displays yet.${offers("display.create") ? " Add one by its symbol." : ""}` : "No data: the gateway is not connected.");
   setText(byId("total"), count(store.displays.size));
   paintStatus(now);
   paintHealth();

@@ -56,6 +56,7 @@ export function statusText(status, late, total, now) {
   if (status.state === "connected" && total && late === total) return { text: "data stale", tone: "warn", retry: false };
   if (status.state === "connected") return { text: late ? `connected, ${late} stale` : "connected", tone: late ? "warn" : "good", retry: false };
   if (status.state === "stale") return { text: `data stale: ${status.why}`, tone: "warn", retry: false };
+  if (status.state === "refused") return { text: "not logged in", tone: "warn", retry: false };
   if (status.state === "connecting") return { text: "connecting", tone: "calm", retry: false };
   const wait = Math.max(0, Math.ceil((status.retryAt - now) / 1000));
   const when = status.retryAt ? `in ${wait} s` : "now";

@@ -58,7 +58,7 @@ export class ConfigPanel {
     setText(byId("config-version"), config ? `Version ${version}${config.by ? `, by ${config.by}` : ""}${config.at_ns ? `, ${timeOfDay(config.at_ns / 1e6)}` : ""}${config.note ? `: ${config.note}` : ""}` : "No data yet.");
     const rows = Object.entries(config?.scopes ?? {}).flatMap(([scope, values]) =>
       Object.entries(values).map(([key, value]) => [scope, key, String(value), this._unsetButton(scope, key)]));
-    const content = `${version} ${rows.map((row) => row.slice(0, 3).join(" ")).join("; ")}`;
+    const content = `${version} ${this.offers("config.set")} ${rows.map((row) => row.slice(0, 3).join(" ")).join("; ")}`;
     if (this.shown !== content) {
       this.shown = content; // unchanged buttons stay, and keep the focus
       byId("config-values").replaceChildren(table("Values that are set", ["scope", "key", "value", ""], rows, "Nothing is set: every key has its default."));
@@ -77,6 +77,7 @@ export class ConfigPanel {
   }
 
   _unsetButton(scope, key) {
+    if (!this.offers("config.set")) return "";
     const unset = () => this._send({ scope, values: {}, unset: [key] }, `${key} of ${scope} has its default again`);
     return h("button", { type: "button", class: "small", "aria-label": `unset ${key} of ${scope}`, onclick: unset }, "unset");
   }

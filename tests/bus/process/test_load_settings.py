@@ -15,7 +15,12 @@ from hulak.bus.process.check_settings import SECTIONS
 from hulak.bus.process.load_settings import PLAIN_VARIABLES, default_home, load, shipped
 from hulak.bus.process.settings import BrokerSettings, Settings, loopback_endpoint
 
-DOCUMENTED_ONLY = {("nepse", "ca_file"), ("security", "key")}  # shown as comments: TOML has no value for none
+DOCUMENTED_ONLY = {  # shown as comments: TOML has no value for none
+    ("nepse", "ca_file"),
+    ("security", "key"),
+    ("gateway", "tls_cert"),
+    ("gateway", "tls_key"),
+}
 
 
 @pytest.fixture(autouse=True)
@@ -112,7 +117,21 @@ def test_an_unknown_section_is_refused_and_the_known_ones_are_named(tmp_path):
         ('[broker]\nmax_tasks = "5"', "setting broker.max_tasks = '5': must be a whole number from 1"),
         ("[feed]\ntoken = 54321", "setting feed.token = ***: must be a text"),
         ("[nepse]\nca_file = 5", "setting nepse.ca_file = 5: must be a text"),
-        ('[gateway]\nhost = "127.0.0.1\\n"', "setting gateway.host = '127.0.0.1\\n': must be a text like"),
+        (
+            '[gateway]\nhost = "127.0.0.1\\n"',
+            "setting gateway.host = '127.0.0.1\\n': must be localhost or the number of an address",
+        ),
+        (
+            '[gateway]\nhost = "desk.example"',
+            "setting gateway.host = 'desk.example': must be localhost or the number of an address",
+        ),
+        ('[gateway]\ntoken = "x"', "setting gateway.token = *** is unknown; allowed are gateway.host, gateway.port"),
+        ('[gateway]\nhosts = "https://desk.example"', "setting gateway.hosts = 'https://desk.example': must be a text like"),
+        ('[gateway]\nlocal_users = "all"', "setting gateway.local_users = 'all': must be one of owner, open"),
+        ('[gateway]\ntls_cert = "/x"', "setting gateway.tls_key is missing, must be set together with gateway.tls_cert"),
+        ('[gateway]\ntls_key = "/x"', "setting gateway.tls_cert is missing, must be set together with gateway.tls_key"),
+        ('[gateway]\nhost = "0.0.0.0"', "setting gateway.host is 0.0.0.0, an address beyond this machine"),
+        ('[gateway]\nhost = "::"', "set gateway.tls_cert and gateway.tls_key, or gateway.behind_proxy = true"),
     ],
 )
 def test_a_wrong_setting_is_refused_with_its_name_its_value_and_what_is_allowed(tmp_path, text, error):
@@ -279,3 +298,18 @@ def test_a_broker_without_keys_and_files_does_not_start_and_names_the_remedies(t
     with zmq.Context() as context, pytest.raises(ConfigError, match=remedy) as refused:
         listening.bind(context, BrokerSettings(), home, "frontend", lambda _: None, why == "path", listening.TcpEntry())
     assert {"path": "more than 107 bytes", "files": "too few files may be open"}[why] in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "url"),
+    [
+        ("", "http://127.0.0.1:5570/"),
+        ('host = "::1"', "http://[::1]:5570/"),
+        ('host = "127.0.0.7"\ntls_cert = "/c"\ntls_key = "/k"', "https://127.0.0.7:5570/"),
+        ('host = "0.0.0.0"\nbehind_proxy = true', "http://localhost:5570/"),
+        ('host = "::"\nhosts = "desk.example,desk"\ntls_cert = "/c"\ntls_key = "/k"', "https://desk.example:5570/"),
+        ('host = "192.0.2.7"\nbehind_proxy = true', "http://192.0.2.7:5570/"),
+    ],
+)
+def test_the_gateways_address_as_seen_from_this_machine(tmp_path, text, url):
+    assert settings(tmp_path, f"[gateway]\n{text}").gateway.url == url

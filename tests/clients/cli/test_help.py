@@ -45,7 +45,10 @@ def parse(words):
     """Parse a command line against the tree of commands; raise a usage error for what is unknown."""
     context = cli.make_context("hulak", list(words))
     while isinstance(context.command, click.Group):
-        name, command, rest = context.command.resolve_command(context, [*context._protected_args, *context.args])
+        words = [*context._protected_args, *context.args]
+        if not words and context.command.invoke_without_command:
+            break
+        name, command, rest = context.command.resolve_command(context, words)
         context = command.make_context(name, rest, parent=context)
     return context
 

@@ -1,12 +1,14 @@
 """The messages of clients of /ws. PROTOCOL.md section 12.2."""
 
 import json
+from typing import get_args
 
 import pytest
 
 from hulak.bus.errors import BusError, ProtocolError
 from hulak.clients.gateway import protocol
 from hulak.clients.gateway.interest import MAX_NAMES, NOTHING, TooManyNames
+from hulak.clients.gateway.tokens import Role
 
 
 def encoded(**message):
@@ -81,7 +83,7 @@ def test_an_interest_grows_and_shrinks():
     ],
 )
 def test_commands_become_requests(message, service, args):
-    assert protocol.request_of(protocol.decode(json.dumps(message))) == (service, args)
+    assert protocol.request_of(protocol.decode(json.dumps(message)), "gateway") == (service, args)
 
 
 def test_answers():
@@ -90,6 +92,14 @@ def test_answers():
     refusal = json.loads(protocol.bus_error(command, BusError("UNKNOWN_DISPLAY", "there is none")))
     assert refusal == {"type": "error", "id": "x", "code": "UNKNOWN_DISPLAY", "text": "there is none"}
     assert json.loads(protocol.pong(protocol.decode(encoded(type="ping", id=[1])))) == {"type": "pong", "id": [1]}
-    hello = json.loads(protocol.hello(16.0, 5.5))
-    assert hello["protocol"] == 1
-    assert {"config.get", "dead.list"} <= set(hello["requests"])
+    hello = json.loads(protocol.hello(16.0, 5.5, Role.OPERATE))
+    assert (hello["protocol"], hello["role"]) == (1, "operate")
+    assert set(hello["requests"]) == {"config.set", "config.get", "dead.list", "display.create", "display.remove"}
+    hello = json.loads(protocol.hello(16.0, 5.5, Role.VIEW))
+    assert (hello["role"], set(hello["requests"])) == ("view", {"config.get", "dead.list"})
+
+
+def test_every_command_needs_a_role():
+    commands = {kind.__struct_config__.tag for kind in get_args(protocol.Command)}
+    assert commands == set(protocol.NEEDS)
+    assert protocol.need_of(protocol.decode(encoded(type="display.remove", display="d"))) is Role.OPERATE

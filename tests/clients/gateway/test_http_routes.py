@@ -1,6 +1,7 @@
-"""Access, the file of a path, and when the probes fail."""
+"""The response to each request: files, probes, logins, and what a role may read."""
 
 import json
+import os
 
 import pytest
 from healthy_stats import feed, stats, verdict
@@ -8,10 +9,12 @@ from websockets.datastructures import Headers
 from websockets.http11 import Request
 
 from hulak.bus.process.settings import FeedSettings, GatewaySettings, Settings
-from hulak.clients.gateway.access import access_of
+from hulak.clients.gateway.access import Peer, access_of
 from hulak.clients.gateway.health import GatewayHealth
 from hulak.clients.gateway.http_routes import HttpRoutes
+from hulak.clients.gateway.logins import Logins
 from hulak.clients.gateway.static_files import StaticFiles
+from hulak.clients.gateway.tokens import Role, Tokens, make
 from hulak.clients.judge.situations import Level
 
 HERE = {"Host": "127.0.0.1:5570"}
@@ -31,11 +34,51 @@ def page(tmp_path):
     return root
 
 
-def routes(page, *, full=False, reasons=(), facts=None, **settings):
-    probe = list(reasons)
-    access = access_of(GatewaySettings(**settings))
-    answers = {"alive": lambda: probe, "verdict": lambda: verdict(facts or stats()), "metrics": lambda: b"x 1\n"}
-    return HttpRoutes(access, StaticFiles(page), **answers, is_full=lambda: full)
+OWNER, OTHER = Peer("127.0.0.1", os.geteuid()), Peer("127.0.0.1", 54321)
+NOW, TIME = 1000.0, 1.8e9
+
+
+class Served:
+    """Routes with the arguments that the tests leave out."""
+
+    def __init__(self, page, *, full=False, reasons=(), facts=None, tokens=None, **settings):
+        secure = bool(settings.get("tls_cert"))
+        access = access_of(GatewaySettings(**settings), Logins(b"k" * 32, 5570, secure), tokens or Tokens())
+        self.wrong = []
+        self.routes = HttpRoutes(
+            access,
+            StaticFiles(page),
+            alive=lambda: list(reasons),
+            verdict=lambda: verdict(facts or stats()),
+            metrics=lambda: b"x 1\n",
+            is_full=lambda: full,
+            on_wrong=self.wrong.append,
+        )
+
+    def ask(self, method, target, headers, peer=OWNER, now=NOW):
+        """Return what becomes of a request."""
+        return self.routes.process_request(Request(target, Headers(headers), method), peer, now, TIME)
+
+    def answer(self, method, target, headers, peer=OWNER, now=NOW):
+        """Return the response to a request."""
+        return self.ask(method, target, headers, peer, now).response
+
+
+routes = Served
+
+
+def bearer(text):
+    return {**HERE, "Authorization": f"Bearer {text}"}
+
+
+def tokens(*roles):
+    """Make a token for each role; returns what is kept, and the secrets."""
+    kept, texts = Tokens(), []
+    for role in roles:
+        text, token = make(f"the-{role}", role, TIME)
+        kept = kept.plus(token)
+        texts.append(text)
+    return kept, *texts
 
 
 @pytest.mark.parametrize(
@@ -110,43 +153,6 @@ def test_sockets(page):
     assert routes(page).answer("GET", "/ws", {**UPGRADE, "Host": "evil.example"}).status_code == 421
 
 
-@pytest.mark.parametrize(
-    ("origin", "let_in"),
-    [
-        ("", True),
-        ("http://127.0.0.1:5570", True),
-        ("https://desk.example", True),
-        ("HTTPS://DESK.example", True),
-        ("http://127.0.0.1:5571", False),
-        ("http://desk.example", False),
-        ("https://desk.example.evil", False),
-        ("null", False),
-        ("file://127.0.0.1:5570", False),
-    ],
-)
-def test_origins(origin, let_in):
-    access = access_of(GatewaySettings(origins="https://desk.example,https://other.example"))
-    assert access.origin({**HERE, "Origin": origin}) is let_in
-
-
-def test_tokens(page):
-    access = access_of(GatewaySettings(token="s3cret"))
-    assert access.has_token("/ws?token=s3cret", {})
-    assert access.has_token("/ws", {"Authorization": "Bearer s3cret"})
-    for target, header in (
-        ("/ws", ""),
-        ("/ws?token=", ""),
-        ("/ws?token=s3cre", ""),
-        ("/ws", "Basic s3cret"),
-        ("/ws", "Bearer é"),
-    ):
-        assert not access.has_token(target, {"Authorization": header})
-    assert access_of(GatewaySettings()).has_token("/ws", {})
-    assert routes(page, token="s3cret").answer("GET", "/metrics", HERE).status_code == 401
-    assert routes(page, token="s3cret").answer("GET", "/metrics?token=s3cret", HERE).body == b"x 1\n"
-    assert routes(page, token="s3cret").answer("GET", "/healthz", HERE).status_code == 200, "a service manager needs no token"
-
-
 def test_probes(page):
     assert json.loads(routes(page).answer("GET", "/healthz", HERE).body) == {"status": "ok", "reasons": []}
     stuck = routes(page, reasons=["the loop is late"]).answer("GET", "/healthz", HERE)
@@ -164,6 +170,77 @@ def test_probes(page):
     assert [problem["what"] for problem in report["problems"]] == ["journal_degraded"]
     slow = routes(page, facts=stats(tasks__queued=60)).answer("GET", "/readyz", HERE)
     assert (slow.status_code, len(json.loads(slow.body)["problems"])) == (200, 1), "reported, and served all the same"
+
+
+def test_monitoring_needs_a_role_but_for_the_status_of_the_probes(page):
+    kept, metrics = tokens(Role.METRICS)
+    served = routes(page, tokens=kept, facts=stats(journal={"state": "degraded", "why": "the disk is full"}))
+    refusal = served.answer("GET", "/metrics", HERE, OTHER)
+    assert (refusal.status_code, refusal.headers["WWW-Authenticate"]) == (401, "Bearer")
+    assert b"user 54321 does not own this gateway" in refusal.body
+    assert served.answer("GET", "/metrics", bearer(metrics), OTHER).body == b"x 1\n"
+    assert served.answer("GET", "/metrics", HERE, OWNER).body == b"x 1\n"
+    for path, status, word in (("/healthz", 200, "ok"), ("/readyz", 503, "failing")):
+        bare = served.answer("GET", path, HERE, OTHER)
+        assert (bare.status_code, json.loads(bare.body)) == (status, {"status": word}), "for a load balancer: no reasons"
+        assert "reasons" in json.loads(served.answer("GET", path, bearer(metrics), OTHER).body)
+
+
+def test_a_token_in_a_url_is_no_token(page):
+    kept, metrics = tokens(Role.METRICS)
+    assert routes(page, tokens=kept).answer("GET", f"/metrics?token={metrics}", HERE, OTHER).status_code == 401
+
+
+def test_a_socket_gets_the_grant_of_its_request(page):
+    kept, view = tokens(Role.VIEW)
+    served = routes(page, tokens=kept)
+    assert served.ask("GET", "/ws", {**UPGRADE, "Authorization": f"Bearer {view}"}).grant.role is Role.VIEW
+    assert served.ask("GET", "/ws", UPGRADE).grant.refusal == "a token is needed"
+    assert routes(page).ask("GET", "/fx", UPGRADE).grant.role is Role.OPERATE
+
+
+def test_a_login_exchanges_a_token_for_a_cookie_and_a_logout_removes_it(page):
+    kept, view, metrics = tokens(Role.VIEW, Role.METRICS)
+    served = routes(page, tokens=kept)
+    answer = served.answer("POST", "/login", {**bearer(view), "Origin": "http://127.0.0.1:5570"}, OTHER)
+    assert (answer.status_code, json.loads(answer.body)) == (200, {"role": "view"})
+    cookie = answer.headers["Set-Cookie"]
+    assert view not in cookie
+    assert {"HttpOnly", "SameSite=Strict", "Path=/"} <= set(cookie.split("; "))
+    assert served.ask("GET", "/ws", {**UPGRADE, "Cookie": cookie.partition(";")[0]}, OTHER).grant.role is Role.VIEW
+    assert json.loads(served.answer("POST", "/login", bearer(metrics), OTHER).body) == {"role": "metrics"}
+    gone = served.answer("POST", "/logout", HERE, OTHER)
+    assert (gone.status_code, "Max-Age=0" in gone.headers["Set-Cookie"]) == (204, True)
+
+
+@pytest.mark.parametrize(
+    ("method", "headers", "status"),
+    [
+        ("GET", HERE, 405),
+        ("POST", HERE, 401),
+        ("POST", bearer("hulak_wrong"), 401),
+        ("POST", {**HERE, "Origin": "https://evil.example"}, 403),
+        ("POST", {"Host": "evil.example"}, 421),
+    ],
+)
+def test_a_login_without_a_right_token_or_from_elsewhere_is_refused(page, method, headers, status):
+    kept, _ = tokens(Role.VIEW)
+    answer = routes(page, tokens=kept).answer(method, "/login", headers)
+    assert (answer.status_code, "Set-Cookie" in answer.headers) == (status, False)
+
+
+def test_wrong_tokens_of_an_address_are_answered_at_a_rate_and_right_ones_always(page):
+    kept, view = tokens(Role.VIEW)
+    served = routes(page, tokens=kept)
+    statuses = [served.answer("POST", "/login", bearer(f"wrong{at}")).status_code for at in range(14)]
+    assert statuses == [401] * 11 + [429] * 3
+    assert int(served.answer("POST", "/login", bearer("wrong")).headers["Retry-After"]) > 0
+    assert served.answer("GET", "/ws", {**UPGRADE, "Authorization": "Bearer wrong"}).status_code == 429
+    assert len(served.wrong) == 11, "each of these is logged"
+    assert served.answer("POST", "/login", bearer(view)).status_code == 200, "others behind this address are not locked out"
+    assert served.answer("POST", "/login", bearer("wrong"), Peer("192.0.2.1")).status_code == 401
+    assert served.answer("POST", "/login", bearer("wrong"), now=NOW + 300).status_code == 401
+    assert served.routes.refused == served.routes.wrong.total == 18
 
 
 def well(stats, **feed):
@@ -204,16 +281,29 @@ def test_alive_means_a_turning_loop_with_or_without_a_broker():
     assert any("late" in item for item in stuck.alive(13.0))
 
 
-@pytest.mark.parametrize("header", ["Host", "Origin", "Authorization", "Upgrade", "If-None-Match"])
+@pytest.mark.parametrize("header", ["Host", "Origin", "Authorization", "Cookie", "Upgrade", "If-None-Match"])
 def test_a_repeated_header_is_a_bad_request(page, header):
     headers = Headers([("Host", "127.0.0.1:5570"), (header, "127.0.0.1"), (header, "127.0.0.1")])
-    answer = routes(page).process_request(None, Request("/", headers))
+    answer = routes(page).routes.process_request(Request("/", headers), OWNER, NOW, TIME).response
     assert (answer.status_code, answer.body) == (400, f"the header {header} must occur once\n".encode())
 
 
-def test_an_invalid_path_or_origin_is_refused(page):
+@pytest.mark.parametrize("header", ["Sec-WebSocket-Protocol", "X-Forwarded-For", "Via", "Forwarded", "Accept"])
+def test_another_header_may_be_repeated(page, header):
+    kept, view = tokens(Role.VIEW)
+    headers = Headers([*UPGRADE.items(), ("Authorization", f"Bearer {view}"), (header, "hulak"), (header, "192.0.2.1")])
+    for settings in ({}, {"behind_proxy": True}):
+        served = routes(page, tokens=kept, **settings).routes
+        assert served.process_request(Request("/ws", headers), OTHER, NOW, TIME).grant.role is Role.VIEW
+    del headers["Authorization"]
+    headers["Authorization"] = "Bearer x"
+    served = routes(page, tokens=kept, behind_proxy=True)
+    served.routes.process_request(Request("/ws", headers), OTHER, NOW, TIME)
+    assert served.wrong == ["192.0.2.1" if header == "X-Forwarded-For" else "127.0.0.1"]
+
+
+def test_an_invalid_path_is_refused(page):
     assert routes(page).answer("GET", "//[", HERE).status_code == 400
-    assert not access_of(GatewaySettings()).origin({**HERE, "Origin": "http://["})
 
 
 @pytest.mark.parametrize("age_s", ["abc", None, {}])

@@ -11,6 +11,7 @@ import msgpack
 import pytest
 import structlog
 from local_bus import LocalBus
+from structlog.testing import capture_logs
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
@@ -83,19 +84,12 @@ def test_a_message_that_is_too_large_ends_the_connection():
     serving(work)
 
 
-def test_clients_without_access_get_nothing():
-    async def work(gateway, url):
+def test_pages_of_other_origins_get_nothing():
+    async def work(_, url):
         async with connect(url, origin="http://evil.example") as client:
             assert await closed(client) == 4003
-        async with connect(url) as client:
-            assert await closed(client) == 4001
-        async with connect(f"{url}?token=s3cret", origin=f"http://127.0.0.1:{gateway.port}") as client:
-            assert json.loads(await client.recv())["type"] == "hello"
-        async with connect(url, additional_headers={"Authorization": "Bearer s3cret"}) as client:
-            assert json.loads(await client.recv())["type"] == "hello"
-        assert gateway.figures()["refused"] == 2
 
-    serving(work, token="s3cret")
+    serving(work)
 
 
 def test_one_client_too_many_is_refused():
@@ -179,6 +173,52 @@ def test_a_command_that_fails_in_the_gateway_is_answered_too(failure, code):
             assert (await request(client, type="ping", id=1 << 70)) == {"type": "pong", "id": 1 << 70}
 
     serving(work)
+
+
+UPGRADE = (
+    b"GET /ws HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
+)
+REQUESTS = {
+    "a client": UPGRADE + b"\r\n",
+    "a refused one": UPGRADE + b"Authorization: Bearer hulak_x\r\n\r\n",
+    "a probe": b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n",
+}
+BEHIND = {"garbage": b"\xff" * 100, "a Close": b"\x88\x80\0\0\0\0", "an unmasked frame": b"\x81\x05hello"}
+
+
+@pytest.mark.parametrize("message", REQUESTS.values(), ids=REQUESTS)
+@pytest.mark.parametrize("behind", BEHIND.values(), ids=BEHIND)
+def test_what_a_client_sends_behind_its_request_is_no_error_of_the_gateway(message, behind):
+    async def work(gateway, url):
+        for turns in range(10):  # of the loop, between the request and the rest
+            reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
+            writer.write(message)
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            writer.write(behind)
+            with contextlib.suppress(ConnectionError):
+                await reader.read()
+            writer.close()
+        async with connect(url) as client:
+            assert json.loads(await client.recv())["type"] == "hello"
+
+    with capture_logs() as logged:
+        serving(work)
+    assert [entry for entry in logged if entry["log_level"] == "error"] == []
+
+
+def test_an_error_of_the_gateway_in_a_handshake_is_an_event_with_its_traceback():
+    async def work(gateway, url):
+        gateway.routes.is_full = lambda: 1 / 0
+        with pytest.raises(InvalidStatus):
+            await connect(url)
+
+    with capture_logs() as logged:
+        serving(work)
+    (error,) = [entry for entry in logged if entry["log_level"] == "error"]
+    assert (error["event"], error["why"]) == ("websockets failed", "process_request failed")
+    assert error["exc_info"][0] is ZeroDivisionError
 
 
 def test_two_hosts_are_a_bad_request():

@@ -231,6 +231,29 @@ UNWELL = [  # situation, level, text, statistics
         with_process(dead_threads=["tasks: SystemExit: 1"]),
     ),
     (
+        "certificate_ends",
+        Level.WARNING,
+        "the gateway's certificate ends in 9.5 days; renew gateway.tls_cert and gateway.tls_key",
+        stats(processes=[report("feed", "f", 2), report("gateway", "gateway", 8, certificate_left_s=9.5 * 86400)]),
+    ),
+    (
+        "certificate_ends",
+        Level.CRITICAL,
+        "the gateway's certificate ended 2.0 days ago; renew gateway.tls_cert and gateway.tls_key",
+        stats(processes=[report("feed", "f", 2), report("gateway", "gateway", 8, certificate_left_s=-2 * 86400)]),
+    ),
+    (
+        "files_kept",
+        Level.WARNING,
+        "tokens /h/keys/gateway-tokens.toml cannot be read: x",
+        stats(
+            processes=[
+                report("feed", "f", 2),
+                report("gateway", "gateway", 8, file_errors=["tokens /h/keys/gateway-tokens.toml cannot be read: x"]),
+            ]
+        ),
+    ),
+    (
         "gateway_late",
         Level.CRITICAL,
         "the gateway's loop was 2.5 s late, at most 2 s are allowed",

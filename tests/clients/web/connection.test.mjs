@@ -82,6 +82,25 @@ test("attempts have no limit, and the back-off is reset only after a lasting con
   assert.equal(connection.attempt, 1);
 });
 
+test("without a login there is no attempt before the next login", async () => {
+  const { here, calls, connection, receive } = connected();
+  const request = connection.request("dead.list", {});
+  here.sockets[0].onclose({ code: 4001, reason: "the token was revoked, or has expired" });
+  assert.deepEqual([connection.status.state, connection.status.why], ["refused", "the token was revoked, or has expired"]);
+  await assert.rejects(request, { code: "NOT_CONNECTED" });
+  here.pass(60000);
+  assert.equal(here.sockets.length, 1);
+  connection.retry();
+  assert.equal(here.sockets.length, 2);
+  here.sockets[1].onclose({ code: 4001, reason: "" });
+  assert.equal(connection.status.why, "the gateway requires a token");
+  connection.retry();
+  receive({ type: "hello", protocol: 1 });
+  assert.equal(connection.status.state, "connected");
+  assert.deepEqual(here.sockets[2].sent, [{ type: "subscribe", displays: ["*"] }]);
+  assert.deepEqual(calls.states.filter((state) => state === "reconnecting"), []);
+});
+
 test("silence is reported and followed by a ping; a long silence counts as a dead connection", () => {
   const { here, connection, receive } = connected();
   here.pass(3000);

@@ -1,0 +1,43 @@
+"""The log of the library `websockets`, as events of this process."""
+
+import logging
+import traceback
+from types import TracebackType
+
+import structlog
+
+
+class LibraryLog(logging.Handler):
+    """Writes the errors of `websockets` to the log of this process.
+
+    The library asserts a state that a client can violate: by bytes, or an end of its connection, sent together with its request.
+    It ends the connection then. That is no error of this process, and no client should be able to fill its log.
+
+    Args:
+        log: of this process.
+    """
+
+    def __init__(self, log: structlog.typing.FilteringBoundLogger) -> None:
+        super().__init__(logging.ERROR)
+        self._log = log
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """See `logging.Handler`."""
+        error = record.exc_info[1] if record.exc_info else None
+        if isinstance(error, AssertionError) and _is_of_library(error.__traceback__):
+            self._log.debug("connection ended with its request", why=record.getMessage())
+        else:
+            self._log.error("websockets failed", why=record.getMessage(), exc_info=record.exc_info)
+
+
+def _is_of_library(raised: TracebackType | None) -> bool:
+    """Return whether an error was raised by the library's code."""
+    names = [frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_tb(raised)]
+    return bool(names) and names[-1].startswith("websockets.")
+
+
+def logger_for(log: structlog.typing.FilteringBoundLogger) -> logging.Logger:
+    """Make the logger to give to the library."""
+    logger = logging.Logger("websockets.server", logging.ERROR)  # noqa: LOG001 - of this gateway, not of the process
+    logger.addHandler(LibraryLog(log))
+    return logger

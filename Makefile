@@ -33,6 +33,7 @@ test trials: export PYTHONDONTWRITEBYTECODE :=
 
 test: $(READY)
 	@bash .ci/browser
+	@bash .ci/promtool
 	@$(VENV)/bin/python -m pytest -n 4
 
 trials: $(READY)

@@ -6,12 +6,14 @@ quantiles cover both, that is the last one to two window lengths.
 
 import math
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 PER_DOUBLING = 4
 EXPONENTS = range(5, 25)
 BOUNDS = tuple(2.0**exponent for exponent in EXPONENTS)  # of `totals`: 32 µs to 17 s, where values are microseconds
+TASK_EXPONENTS = range(7, 32)
+TASK_BOUNDS = tuple(2.0**exponent for exponent in TASK_EXPONENTS)  # of the times of tasks, in microseconds: 128 µs to 36 minutes
 
 
 class Histogram:
@@ -68,6 +70,31 @@ class Histogram:
         both = self._over + self._now
         at_most = [sum(count for bucket, count in both.items() if bucket <= bound * PER_DOUBLING) for bound in EXPONENTS]
         return {"count": both.total(), "sum_us": round(self._sum, 3), "le": at_most}
+
+
+def quantile(totals: Any, bounds: Sequence[float], share: float) -> float | None:
+    """Estimate a quantile of a histogram's totals, between the bounds of its bucket; above the last bound, that one.
+
+    Args:
+        totals: `count` and `le`, as `Histogram.totals` returns them.
+        bounds: of the buckets, ascending.
+        share: of the values that are below the quantile, from 0 to 1.
+    Returns:
+        the quantile in the values' unit; None for no value, or for malformed totals.
+    """
+    try:
+        counts, total = list(totals["le"]), totals["count"]
+        if total <= 0 or len(counts) != len(bounds):
+            return None
+        rank, below = share * total, 0
+        for at, count in enumerate(counts):
+            if count >= rank:
+                low = bounds[at - 1] if at else 0.0
+                return float(low + (bounds[at] - low) * (rank - below) / max(1, count - below))
+            below = count
+    except (TypeError, KeyError, ValueError):
+        return None
+    return bounds[-1]
 
 
 def _at(buckets: Counter[int], rank: float) -> float:

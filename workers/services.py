@@ -10,7 +10,7 @@ import psutil
 
 from hulak.bus.errors import ConfigError
 from hulak.bus.live_config.scopes import kind_of
-from hulak.bus.process import cpu_scheduling, lifecycle, log
+from hulak.bus.process import cpu_scheduling, lifecycle, log, tracing
 from hulak.bus.process.member import Member
 from hulak.bus.process.settings import Settings
 from hulak.bus.wire import names
@@ -94,6 +94,7 @@ def run_worker(
     lifecycle.end_with_supervisor()
     if module is None and service == names.DISPLAY_SERVICE:
         return run_display_worker(settings, home, stop, name)
+    tracing.export(settings, f"hulak-{service}")
     cpu_scheduling.set_batch_policy()
     session = make_session(settings, service, offered.credit, name, adapts=offered.adapts)
     logger = log.set_up(settings.log, process="worker", worker=session.name)

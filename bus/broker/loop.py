@@ -356,6 +356,7 @@ class Broker:
             "internal": self.guard.stats(),
             "config": self.config.stats(),
             "connections": self.connections.stats(time.monotonic()),
+            "subscribers": self.ticks.subscribers.stats(self.ticks.published, time.monotonic()),
             "ring": self.ticks.ring.stats() if self.ticks.ring is not None else {},
             "security": {"mode": self.settings.security.loopback} if self.keys is None else self.keys.stats(),
         }

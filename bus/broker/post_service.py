@@ -21,6 +21,7 @@ from hulak.bus.core.tasks.moments import Moment
 from hulak.bus.core.tasks.policy import too_many, too_much
 from hulak.bus.core.tasks.posted import Posting, posting_of
 from hulak.bus.errors import ProtocolError
+from hulak.bus.wire.trace_context import TaskTrace
 
 
 class PostService:
@@ -87,5 +88,7 @@ class PostService:
         effects: list[BrokerEffect] = []
         if posted.new:
             now = time.monotonic()
-            effects += self.dispatcher.accept(now, posting.task(now))
+            task = posting.task(now)
+            task.trace = None if asker.trace is None else TaskTrace(asker.trace, now)
+            effects += self.dispatcher.accept(now, task)
         return [*effects, asker.reply({"task": posted.task, "state": posted.state, "new": posted.new})]

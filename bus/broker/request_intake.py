@@ -31,6 +31,7 @@ from hulak.bus.errors import ProtocolError
 from hulak.bus.process import sockets
 from hulak.bus.wire.frame_limits import CONTROL
 from hulak.bus.wire.messages import Request
+from hulak.bus.wire.trace_context import read_context
 
 OUR_OWN = (CONTROL, MMI)  # services that the broker answers itself
 MAX_MESSAGES = 64  # of one ROUTER in an iteration, but a batch is read whole: no tick waits for more than a few ms
@@ -178,8 +179,10 @@ class RequestIntake:
             raise asker.caller.forbid(f"request {request.service}", missing)
         if self.owners is not None and type(args) is FeedArguments:
             self._open_feed(self.owners, asker.caller, args.instance)
-        if service.answers is Answers.WAITS:
-            asker = Asker(asker.client, asker.request, self._connection(), asker.caller)
+        trace = read_context(request.options) if request.options else None  # rarely
+        waits = service.answers is Answers.WAITS
+        if waits or trace is not None:
+            asker = Asker(asker.client, asker.request, self._connection() if waits else None, asker.caller, trace)
         return self.handlers[request.service](asker, args, now)
 
     def _open_feed(self, owners: FeedOwners, caller: Caller | None, instance: int) -> None:

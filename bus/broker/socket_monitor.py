@@ -7,6 +7,7 @@ descriptor is identified by its inode too, since its number is used again.
 import contextlib
 import os
 import socket as plain
+import struct
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -15,6 +16,7 @@ import zmq
 from hulak.bus.process import sockets
 
 ACCEPTED = int(zmq.EVENT_ACCEPTED)
+CREDENTIALS = struct.Struct("3i")  # of SO_PEERCRED: process, user, group
 EVENTS = zmq.EVENT_ACCEPTED | zmq.EVENT_DISCONNECTED | zmq.EVENT_CLOSED
 
 
@@ -43,6 +45,23 @@ def connection_of(frame: zmq.Frame | None) -> PeerConnection | None:
         return None if frame is None else PeerConnection.of(int(frame.get(zmq.SRCFD)))
     except (zmq.ZMQError, ValueError, OSError):
         return None
+
+
+def peer_of(peer: PeerConnection) -> tuple[int, str]:
+    """Return the process id of a connection's peer (0: unknown, by TCP) and its address; of one that has ended 0 and no text."""
+    try:
+        connection = plain.socket(fileno=os.dup(peer.descriptor))
+    except OSError:  # it has ended, or no descriptor is left
+        return 0, ""
+    with connection:
+        if os.fstat(connection.fileno()).st_ino != peer.inode:
+            return 0, ""
+        if connection.family == plain.AF_UNIX:
+            return CREDENTIALS.unpack(connection.getsockopt(plain.SOL_SOCKET, plain.SO_PEERCRED, CREDENTIALS.size))[0], "ipc"
+        try:
+            return 0, ":".join(map(str, connection.getpeername()[:2]))
+        except OSError:
+            return 0, ""
 
 
 class SocketMonitor:

@@ -18,6 +18,7 @@ from zmq.backend import zmq_poll
 from hulak.bus.broker.bug_guard import BugGuard, internal
 from hulak.bus.broker.connections import Connections
 from hulak.bus.broker.slow_clients import ClientConnections
+from hulak.bus.broker.socket_monitor import PeerConnection, connection_of
 from hulak.bus.broker.storage.journal import Journal
 from hulak.bus.broker.storage.journal_reader import JournalReader
 from hulak.bus.broker.subscriber_cutoff import SlowSubscribers
@@ -29,12 +30,14 @@ from hulak.bus.core.effects import Asker, Effect, ToClient
 from hulak.bus.core.journal.record_format import Snapshot
 from hulak.bus.core.ticks.intake import IntakeTurn
 from hulak.bus.core.ticks.replay_queue import ReplayQueue
+from hulak.bus.core.ticks.subscriber_roster import SubscriberRoster
 from hulak.bus.errors import ConfigError, ProtocolError
 from hulak.bus.process import listening, sockets
 from hulak.bus.process.settings import Settings
 from hulak.bus.process.socket_poll import SocketPoll
 from hulak.bus.wire.messages import Error, Part, Reply
 from hulak.bus.wire.names import HEARTBEAT, HELLO
+from hulak.bus.wire.subscriber_names import SUBSCRIBER, decode_note
 
 MAX_TICKS = 512  # in an iteration: then waiting task messages are read; 512 ticks take about 1.3 ms
 MAX_TICK_BYTES = 1 << 18  # in an iteration, likewise: 512 large ones would be one message of 32 MiB on `ticks`
@@ -87,7 +90,8 @@ class TickService:
         self.poller = SocketPoll()
         self.strange = False  # bytes that are no subscription came since the publisher's queue was last empty
         self.connections = connections
-        self.slow = SlowSubscribers(settings.broker.subscriber_bytes)
+        self.subscribers: SubscriberRoster[PeerConnection] = SubscriberRoster()
+        self.slow = SlowSubscribers(settings.broker.subscriber_bytes, self.subscribers)
         self.entry = entry
         terms = connections.terms("collector")
         self.collector = listening.bind(context, settings.broker, home, "collector", *terms, entry)
@@ -172,9 +176,10 @@ class TickService:
         self._follow_epoch()
         self.log_notices()
         there = self.connections.monitors["publisher"].known.values()
-        for peer in self.slow.poll(there, self.published, now, partial(self.connections.end, "publisher")):
+        for note, peer in self.slow.poll(there, self.published, now, partial(self.connections.end, "publisher")):
             self.bus.cut_off += 1
-            self.log.warning("subscriber cut off", peer=peer, took_nothing_of_bytes=self.settings.broker.subscriber_bytes)
+            who = {"subscriber": note.name, "pid": note.pid, "peer": peer}
+            self.log.warning("subscriber cut off", **who, took_nothing_of_bytes=self.settings.broker.subscriber_bytes)
 
     def publish_last_sequences(self, now: float) -> None:
         """Publish the topics' last numbers."""
@@ -200,13 +205,12 @@ class TickService:
         iteration or a later one, the socket is rebound, so that all subscribers subscribe again.
         """
         receive, until, answered = sockets.receive_frame, time.monotonic() + SUBSCRIBING_S, True
-        copies = self.keys is None  # with keys, a frame knows its sender
         if self.ring is not None:
             self.bus.topics.hello["ring"] = self.ring.place()
         try:
             while True:
-                frame: Any = receive(self.publisher, sockets.NOBLOCK, copies)
-                event: bytes = frame if copies else frame.bytes
+                frame = receive(self.publisher, sockets.NOBLOCK, False)  # a frame: it knows its connection and its key
+                event = frame.bytes
                 if event[:1] not in (b"\0", b"\1"):
                     self.strange, answered = True, False
                     if self.keys is not None:
@@ -216,7 +220,7 @@ class TickService:
                     self._rebind_publisher()
                     return
                 else:
-                    answered = self._subscription(frame, event[:1] == b"\1", event[1:])
+                    answered = self._subscription(event[:1] == b"\1", event[1:], frame)
                 if time.monotonic() >= until:
                     break
         except zmq.Again:
@@ -224,25 +228,40 @@ class TickService:
         if not answered:
             self.publish(self.bus.topics.welcome(HELLO, time.time_ns()))
 
-    def _subscription(self, frame: Any, on: bool, prefix: bytes) -> bool:
+    def _subscription(self, on: bool, prefix: bytes, frame: zmq.Frame) -> bool:
         """Process one event; true if a message was sent to its subscriber."""
         topics, local = self.bus.topics, True
-        if self.keys is not None and len(prefix) <= sockets.MAX_SUBSCRIPTION:
+        if len(prefix) > sockets.MAX_SUBSCRIPTION:
+            self.reject("publisher", ProtocolError("TOO_LARGE", f"a subscription of {len(prefix)} bytes"))
+            return False
+        if prefix.startswith(SUBSCRIBER):
+            if on:
+                self._take_note(prefix, frame)
+            return False
+        if self.keys is not None:
             permitted, caller = self.keys.subscriber(self.publisher, frame)
             if not permitted:
                 return on
             local = caller is None
-        if len(prefix) > sockets.MAX_SUBSCRIPTION:
-            self.reject("publisher", ProtocolError("TOO_LARGE", f"a subscription of {len(prefix)} bytes"))
-        elif on:
+        if on:
             self.publisher.setsockopt(zmq.SUBSCRIBE, prefix)
             topics.subscribe(prefix)
             self.publish(topics.welcome(prefix, time.time_ns(), local=local))
             return True
-        else:
-            self.publisher.setsockopt(zmq.UNSUBSCRIBE, prefix)
-            topics.unsubscribe(prefix)
+        self.publisher.setsockopt(zmq.UNSUBSCRIBE, prefix)
+        topics.unsubscribe(prefix)
         return False
+
+    def _take_note(self, subscription: bytes, frame: zmq.Frame) -> None:
+        """Record who a subscriber is; its note matches no topic, and is not subscribed to."""
+        connection = connection_of(frame)
+        try:
+            note = decode_note(subscription)
+        except ProtocolError as error:
+            self.reject("publisher", error)
+            return
+        if connection is not None:
+            self.subscribers.told(connection, note, time.monotonic())
 
     def _rebind_publisher(self) -> None:
         self.log.warning("publisher rebound", why="bytes that are no subscription came before subscriptions")
@@ -250,6 +269,7 @@ class TickService:
         self.publisher.disable_monitor()
         self.publisher.close(linger=0)
         self.strange = False
+        self.subscribers.clear()
         self.bus.topics.forget_subscriptions()
         if self.keys is not None:
             self.keys.rebound()

@@ -181,8 +181,8 @@ class BrokerState:
 
         Args:
             now: monotonic seconds.
-            shell: `process` (pid, rss_bytes, cpu_s), `journal`, `store`, `internal`, `config`, `connections`, `ring` and
-                `security`, all maps; and `time_ns`, the present time that the broker stamps, ns since 1970 UTC.
+            shell: `process` (pid, rss_bytes, cpu_s), `journal`, `store`, `internal`, `config`, `connections`, `subscribers`,
+                `ring` and `security`, all maps; and `time_ns`, the present time that the broker stamps, ns since 1970 UTC.
         """
         return {
             "broker": {
@@ -198,6 +198,7 @@ class BrokerState:
             "internal": shell.get("internal", {}),
             "config": shell.get("config", {}),
             "connections": shell.get("connections", {}),
+            "subscribers": shell.get("subscribers", {}),
             "ring": shell.get("ring", {}),
             "security": shell.get("security", {}),
             "ticks": self._ticks(now, shell),
@@ -253,6 +254,8 @@ class BrokerState:
 
     def _tasks(self, now: float) -> dict[str, Any]:
         policy = self.dispatcher.policy
+        oldest = task_counts.oldest(self.dispatcher.lifecycle, now)
+        services = task_counts.by_service(self.dispatcher.lifecycle, self.dispatcher.roster)
         return {
             **task_counts.totals(self.dispatcher.lifecycle, self.dispatcher.roster),
             "most": policy.max_tasks,
@@ -263,8 +266,10 @@ class BrokerState:
             **self.dispatcher.counters,
             "refused": self.refused + self.dispatcher.refused,
             "unanswered": self.unanswered,
-            "services": task_counts.by_service(self.dispatcher.lifecycle, self.dispatcher.roster),
+            "oldest_s": max(oldest.values(), default=None),
+            "services": {name: {**counts, "oldest_s": oldest.get(name)} for name, counts in services.items()},
             "attempts": self.dispatcher.roster.attempts(),
+            "actions": self.dispatcher.lifecycle.times.rows(),
         }
 
     def _scaling(self) -> dict[str, Any]:

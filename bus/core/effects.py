@@ -74,6 +74,7 @@ class Asker(msgspec.Struct, frozen=True, gc=False):
     request: bytes  # 16 bytes
     connection: Any = None  # on which it came, as the shell knows it; only for a request that may wait for long
     caller: Caller | None = None  # its key; None: the owner of the broker
+    trace: dict[str, str] | None = None  # the trace context in its options
 
     def reply(self, value: Any) -> ToClient:
         """Answer with a value."""

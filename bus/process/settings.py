@@ -219,6 +219,12 @@ class SecuritySettings(Section, frozen=True):
     key: Path | None = None
 
 
+class TracingSettings(Section, frozen=True):
+    """`[tracing]`: OpenTelemetry spans of tasks; where they go is in OpenTelemetry's own variables of the environment."""
+
+    enabled: bool = False
+
+
 class Settings(Struct, frozen=True, kw_only=True):
     """All settings of all processes."""
 
@@ -233,3 +239,4 @@ class Settings(Struct, frozen=True, kw_only=True):
     sim: SimSettings = SimSettings()
     log: LogSettings = LogSettings()
     security: SecuritySettings = SecuritySettings()
+    tracing: TracingSettings = TracingSettings()

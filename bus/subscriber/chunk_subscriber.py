@@ -25,15 +25,16 @@ class ChunkSubscriber:
         settings: the broker's addresses.
         home: the broker's folder.
         hold: ticks held back while a gap is repaired, at most.
+        name: see `Subscriber`.
     Raises:
         BusTimeout: no broker publishes.
     """
 
-    def __init__(self, *topics: str, settings: Settings, home: Path, hold: int = 10_000) -> None:
+    def __init__(self, *topics: str, settings: Settings, home: Path, hold: int = 10_000, name: str | None = None) -> None:
         self._sink = ChunkSink()
         subscriptions = [subscription(topic) for topic in (TICKS, *topics)]
         self._router = FrameRouter(subscriptions, self._sink, lossless=True, hold=hold)
-        self._receiver = FrameReceiver(self._router, settings, home, BROKER_WITHIN_S)
+        self._receiver = FrameReceiver(self._router, settings, home, BROKER_WITHIN_S, name=name)
 
     @property
     def position(self) -> int | None:

@@ -16,6 +16,7 @@ from hulak.bus.process.settings import Settings
 from hulak.bus.process.sockets import BrokerAddress
 from hulak.bus.subscriber import ring_transport
 from hulak.bus.subscriber.frame_router import HEARTBEAT, HELLO, FrameRouter
+from hulak.bus.subscriber.name_note import NameNote
 from hulak.bus.subscriber.replay_requests import ReplayEnded, ReplayRequests, ReplayRows, TooOld
 from hulak.bus.subscriber.ring_transport import RingTransport, Transport
 from hulak.bus.wire import codec
@@ -38,6 +39,7 @@ class FrameReceiver:
         timeout_s: seconds to wait for a broker; None: no limit.
         transport: `auto`: ticks by the ring where that can be and all ticks are wanted; `ring`: else an error; `socket`.
         logger: receives the reasons for leaving a ring.
+        name: tells the broker's operator who this is; None: the program's.
     Raises:
         BusTimeout: no broker in time.
         HandshakeFailed: the broker and this subscriber do not accept each other's keys.
@@ -55,6 +57,7 @@ class FrameReceiver:
         timeout_s: float | None,
         transport: Transport = "socket",
         logger: Logger | None = None,
+        name: str | None = None,
     ) -> None:
         why = None if transport == "socket" else ring_transport.missing(router.subscriptions)
         if why is None and settings.security.key is not None:
@@ -73,6 +76,7 @@ class FrameReceiver:
         self._place, self._where, self._events = (settings, home), where, ConnectionEvents()
         self._socket = sockets.connect(context, zmq.SUB, where, watch, rcvhwm=settings.broker.subscriber_hwm)
         sockets.close_with(self, self._socket, *([] if self._monitor is None else [self._monitor]))
+        self._note = NameNote(self._socket, router, name)
         for topic in [*wanted, HELLO.encode() + codec.NUL]:
             self._socket.subscribe(topic)
         if transport == "ring" or (transport == "auto" and why is None and ring_transport.pays(router.subscriptions)):
@@ -215,6 +219,8 @@ class FrameReceiver:
             self._ask()  # at once: the answers on their way belong to the former request
         self._replay_requests.ask_again()
         self._repairing = self._replay_requests.busy
+        if not self._repairing:
+            self._note.update(ended=True)
 
     def _ask(self) -> None:
         asks = self.router.asks
@@ -222,6 +228,7 @@ class FrameReceiver:
             self._replay_requests.ask(topic, ask)
             self._repairing = True
         asks.clear()
+        self._note.update()
 
 
 def _find(settings: Settings, home: Path, timeout_s: float | None) -> BrokerAddress:

@@ -50,6 +50,7 @@ class Subscriber:
         transport: how ticks come: `auto`: by the ring in shared memory if all are wanted (`ticks` or `tick.`), the broker on
             this machine has one and this process may read it, else, and with a key, by the socket; `ring`: by the ring, also
             those of some symbols, or an error where that cannot be; `socket`. Other topics come by the socket.
+        name: names this subscriber among the slow ones of `hulak stats`; the program's name if None.
     Raises:
         BusTimeout: no broker in time.
         HandshakeFailed: the broker and this subscriber do not accept each other's keys; each way to wait for messages raises it
@@ -69,6 +70,7 @@ class Subscriber:
         logger: Logger | None = None,
         transport: Transport = "auto",
         key: Path | str | None = None,
+        name: str | None = None,
     ) -> None:
         if transport not in ("auto", "ring", "socket"):
             raise ConfigError(f"transport is {transport!r}, must be auto, ring or socket")
@@ -80,7 +82,7 @@ class Subscriber:
         self._conflates = mode == "latest"
         self._ticks: TickSink | None = None  # read instead of `_events`, once ticks are wanted as values
         self._router = FrameRouter(subscriptions, self._events, lossless=mode == "lossless", hold=hold, logger=logger)
-        self._receiver = FrameReceiver(self._router, settings, home, timeout_s, transport, logger)
+        self._receiver = FrameReceiver(self._router, settings, home, timeout_s, transport, logger, name)
 
     # A subscriber's life
 

@@ -28,6 +28,7 @@ from hulak.bus.wire.messages import (
     Retire,
     Stamp,
     Task,
+    TaskContext,
     TaskPart,
     Tick,
     WorkerHeartbeat,
@@ -269,5 +270,5 @@ decode_from_worker: Callable[[bytes], MessageFromWorker] = _reader(
     _by_kind(Ready, TaskPart, Result, WorkerHeartbeat, Goodbye), TaskPart, Result, to_broker=True
 )
 decode_to_worker: Callable[[bytes], MessageToWorker] = _reader(
-    _by_kind(Task, BrokerHeartbeat, Retire, Error), Task, to_broker=False
+    _by_kind(Task, TaskContext, BrokerHeartbeat, Retire, Error), Task, to_broker=False
 )

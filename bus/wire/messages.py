@@ -123,6 +123,16 @@ class Task(msgspec.Struct, frozen=True, array_like=True, gc=False, forbid_unknow
     hard_ms: Milliseconds  # the worker exits after this time, and the broker gives the task up
 
 
+class TaskContext(msgspec.Struct, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
+    """The trace context of the caller, sent before the TASK to a worker that wants it."""
+
+    KIND: ClassVar[bytes] = b"C"
+    task: Id
+    attempt: Attempt
+    context: dict[str, str]  # traceparent, tracestate
+    waited_us: int | None  # in the queue; None: unknown
+
+
 class TaskPart(msgspec.Struct, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
     """A worker sends a part of its result, before its end."""
 
@@ -176,4 +186,4 @@ class Goodbye(msgspec.Struct, frozen=True, array_like=True, gc=False, forbid_unk
 MessageFromClient = Request
 MessageToClient = Part | Reply | Error
 MessageFromWorker = Ready | TaskPart | Result | WorkerHeartbeat | Goodbye
-MessageToWorker = Task | BrokerHeartbeat | Retire | Error  # the ERROR answers a READY that was refused
+MessageToWorker = Task | TaskContext | BrokerHeartbeat | Retire | Error  # the ERROR answers a READY that was refused

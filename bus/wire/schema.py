@@ -23,6 +23,7 @@ from hulak.bus.wire.messages import (
     Result,
     Retire,
     Task,
+    TaskContext,
     TaskPart,
     WorkerHeartbeat,
 )
@@ -55,6 +56,12 @@ def _map(value: Any) -> dict[str, Any]:
     if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
         raise ProtocolError("BAD_BODY", f"a field is {short(value)}, must be a map with text keys")
     return value
+
+
+def _texts(value: Any) -> dict[str, str]:
+    if not all(isinstance(text, str) for text in _map(value).values()):
+        raise ProtocolError("BAD_BODY", f"a field is {short(value)}, must be a map of texts")
+    return _map(value)
 
 
 def _report(value: Any) -> dict[str, Any]:
@@ -128,6 +135,12 @@ FIELDS: dict[type, tuple[tuple[str, Callable[[Any], Any]], ...]] = {
         ("args", _map),
         ("soft_ms", _ms),
         ("hard_ms", _ms),
+    ),
+    TaskContext: (
+        ("task", _id),
+        ("attempt", _attempt),
+        ("context", _texts),
+        ("waited_us", _or_none(_natural(0, 1 << 62, "a time in µs"))),
     ),
     TaskPart: (("task", _id), ("attempt", _attempt), ("number", _number), ("value", _anything)),
     Result: (("task", _id), ("attempt", _attempt), ("done", _bool), ("value", _anything)),

@@ -17,11 +17,13 @@ from hulak.bus.process.load_settings import located
 from hulak.bus.process.requests import SEARCH_AGAIN_S, draw_ids
 from hulak.bus.process.settings import Settings
 from hulak.bus.process.sockets import BrokerAddress
+from hulak.bus.process.tracing import Tracing
 from hulak.clients.calls.client import WINDOW
 from hulak.clients.calls.connection import Connection
-from hulak.clients.calls.pending import GRACE_S, OnPart, PendingCalls, kind_of
+from hulak.clients.calls.pending import GRACE_S, CallKind, OnPart, PendingCalls, kind_of
 from hulak.clients.calls.posted_tasks import WAIT_S, not_ended, posted_id, posting, result_args, task_id, value_of
 from hulak.clients.calls.send_buffer import BUNDLE_CALLS, SendBuffer
+from hulak.clients.calls.traced_calls import TracedCalls
 
 
 class AsyncCall(asyncio.Future[Any]):
@@ -50,6 +52,10 @@ class AsyncCall(asyncio.Future[Any]):
             self.set_exception(error)
 
 
+def _error_of(call: asyncio.Future[Any]) -> BaseException | None:
+    return asyncio.CancelledError("cancelled by its caller") if call.cancelled() else call.exception()
+
+
 class AsyncBusClient:
     """A connection to the broker's frontend; an async context manager, of one event loop.
 
@@ -73,6 +79,8 @@ class AsyncBusClient:
         self._log = logger_of(logger)
         self._settings, self._home = located(settings, home, key)
         self._new_id = draw_ids()
+        tracing = Tracing.of(self._settings)
+        self._traced = None if tracing is None else TracedCalls(tracing)
         self._pending = PendingCalls(endpoints.expected(self._settings, self._home, "frontend"))
         self._link: Connection | None = None
         self._connecting: asyncio.Task[None] | None = None
@@ -125,6 +133,22 @@ class AsyncBusClient:
         """
         kind = kind_of(service, action, timeout_s, retries, share, priority)
         call_id = self._new_id()
+        if self._traced is None:
+            return self._add(kind, call_id, args, on_part)
+        traced = self._traced
+        kind, span = traced.begin(kind, call_id, args)
+        try:
+            call = self._add(kind, call_id, args, on_part)
+        except BaseException as error:
+            if span is not None:
+                traced.end(span, error)
+            raise
+        if span is not None:
+            call.add_done_callback(lambda ended: traced.end(span, _error_of(ended)))
+        return call
+
+    def _add(self, kind: CallKind, call_id: bytes, args: Mapping[str, Any] | None, on_part: OnPart | None) -> AsyncCall:
+        timeout_s = kind.timeout_s
         frame = kind.encode(call_id, args, self._settings.broker.max_message_bytes)
         loop = asyncio.get_running_loop()
         call = AsyncCall(loop=loop)

@@ -22,11 +22,13 @@ from hulak.bus.process.client_logger import Logger, logger_of
 from hulak.bus.process.load_settings import located
 from hulak.bus.process.requests import SEARCH_AGAIN_S, draw_ids
 from hulak.bus.process.settings import Settings
+from hulak.bus.process.tracing import Tracing
 from hulak.clients.calls.connection import Connection
 from hulak.clients.calls.future import Future
 from hulak.clients.calls.pending import GRACE_S, CallKind, PendingCalls, kind_of
 from hulak.clients.calls.posted_tasks import PostedTasks
 from hulak.clients.calls.send_buffer import BUNDLE_CALLS, Flusher, SendBuffer
+from hulak.clients.calls.traced_calls import TracedCalls
 
 POLL_AFTER = 64  # calls of `submit` between two reads of replies, so that these do not accumulate
 WINDOW = 100  # pending calls of `map` at a time
@@ -57,6 +59,8 @@ class BusClient(PostedTasks):
         self._settings, self._home = located(settings, home, key)
         self._most = self._settings.broker.max_message_bytes
         self._new_id = draw_ids()
+        tracing = Tracing.of(self._settings)
+        self._traced = None if tracing is None else TracedCalls(tracing)
         self._pending = PendingCalls(endpoints.expected(self._settings, self._home, "frontend"))
         self._link: Connection | None = None
         self._lock = threading.RLock()  # guards the link; callbacks are called with it and may acquire it again
@@ -160,7 +164,23 @@ class BusClient(PostedTasks):
         return future
 
     def _begin(self, kind: CallKind, args: Mapping[str, Any] | None, on_part: Callable[[Any], None] | None) -> Future:
-        call_id = self._new_id()
+        if self._traced is None:
+            return self._add(kind, self._new_id(), args, on_part)
+        call_id, traced = self._new_id(), self._traced
+        kind, span = traced.begin(kind, call_id, args)
+        try:
+            future = self._add(kind, call_id, args, on_part)
+        except BaseException as error:
+            if span is not None:
+                traced.end(span, error)
+            raise
+        if span is not None:
+            future.add_done_callback(lambda ended: traced.end(span, ended.exception()))
+        return future
+
+    def _add(
+        self, kind: CallKind, call_id: bytes, args: Mapping[str, Any] | None, on_part: Callable[[Any], None] | None
+    ) -> Future:
         frame = kind.encode(call_id, args, self._most)
         now = time.monotonic()
         if self._link is None:

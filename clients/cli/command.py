@@ -89,8 +89,10 @@ class Call:
 
     def client(self) -> "BusClient":
         """Connect to the broker; a context manager. Raises `NoBroker`."""
+        from hulak.bus.process import tracing
         from hulak.clients.calls.client import BusClient
 
+        tracing.export(self.settings, "hulak-cli")
         self.wait_for_broker()
         return BusClient(self.settings, self.home)
 
@@ -104,7 +106,9 @@ def subscribe(settings: "Settings", home: Path, *topics: str, timeout_s: float |
     """Connect a subscriber; a context manager. Raises `BusTimeout` if no broker answers within `timeout_s` seconds."""
     from hulak.clients.subscriber import Subscriber
 
-    return Subscriber(*topics, settings=settings, home=home, timeout_s=timeout_s)
+    context = click.get_current_context(silent=True)
+    name = f"hulak-{context.info_name}" if context is not None else None
+    return Subscriber(*topics, settings=settings, home=home, timeout_s=timeout_s, name=name)
 
 
 class Command(click.Command):

@@ -96,6 +96,7 @@ def _supervised(rows: list[dict[str, Any]]) -> tuple[list[str], list[list[Any]]]
     return heads, [[row["name"], row["state"], row["pid"] or "-", age(row["uptime_s"]) if row["pid"] else "-"] for row in rows]
 
 
+ACTION_HEADS = ["service", "action", "runs", "failed", "wait p50", "wait p99", "run p50", "run p99"]
 PROCESS_HEADS = ["kind", "name", "pid", "state", "memory", "per 10 min", "cores", "config", "restarts", "p50", "p99", "lost"]
 
 
@@ -109,7 +110,10 @@ def stats(call: Call, everything: bool) -> None:
     """Show every process with its memory, CPU, configuration and latency, and the broker's queues and losses.
 
     Columns: "per 10 min" is the growth of memory, cores the CPU time per second, config the applied version of the configuration;
-    p50 and p99 are the latency from the feed to the broker or to the state of a display. --json and --all have every statistic.
+    p50 and p99 are the latency from the feed to the broker or to the state of a display. Of each action of tasks there are the
+    time in the queue (wait) and the duration of attempts (run), since the start of the broker; of the queues the age of the
+    oldest queued task. Slow subscribers do not read, or missed messages in the last ten minutes. --json and --all have every
+    statistic.
 
     Sends REQUEST hulak.stats to the frontend. The broker publishes the same statistics once per second on the topic stats.
     """
@@ -126,9 +130,22 @@ def _show_overview(value: dict[str, Any]) -> None:
     click.echo("\n".join(summary_lines(value)) + "\n")
     table.show(PROCESS_HEADS, [process_cells(process) for process in processes(value)])
     click.echo()
-    table.show(["queue", "queued", "waiting", "running"], stats_tables.queues(value))
+    rows = [[*row, None if oldest is None else f"{oldest:.1f} s"] for *row, oldest in stats_tables.queues(value)]
+    table.show(["queue", "queued", "waiting", "running", "oldest"], rows)
+    if actions := stats_tables.actions(value):
+        click.echo()
+        table.show(ACTION_HEADS, [action_cells(row) for row in actions])
+    if slow := stats_tables.slow_subscribers(value):
+        click.echo()
+        table.show(["slow subscriber", "where", "state"], slow)
     click.echo()
     table.show(["lost or refused", "what", "count"], stats_tables.losses(value))
+
+
+def action_cells(row: stats_tables.ActionTimes) -> list[Any]:
+    """Return the cells of an action, in the order of `ACTION_HEADS`."""
+    times = [None if us is None else span(us) for us in (*row.wait_us, *row.run_us)]
+    return [row.service, row.action, f"{row.runs:,}", row.failed or None, *times]
 
 
 def process_cells(process: Process) -> list[Any]:
@@ -150,6 +167,11 @@ def process_cells(process: Process) -> list[Any]:
         *times,
         lost,
     ]
+
+
+def span(us: float) -> str:
+    """Format a duration in microseconds that may be minutes."""
+    return short(us) if us < 1e6 else f"{us / 1e6:.1f} s" if us < 1.2e8 else age(us / 1e6)
 
 
 def short(us: float) -> str:

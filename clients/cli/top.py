@@ -36,10 +36,11 @@ POLL_S = 0.1  # most seconds until a key is handled
 def top(call: Call, sort: str, count: int | None) -> None:
     """Show every process with its memory, CPU, configuration and latency, and the broker's statistics, updated each second.
 
-    The first line has the worst finding of `hulak check`. Keys: ? shows the keys; arrows, PageUp, PageDown, Home and End
-    scroll; k n m g c l r sort by kind, name, memory, growth, cores, latency, restarts, and reverse the order if pressed again;
-    space pauses the updates; q quits. NO_COLOR=1 removes the colours; they carry no extra information. --json prints the
-    statistics, one line per second, with the findings under `health`.
+    The first line has the worst finding of `hulak check`; the line of faults begins with slow subscribers. Keys: ? shows the
+    keys; a shows the actions of tasks, with their times in the queue (wait) and the durations of their attempts (run) since the
+    start of the broker; arrows, PageUp, PageDown, Home and End scroll; k n m g c l r sort by kind, name, memory, growth, cores,
+    latency, restarts, and reverse the order if pressed again; space pauses the updates; q quits. NO_COLOR=1 removes the colours;
+    they carry no extra information. --json prints the statistics, one line per second, with the findings under `health`.
 
     Subscribes to the topic stats, with NUL at its end, and queries the supervisord of this home, if one runs.
     """

@@ -16,7 +16,7 @@ from rich.text import Text
 from hulak.clients.cli import stats_tables
 from hulak.clients.cli.live_view import LEVELS, sparkline
 from hulak.clients.cli.scroll import Scroll, cut
-from hulak.clients.cli.status import PROCESS_HEADS, process_cells, short
+from hulak.clients.cli.status import ACTION_HEADS, PROCESS_HEADS, action_cells, process_cells, short
 from hulak.clients.judge.perf import age
 from hulak.clients.judge.processes import Process, processes
 from hulak.clients.judge.verdict import Verdict
@@ -24,10 +24,11 @@ from hulak.clients.judge.verdict import Verdict
 HISTORY = 300  # most values of ticks per second, one per second
 ABOVE, BELOW = 6, 2  # lines above the table's rows, with its header, and below
 STYLES = {"ok": "green", "late": "yellow", "hangs": "bold red", "unknown": "dim"}
-FOOT = "q quit, ? keys, arrows scroll, sort: k n m g c l r"
+FOOT = "q quit, ? keys, a actions, arrows scroll, sort: k n m g c l r"
 KEYS = (
     ("q, Ctrl-C", "quit"),
     ("?", "show the keys, or the processes again"),
+    ("a", "show the actions of tasks with their times, or the processes again"),
     ("arrows, PageUp, PageDown, Home, End", "scroll the processes"),
     ("space", "pause the updates, and continue"),
     ("k n m g c l r", "sort by kind, name, memory, growth, cores, latency, restarts; again: reverse"),
@@ -57,6 +58,7 @@ HEADS = {  # column of `PROCESS_HEADS` -> heading, name of its sort, least colum
     "p99": ("p99", "latency", 0),
     "lost": ("lost", "", MIDDLE),
 }
+ACTION_WIDTHS = (0, 0, 0, 0, MIDDLE, 0, MIDDLE, 0)  # least columns of the terminal for each of `ACTION_HEADS`
 LEFT = ("kind", "name", "state", "lost")
 NAMES = {name: key for key, (name, _) in SORTS.items()}
 
@@ -74,6 +76,7 @@ class TopView:
     paused: bool = False  # no updates
     quits: bool = False
     show_keys: bool = False  # instead of the processes
+    show_actions: bool = False  # likewise
     scroll: Scroll = field(default_factory=Scroll)
     verdict: Verdict | None = None  # on the last statistics
     stats: Mapping[str, Any] | None = None
@@ -93,6 +96,8 @@ class TopView:
             self.quits = True
         elif key == "?":
             self.show_keys = not self.show_keys
+        elif key in ("a", "A"):
+            self.show_actions = not self.show_actions
         elif key == " ":
             self.paused = not self.paused
         elif self.scroll.press(key):
@@ -119,7 +124,12 @@ def render(top: TopView, now: float, width: int, height: int) -> RenderableType:
     if top.stats is None:
         return Text("waiting for the broker ... (q quits)", style="yellow")
     foot = Text(FOOT, style="dim", no_wrap=True, overflow="ellipsis")
-    body = _keys() if top.show_keys else _table(top, now, width, max(1, height - ABOVE - BELOW))
+    lines = max(1, height - ABOVE - BELOW)
+    body: RenderableType
+    if top.show_keys:
+        body = _keys()
+    else:
+        body = _actions(top, top.stats, width, lines) if top.show_actions else _table(top, now, width, lines)
     return Group(*_head(top, top.stats, width), body, foot)
 
 
@@ -145,10 +155,12 @@ def _head(top: TopView, stats: Mapping[str, Any], width: int) -> list[Text]:
     )
     room = max(0, width - rate.cell_len - 1)
     rate.append(sparkline(list(top.history)[-room:] if room else ()), style="cyan")
-    _, queued, waiting, running = stats_tables.queues(stats)[0]
+    _, queued, waiting, running, oldest_s = stats_tables.queues(stats)[0]
     work = f"{tasks['per_s']:,.0f}/s, {tasks['done']:,} done, {tasks['failed']:,} failed"
     work += f", {running:,} running, {queued:,} queued, {waiting:,} waiting"
-    lost = [f"{name} {count:,}" for name, _, count in stats_tables.losses(stats) if count]
+    work += "" if oldest_s is None else f", oldest {age(oldest_s)}"
+    lost = [f"subscriber {name} ({where}) {state}" for name, where, state in stats_tables.slow_subscribers(stats)]
+    lost += [f"{name} {count:,}" for name, _, count in stats_tables.losses(stats) if count]
     return [first, rate, _line(("tasks    ", "dim"), work), _line(("faults   ", "dim"), ", ".join(lost) or "none")]
 
 
@@ -179,6 +191,24 @@ def _table(top: TopView, now: float, width: int, lines: int) -> Table:
     for process in shown:
         cells = dict(zip(PROCESS_HEADS, process_cells(process), strict=True))
         table.add_row(*(_cell(process, name, cells[name]) for name in columns))
+    if rest:
+        table.add_row("", Text(rest, style="dim"))
+    return table
+
+
+def _actions(top: TopView, stats: Mapping[str, Any], width: int, lines: int) -> RenderableType:
+    rows, least = stats_tables.actions(stats), dict(zip(ACTION_HEADS, ACTION_WIDTHS, strict=True))
+    if not rows:
+        return Text("no attempt of a task has ended yet", style="dim")
+    shown, rest = cut(rows, lines, top.scroll)
+    columns = [name for name in ACTION_HEADS if width >= least[name]]
+    table = Table(box=None, pad_edge=False, padding=(0, 2 if width >= WIDE else 1, 0, 0), header_style="bold")
+    for name in columns:
+        justify: Any = "left" if name in ("service", "action") else "right"
+        table.add_column(name, justify=justify, no_wrap=True, overflow="ellipsis")
+    for row in shown:
+        cells = dict(zip(ACTION_HEADS, action_cells(row), strict=True))
+        table.add_row(*("-" if cells[name] is None else str(cells[name]) for name in columns))
     if rest:
         table.add_row("", Text(rest, style="dim"))
     return table

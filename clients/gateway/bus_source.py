@@ -102,7 +102,7 @@ class BusSource:
         ):
             return
         self._tried = time.monotonic()
-        options: dict[str, Any] = {"settings": self._settings, "home": self._home, "timeout_s": 0.0}
+        options: dict[str, Any] = {"settings": self._settings, "home": self._home, "timeout_s": 0.0, "name": "gateway"}
         try:
             if self._states is None:
                 self._states = Subscriber(DISPLAY, DISPLAYS, STATS, CONFIG, mode="latest", **options)

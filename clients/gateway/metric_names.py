@@ -4,7 +4,6 @@
 FIGURES = (
     ("hulak_broker_uptime_seconds", "Time since the broker was started.", "broker.uptime_s"),
     ("hulak_ticks_total", "Ticks accepted from feeds, over all restarts.", "ticks.taken"),
-    ("hulak_ticks_per_second", "Ticks accepted in the last second.", "ticks.per_s"),
     ("hulak_topics", "Topics in use.", "ticks.topics"),
     ("hulak_topics_limit", "Maximum of topics, setting broker.max_topics.", "ticks.most_topics"),
     ("hulak_connections_limit", "Maximum of connections to the broker.", "connections.most"),
@@ -12,25 +11,26 @@ FIGURES = (
     ("hulak_symbols", "Symbols that have had a tick.", "ticks.symbols"),
     ("hulak_symbols_ticking", "Symbols with a tick in the last minute.", "ticks.ticking"),
     ("hulak_subscriptions", "Subscriptions at the publisher.", "ticks.subscriptions"),
-    ("hulak_ring_bytes", "Size of the ring of ticks in shared memory.", "ring.bytes"),
+    ("hulak_subscribers_named", "Subscribers that told the broker their names.", "subscribers.named"),
+    ("hulak_subscribers_blocked", "Subscribers that have not read for at least a second.", "subscribers.blocked"),
+    ("hulak_ring_size_bytes", "Size of the ring of ticks in shared memory.", "ring.bytes"),
     ("hulak_ring_written_bytes_total", "Bytes written into the ring.", "ring.written"),
     ("hulak_ring_too_large_total", "Messages of ticks that were too large for the ring.", "ring.too_large"),
     ("hulak_ticks_duplicate_total", "Ticks sent again by feeds that the broker had already.", "ticks.duplicates"),
     ("hulak_ticks_early_total", "Ticks refused because an earlier one was missing.", "ticks.early"),
-    ("hulak_journal_bytes", "Size of the tick journal.", "journal.bytes"),
+    ("hulak_journal_size_bytes", "Size of the tick journal.", "journal.bytes"),
     ("hulak_disk_free_bytes", "Free space on the disk of the journal.", "journal.free_bytes"),
     ("hulak_disk_size_bytes", "Size of the disk of the journal.", "journal.disk_bytes"),
     ("hulak_journal_segments", "Files of the tick journal.", "journal.segments"),
     ("hulak_journal_held_ticks", "Published ticks in memory that are not on the disk yet.", "journal.held"),
     ("hulak_journal_lost_ticks_total", "Published ticks that will not be journalled.", "journal.lost"),
-    ("hulak_journal_let_go_total", "Segments deleted for their age or for the size of the journal.", "journal.let_go"),
+    ("hulak_journal_segments_deleted_total", "Segments deleted for their age or for the size of the journal.", "journal.let_go"),
     ("hulak_journal_syncs_total", "Syncs of the journal to the disk.", "journal.syncs"),
     ("hulak_replays", "Replays that are running.", "journal.replays"),
     ("hulak_replays_served_total", "Requests for replays answered.", "journal.replays_served"),
     ("hulak_store_commits_total", "Commits of the task store.", "store.commits"),
-    ("hulak_tasks_per_second", "Tasks done in the last second.", "tasks.per_s"),
     ("hulak_tasks_limit", "Maximum of tasks, setting broker.max_tasks.", "tasks.most"),
-    ("hulak_dead_letters", "Posted tasks that failed for good and are kept.", "store.dead_letters"),
+    ("hulak_dead_letters_kept", "Posted tasks that failed for good and are kept.", "store.dead_letters"),
     ("hulak_dead_letters_total", "Posted tasks that failed for good since the broker's start.", "tasks.dead_letters"),
     ("hulak_tasks_accepted_total", "Tasks accepted since the broker's start.", "tasks.accepted"),
     ("hulak_tasks_done_total", "Tasks done.", "tasks.done"),
@@ -77,6 +77,13 @@ FIGURES = (
     ("hulak_gateway_displays", "Displays whose state is known.", "gateway.displays"),
     ("hulak_gateway_turn_lag_seconds", "How late the last turn of the gateway's loop was.", "gateway.lag_s"),
 )
+# The same for each program with subscribers that were slow, with the label program.
+OF_PROGRAMS = (
+    ("hulak_subscriber_gaps_total", "Gaps in what the subscribers of a program received.", "gaps"),
+    ("hulak_subscriber_missed_messages_total", "Messages that they missed, and replayed or lost.", "missed"),
+    ("hulak_subscriber_lost_messages_total", "Messages that they missed for good.", "lost"),
+    ("hulak_subscriber_cut_off_total", "Times that the broker disconnected one since it did not read.", "cut_off"),
+)
 # The same for each process that reports, with the labels kind and slot.
 OF_PROCESSES = (
     ("hulak_process_pid", "Process id.", "pid"),
@@ -85,7 +92,7 @@ OF_PROCESSES = (
     ("hulak_process_report_age_seconds", "Time since a process's last report.", "age_s"),
     ("hulak_process_loop_age_seconds", "Time since the last turn of a process's main loop, at its last report.", "loop_age_s"),
     ("hulak_process_restarts_total", "Restarts after a failure.", "restarts"),
-    ("hulak_process_resident_memory_growth_bytes_per_minute", "Slope of the memory over the last ten minutes.", "rss_per_min"),
+    ("hulak_process_resident_memory_growth_bytes_per_second", "Slope of the memory over the last ten minutes.", "rss_per_s"),
     ("hulak_process_config_version", "Version of the live configuration that a process applies.", "config_version"),
 )
 OF_DISPLAY_WORKERS = (

@@ -6,21 +6,25 @@ by its slot, which outlives a restart, so that its counters continue in one seri
 
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from hulak.bus.histogram import BOUNDS
-from hulak.clients.gateway.metric_names import FIGURES, OF_DISPLAY_WORKERS, OF_FEEDS, OF_PROCESSES
+from hulak.bus.histogram import BOUNDS, TASK_BOUNDS
+from hulak.clients.gateway.metric_names import FIGURES, OF_DISPLAY_WORKERS, OF_FEEDS, OF_PROCESSES, OF_PROGRAMS
 from hulak.clients.judge.processes import number
 from hulak.clients.judge.situations import BROKER_SILENT_S, SITUATIONS
 from hulak.clients.judge.verdict import Verdict
 
 TYPE = "text/plain; version=0.0.4; charset=utf-8"
 TOTALS = "_totals"  # suffix of a latency's histogram, in reports and statistics
+TASK_STATES = ("queued", "waiting", "running")
+OTHER = "other"
+MOST_SERVICES = 100  # that have a label of their own
 SLOT = re.compile(r"_\d+$")  # a slot of supervisord: one process at a time
 
 Row = Mapping[str, Any]
@@ -58,10 +62,15 @@ def families(stats: Mapping[str, Any], stats_age_s: float | None) -> Iterator[Me
         if (value := _number(_at(stats, path))) is not None:
             yield _metric(name, help_text, [({}, value)])
     yield from _states(stats)
+    yield from _tasks(stats.get("tasks", {}))
+    yield from _subscribers(stats.get("subscribers", {}))
     rows = by_slot(stats.get("processes", []))
     yield from _latencies(stats, rows)
     yield from _of(rows, OF_PROCESSES)
-    yield from _of([row for row in rows if row[0]["kind"] == "feed"], OF_FEEDS)
+    feeds = [row for row in rows if row[0]["kind"] == "feed"]
+    yield from _of(feeds, OF_FEEDS)
+    states = [({"slot": labels["slot"], "state": str(row["state"])}, 1.0) for labels, row in feeds if "state" in row]
+    yield _metric("hulak_feed_state", "1 for a feed's current state.", states)
     yield from _of([row for row in rows if row[0]["kind"] == "display"], OF_DISPLAY_WORKERS)
     broker = stats.get("broker", {})
     if "version" in broker:
@@ -92,7 +101,10 @@ def by_slot(processes: Iterable[Any]) -> list[tuple[dict[str, str], Row]]:
             rows = [min(rows, key=lambda row: number(row.get("age_s")) or 0)]
         for at, row in enumerate(rows, 1):
             # The broker reports restarts only after the first; a counter has to exist before.
-            labelled.append(({"kind": kind, "slot": slot if at == 1 else f"{slot}#{at}"}, {"restarts": 0, **row}))
+            values = {"restarts": 0, **row}
+            if (per_min := number(row.get("rss_per_min"))) is not None:
+                values["rss_per_s"] = per_min / 60
+            labelled.append(({"kind": kind, "slot": slot if at == 1 else f"{slot}#{at}"}, values))
     return labelled
 
 
@@ -109,23 +121,16 @@ def _problems(verdict: Verdict) -> Iterator[Metric]:
 
 def _states(stats: Mapping[str, Any]) -> Iterator[Metric]:
     tasks = stats.get("tasks", {})
-    samples = [
-        ({"state": state}, value)
-        for state in ("queued", "waiting", "running")
-        if (value := _number(tasks.get(state))) is not None
-    ]
+    samples = [({"state": state}, value) for state in TASK_STATES if (value := _number(tasks.get(state))) is not None]
     yield _metric("hulak_tasks", "Tasks now, by state.", samples)
-    services = [
-        ({"service": service, "state": state}, float(count))
-        for service, states in tasks.get("services", {}).items()
-        for state, count in states.items()
-    ]
+    named = known_services(tasks)
+    counts: Counter[tuple[str, str]] = Counter()
+    for service, row in tasks.get("services", {}).items():
+        counts.update({(_one_of(named, service), state): int(_number(row.get(state)) or 0) for state in TASK_STATES})
+    services = [({"service": service, "state": state}, float(count)) for (service, state), count in counts.items()]
     yield _metric("hulak_service_tasks", "Tasks now, by service and state.", services)
-    counts: dict[tuple[str, str], int] = {}
-    for worker in stats.get("workers", []):
-        key = (str(worker.get("service")), str(worker.get("state")))
-        counts[key] = counts.get(key, 0) + 1
-    workers = [({"service": service, "state": state}, float(count)) for (service, state), count in counts.items()]
+    held = Counter((_one_of(named, worker.get("service")), str(worker.get("state"))) for worker in stats.get("workers", []))
+    workers = [({"service": service, "state": state}, float(count)) for (service, state), count in held.items()]
     yield _metric("hulak_workers", "Workers, by service and state.", workers)
     sockets = stats.get("connections", {}).get("sockets", {})
     connections = [({"socket": name}, float(count)) for name, count in sockets.items()]
@@ -136,9 +141,62 @@ def _states(stats: Mapping[str, Any]) -> Iterator[Metric]:
     gateway = stats.get("gateway", {})
     clients = [({"path": path}, float(count)) for path, count in gateway.get("clients", {}).items()]
     yield _metric("hulak_gateway_clients", "WebSocket clients, by path.", clients)
-    feeds = [row for row in stats.get("processes", []) if row.get("kind") == "feed" and "state" in row]
-    states = [({"slot": str(row.get("name")), "state": str(row["state"])}, 1.0) for row in feeds]
-    yield _metric("hulak_feed_state", "1 for a feed's current state.", states)
+
+
+def _tasks(tasks: Mapping[str, Any]) -> Iterator[Metric]:
+    named = known_services(tasks)
+    if "oldest_s" in tasks:
+        value = _number(tasks["oldest_s"]) or 0.0
+        yield _metric(
+            "hulak_tasks_oldest_queued_age_seconds", "Age of the oldest queued task; 0 if none is queued.", [({}, value)]
+        )
+    ages: dict[str, float] = {}
+    for service, row in tasks.get("services", {}).items():
+        if (age_s := _number(row.get("oldest_s"))) is not None:
+            label = _one_of(named, service)
+            ages[label] = max(age_s, ages.get(label, 0.0))
+    samples = [({"service": service}, age_s) for service, age_s in ages.items()]
+    yield _metric("hulak_service_oldest_queued_age_seconds", "Age of the oldest queued task, by service.", samples)
+    labels = ["service", "action"]
+    waits = HistogramMetricFamily(
+        "hulak_task_wait_seconds", "Time from a task's acceptance to its first attempt, or its expiry without one.", labels=labels
+    )
+    runs = HistogramMetricFamily("hulak_task_run_seconds", "Time from the start of an attempt to its result.", labels=labels)
+    failed = CounterMetricFamily("hulak_task_attempts_failed", "Attempts that failed.", labels=labels)
+    for row in tasks.get("actions", []):
+        values = [str(row.get("service")), str(row.get("action"))]
+        _add(waits, values, row.get(f"wait{TOTALS}"), TASK_BOUNDS)
+        _add(runs, values, row.get(f"run{TOTALS}"), TASK_BOUNDS)
+        if (count := _number(row.get("failed"))) is not None:
+            failed.add_metric(values, count)
+    yield from (waits, runs, failed)
+
+
+def known_services(tasks: Mapping[str, Any]) -> set[str]:
+    """Return the services that have a label: those that have had a worker. All other names come from clients, without a bound."""
+    return set(list(tasks.get("attempts", {}))[:MOST_SERVICES])
+
+
+def _one_of(named: Container[str], service: Any) -> str:
+    return service if service in named else OTHER
+
+
+def _subscribers(subscribers: Mapping[str, Any]) -> Iterator[Metric]:
+    programs = subscribers.get("programs", {})
+    for name, help_text, key in OF_PROGRAMS:
+        samples = [
+            ({"program": str(program)}, value)
+            for program, row in programs.items()
+            if (value := _number(row.get(key))) is not None
+        ]
+        yield _metric(name, help_text, samples)
+    blocked: dict[str, float] = {}
+    for row in subscribers.get("slow", []):
+        if (blocked_s := _number(row.get("blocked_s"))) is not None:
+            program = str(row.get("name")) if row.get("name") in programs else OTHER
+            blocked[program] = max(blocked_s, blocked.get(program, 0.0))
+    samples = [({"program": program}, blocked_s) for program, blocked_s in blocked.items()]
+    yield _metric("hulak_subscriber_blocked_seconds", "For how long a program's subscriber has not read.", samples)
 
 
 def _latencies(stats: Mapping[str, Any], rows: list[tuple[dict[str, str], Row]]) -> Iterator[Metric]:
@@ -154,17 +212,17 @@ def _latencies(stats: Mapping[str, Any], rows: list[tuple[dict[str, str], Row]])
     yield latencies
 
 
-def _add(family: HistogramMetricFamily, labels: list[str], totals: Any) -> None:
-    """Add the totals of a `bus.histogram.Histogram`; malformed ones are ignored."""
+def _add(family: HistogramMetricFamily, labels: list[str], totals: Any, bounds: Sequence[float] = BOUNDS) -> None:
+    """Add the totals of a histogram (`bus.histogram.Histogram.totals`) with bounds in microseconds; ignore malformed ones."""
     if not isinstance(totals, Mapping):
         return
     counts_below, count, total_us = totals.get("le"), _number(totals.get("count")), _number(totals.get("sum_us"))
-    if not isinstance(counts_below, list | tuple) or len(counts_below) != len(BOUNDS) or count is None or total_us is None:
+    if not isinstance(counts_below, list | tuple) or len(counts_below) != len(bounds) or count is None or total_us is None:
         return
     counts = [_number(value) for value in counts_below]
     known = [value for value in counts if value is not None]
     if len(known) == len(counts) and sorted([*known, count]) == [*known, count]:
-        buckets = [(repr(bound / 1e6), value) for bound, value in zip(BOUNDS, known, strict=True)]
+        buckets = [(repr(bound / 1e6), value) for bound, value in zip(bounds, known, strict=True)]
         family.add_metric(labels, [*buckets, ("+Inf", count)], total_us / 1e6)
 
 

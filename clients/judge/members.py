@@ -7,6 +7,7 @@ from hulak.clients.judge.facts import Facts, Finding, finding, some
 from hulak.clients.judge.processes import Process, number
 from hulak.clients.judge.situations import (
     APPLIES_S,
+    BLOCKED_S,
     CERTIFICATE_NOW_S,
     CERTIFICATE_SOON_S,
     GATEWAY_LATE_S,
@@ -69,6 +70,22 @@ def connections(facts: Facts, share: float | None, limit: Limit) -> Iterator[Fin
         if refused:
             text += f", {refused:,.0f} were refused in ten minutes"
         yield finding("connections_full", level, f"{text} (bound by {counts['bound_by']})")
+
+
+def subscribers(facts: Facts) -> Iterator[Finding]:
+    """Judge the subscribers that do not read."""
+    slow = facts.values.get("subscribers", {}).get("slow", [])
+    stuck = [row for row in slow if (number(row.get("blocked_s")) or 0.0) >= BLOCKED_S]
+    cut_off = [row for row in slow if row not in stuck and number(row.get("cut_off"))]
+    texts = [f"{_subscriber(row)} has not read for {row['blocked_s']:.0f} s" for row in stuck]
+    texts += [f"{_subscriber(row)} was disconnected since it did not read" for row in cut_off]
+    if texts:
+        yield finding("subscriber_slow", Level.WARNING, f"subscribers do not read: {some(texts)}")
+
+
+def _subscriber(row: Mapping[str, Any]) -> str:
+    where = f"pid {row['pid']}" if number(row.get("pid")) else str(row.get("address") or "unknown address")
+    return f"{row.get('name')} ({where})"
 
 
 def config(facts: Facts, known: Sequence[Process], silence: Limit) -> Iterator[Finding]:

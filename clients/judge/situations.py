@@ -58,6 +58,7 @@ PROCESS_START_S = 10.0  # most seconds from the start of a process to its first 
 APPLIES_S = 5.0  # most seconds until a process applies a new configuration
 BROKER_LATE_S, BROKER_SILENT_S = 3.0, 5.0  # the broker publishes its statistics each second
 CERTIFICATE_SOON_S, CERTIFICATE_NOW_S = 14 * 86400.0, 86400.0  # before its end, when it should have been renewed
+BLOCKED_S = 10.0  # for which a subscriber has not read, while messages wait for it
 GATEWAY_LATE_S = 2.0  # most seconds that an iteration of the gateway's loop is late
 
 W, C = Level.WARNING, Level.CRITICAL
@@ -106,6 +107,7 @@ SITUATIONS = {
     "connections_full": Situation(
         "the number of connections to the broker is near its bound, or new ones are refused", (W, C), limit="connections"
     ),
+    "subscriber_slow": Situation("a subscriber does not read, or was disconnected for it in the last ten minutes", (W,)),
     "tick_latency": Situation("the latency from feed to broker is high", (W, C), settles=True, limit="latency"),
     "displays_unassigned": Situation("some or all displays have no worker", (W, C), unready=True, settles=True),
     "display_stale": Situation("displays have been catching up for too long", (W, C), True, True, "display_stale"),

@@ -107,6 +107,7 @@ def _findings(
     yield from ticks.feeds(facts, limits)
     yield from ticks.topics(facts, values["topics"], limits["topics"])
     yield from members.connections(facts, values["connections"], limits["connections"])
+    yield from members.subscribers(facts)
     yield from work.displays(facts)
     yield from work.workers(facts)
     yield from work.failures(facts, values, limits)

@@ -1,5 +1,7 @@
 /** Numbers and times as text. Pure. */
 
+const FIRST_BUCKET = 7; // exponent of the first bound of the times of tasks, microseconds
+
 /**
  * Split a price into big figure, pips and pipette; joined they are the price.
  *
@@ -68,6 +70,29 @@ export function bytes(value) {
 export function millis(value) {
   if (!Number.isFinite(value)) return "–";
   return `${Math.abs(value) < 9.95 ? value.toFixed(1) : Math.round(value)} ms`;
+}
+
+/** Format a duration in microseconds: `120 µs`, `2.1 ms`, `12 s`. */
+export function span(us) {
+  if (!Number.isFinite(us)) return "–";
+  if (us < 999.5) return `${Math.round(us)} µs`;
+  return us < 1e6 ? millis(us / 1000) : age(us / 1e6);
+}
+
+/**
+ * Estimate a quantile of a histogram of the times of tasks, between the bounds of its bucket.
+ *
+ * @param {{count: number, le: number[]}} totals the number of values that are at most 128 µs, 256 µs and so on
+ * @param {number} share from 0 to 1
+ * @returns {number} microseconds; NaN without a value
+ */
+export function quantile(totals, share) {
+  if (!(totals?.count > 0) || !Array.isArray(totals.le)) return NaN;
+  const rank = share * totals.count;
+  const at = totals.le.findIndex((below) => below >= rank);
+  if (at < 0) return 2 ** (FIRST_BUCKET + totals.le.length - 1);
+  const [low, below] = at ? [2 ** (FIRST_BUCKET + at - 1), totals.le[at - 1]] : [0, 0];
+  return low + ((2 ** (FIRST_BUCKET + at) - low) * (rank - below)) / Math.max(1, totals.le[at] - below);
 }
 
 /** Format the time of day in UTC of a time in ms since 1970 UTC. */

@@ -1,12 +1,13 @@
 /** The panels beside the displays: pool, feeds, processes. Each shows a part of the statistics in its section. */
 
 import { chip, figures, table } from "./dom.js";
-import { age, bytes, count } from "./format.js";
+import { age, bytes, count, quantile, span } from "./format.js";
 import { keyOf, processesOf } from "./store.js";
 
 const WORKERS = { ready: "good", busy: "good", retiring: "warn", idle: "calm" };
 const FEEDS = { connected: "good", restoring: "good", connecting: "calm", degraded: "warn", backoff: "bad", stale: "bad" };
 const LATE_S = 5; // a process reports each second
+const MOST_ACTIONS = 12; // rows of the times of tasks
 const OLD_S = 5; // age of a feed's data that is marked, before the feed reports it as stale
 
 const num = (text) => ({ text, num: true });
@@ -24,15 +25,29 @@ export function paintPool(root, stats, letters) {
     figures([
       ["queued", count(tasks.queued)], ["waiting", count(tasks.waiting)], ["running", count(tasks.running)],
       ["done", count(tasks.done)], ["done/s", count(tasks.per_s, 1)], ["failed", count(tasks.failed), tasks.failed > 0 ? "bad" : null],
-      ["expired", count(tasks.expired)], ["retried", count(tasks.retried)],
+      ["expired", count(tasks.expired)], ["retried", count(tasks.retried)], ["oldest queued", age(tasks.oldest_s ?? NaN)],
     ]),
     table("Workers of the pool", ["worker", "state", num("held"), num("done"), num("failed")], poolOf(stats).map((worker) => [
       worker.name, chip(worker.state, WORKERS[worker.state] ?? "calm"), `${count(worker.held)}/${count(worker.credit)}`,
       count(worker.done), count(worker.failed),
     ]), "No worker is registered."),
     ...(wanted.length ? [paragraph(wanted.join("; "))] : []),
+    ...actionTimes(tasks.actions ?? []),
     ...deadLetters(tasks, letters),
   );
+}
+
+/** The actions of tasks with their times since the start of the broker: those first that took most of the workers' time. */
+function actionTimes(actions) {
+  if (!actions.length) return [];
+  const title = Object.assign(document.createElement("h3"), { textContent: "Times of tasks" });
+  const spent = (row) => row.run_totals?.sum_us ?? 0;
+  const rows = [...actions].sort((one, other) => spent(other) - spent(one)).slice(0, MOST_ACTIONS).map((row) => [
+    `${row.service} ${row.action}`, count(row.run_totals?.count), marked(count(row.failed), row.failed > 0),
+    span(quantile(row.wait_totals, 0.99)), span(quantile(row.run_totals, 0.5)), span(quantile(row.run_totals, 0.99)),
+  ]);
+  const heads = ["task", num("runs"), num("failed"), num("wait p99"), num("run p50"), num("run p99")];
+  return [title, table("Times of tasks, by action", heads, rows, "No attempt has ended yet.")];
 }
 
 /** Dead letters: posted tasks that failed permanently; from the store, if the gateway reports them. */
@@ -92,7 +107,20 @@ export function paintProcesses(root, stats, cpu) {
     ["displays", count(displays.displays)], ["assigned", count(displays.assigned), displays.assigned < displays.displays ? "bad" : null],
     ["their workers", count(displays.workers)], ["moved", count(displays.moved)], ["states", count(displays.states)],
   ]);
-  root.replaceChildren(...(held ? [held] : []), table("Processes", heads, rows, "No process reports."));
+  root.replaceChildren(...(held ? [held] : []), table("Processes", heads, rows, "No process reports."), ...slowSubscribers(stats));
+}
+
+/** The subscribers that do not read, or missed messages in the last ten minutes. */
+function slowSubscribers(stats) {
+  const slow = stats.subscribers?.slow ?? [];
+  if (!slow.length) return [];
+  const title = Object.assign(document.createElement("h3"), { textContent: "Slow subscribers" });
+  const rows = slow.map((row) => [
+    row.name, row.pid ? String(row.pid) : (row.address ?? "–"), marked(age(row.blocked_s ?? NaN), row.blocked_s >= LATE_S),
+    count(row.missed ?? NaN), marked(count(row.lost ?? NaN), row.lost > 0), marked(count(row.cut_off ?? NaN), row.cut_off > 0),
+  ]);
+  const heads = ["subscriber", num("pid"), num("not reading"), num("missed"), num("lost"), num("disconnected")];
+  return [title, table("Slow subscribers", heads, rows, "None.")];
 }
 
 /** A figure that needs attention, marked by a sign in addition to its colour. */

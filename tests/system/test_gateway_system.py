@@ -7,6 +7,7 @@ import urllib.request
 
 import pytest
 from local_bus import LocalBus
+from monitoring_files import assert_monitored
 from venue_thread import VenueThread
 from waiting import eventually
 from websockets.asyncio.client import connect
@@ -156,6 +157,7 @@ def test_pages_front_ends_feeds_and_monitoring_are_served():
         assert "hulak_broker_up 1.0" in metrics
         assert 'hulak_gateway_clients{path="/fx"} 1.0' in metrics
         assert 'hulak_feed_state{slot="json",state="connected"} 1.0' in metrics
+        assert_monitored(metrics)
         broker.kill()
         status, body = eventually(lambda: (answer := get(port, "/readyz"))[0] == 503 and answer, within_s=LIMIT_S)
         assert "no statistics from the broker" in body, status

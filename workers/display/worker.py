@@ -130,7 +130,7 @@ class DisplayWorker:
     def _subscriber(self) -> ChunkSubscriber | None:
         while not self.stop.asked:
             try:
-                return ChunkSubscriber(TOPIC, settings=self.settings, home=self.home)
+                return ChunkSubscriber(TOPIC, settings=self.settings, home=self.home, name=self.session.name.partition("/")[0])
             except BusTimeout:
                 continue
         return None

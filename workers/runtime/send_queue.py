@@ -1,5 +1,6 @@
 """The outgoing messages of a worker: results of short tasks in batches, all others at once. PROTOCOL.md section 5.5."""
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import zmq
@@ -20,6 +21,7 @@ class SendQueue:
     def __init__(self, session: Session) -> None:
         self.dealer: Any = None  # the socket, once there is one
         self.results: list[Send] = []  # of short tasks: a batch costs less than single messages
+        self.on_sent: Callable[[Sequence[Send]], object] | None = None  # called with sent results
         self._session = session
 
     def connect(self, context: "zmq.Context[zmq.Socket[bytes]]", where: BrokerAddress) -> "zmq.Socket[bytes]":
@@ -39,8 +41,12 @@ class SendQueue:
                 sockets.send_frame(self.dealer, frames[0], sockets.NOBLOCK)
                 del frames[0]
         except zmq.Again:
-            for send in results if is_batched else results[len(results) - len(frames) :]:
+            unsent = results if is_batched else results[len(results) - len(frames) :]
+            for send in unsent:
                 self._session.unsent(send)
+            results = results[: len(results) - len(unsent)]
+        if self.on_sent is not None:
+            self.on_sent(results)
 
     def send(self, send: Send) -> None:
         """Send a message, after the pending results."""
@@ -49,3 +55,6 @@ class SendQueue:
             sockets.send_frame(self.dealer, send.frame or codec.encode(send.message), sockets.NOBLOCK)
         except zmq.Again:
             self._session.unsent(send)
+            return
+        if self.on_sent is not None:
+            self.on_sent((send,))

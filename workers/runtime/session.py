@@ -27,11 +27,13 @@ from hulak.bus.wire.messages import (
     Result,
     Retire,
     Task,
+    TaskContext,
     TaskPart,
     WorkerHeartbeat,
 )
 
 AHEAD_S = 0.02
+MOST_CONTEXTS = 4096
 MOST_CREDIT = 128  # two batch frames; measured: with less than a client has in flight, the rest queues in the broker
 
 
@@ -96,6 +98,7 @@ class Session:
     attempts: set[tuple[bytes, int]] = field(default_factory=set)  # of the running and waiting tasks
     started: float = 0.0  # of the batch
     interrupted: bool = False
+    contexts: dict[tuple[bytes, int], tuple[TaskContext, float]] = field(default_factory=dict)  # see `TracedRunner`
     next_beat: float = 0.0
     leave_by: float | None = None
 
@@ -117,6 +120,8 @@ class Session:
         match message:
             case BrokerHeartbeat(epoch, known):
                 return self._broker_heartbeat(epoch, known=known)
+            case TaskContext():
+                self._context_received(now, message)
             case Error():
                 raise ProtocolError(message.code, f"the broker refused to register this worker: {message.text}")
             case Retire(reason):
@@ -134,6 +139,12 @@ class Session:
                 attempts.add(attempt)
                 waiting.append(task)
         return [self._start(now, waiting.popleft())] if waiting and self.running is None else []
+
+    def _context_received(self, now: float, context: TaskContext) -> None:
+        """Keep the trace context of the task that comes next; those of tasks that were not accepted are forgotten in time."""
+        self.contexts[context.task, context.attempt] = context, now
+        if len(self.contexts) > MOST_CONTEXTS:
+            del self.contexts[next(iter(self.contexts))]
 
     def _broker_heartbeat(self, epoch: int, *, known: bool) -> list[Do]:
         if known and epoch == self.epoch:

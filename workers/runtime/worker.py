@@ -29,14 +29,17 @@ from hulak.bus.process.lifecycle import Stop, find_broker
 from hulak.bus.process.member import Member
 from hulak.bus.process.resource_usage import Usage
 from hulak.bus.process.settings import Settings
+from hulak.bus.process.tracing import Tracing
 from hulak.bus.wire import batch_frames, codec
 from hulak.bus.wire.messages import Result, Task, TaskPart
+from hulak.bus.wire.trace_context import TRACES
 from hulak.workers.runtime.forks import Forks, break_off, broker_addresses, end_children
 from hulak.workers.runtime.send_queue import SendQueue
 from hulak.workers.runtime.session import Do, Exit, Interrupt, Run, Send, Session
 from hulak.workers.runtime.task_failures import SoftLimit
 from hulak.workers.runtime.task_runner import Actions, TaskRunner, soft_limit
 from hulak.workers.runtime.task_timings import TaskTimings
+from hulak.workers.runtime.traced_runner import TracedRunner
 
 decode = codec.decode_to_worker
 POLLS = 4  # polls of the main thread per heartbeat
@@ -88,6 +91,11 @@ class Worker:
         self.out = SendQueue(session)
         self.durations = TaskTimings()
         self.exit: Exit | None = None
+        self.carry_out = self.runner.carry_out
+        if (tracing := Tracing.of(settings)) is not None:
+            session.info |= {TRACES: True}
+            traced = TracedRunner(self.runner, tracing, session.contexts, session.service, session.name)
+            self.carry_out, self.out.on_sent = traced.carry_out, traced.sent
 
     def run(self) -> int:
         """Run until retired or stopped; return the process's exit code."""
@@ -201,7 +209,7 @@ class Worker:
 
         A pending interruption is raised before this returns, and at no other time.
         """
-        session, carry_out, send_part, ended = self.session, self.runner.carry_out, self._send_part, self.ended
+        session, carry_out, send_part, ended = self.session, self.carry_out, self._send_part, self.ended
         forks = self.forks
         until = session.started + BATCH_S
         tasks = iter(batch)

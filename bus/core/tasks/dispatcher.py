@@ -39,6 +39,7 @@ from hulak.bus.wire.messages import (
     TaskPart,
     WorkerHeartbeat,
 )
+from hulak.bus.wire.trace_context import TRACES
 
 BEAT = b"beat"  # the timer of the heartbeat
 HARD = b"h"  # timer of a worker, for the task that it has held longest: this, and the worker's name
@@ -157,7 +158,7 @@ class Dispatcher:
             self.roster.move(worker, identity)
         if worker.retiring and ready.credit:  # the first RETIRE did not reach it
             effects.append(ToWorker(identity, Retire("it was asked to retire before")))
-        worker.credit, worker.info = ready.credit, ready.info
+        worker.credit, worker.info, worker.traces = ready.credit, ready.info, ready.info.get(TRACES) is True
         worker.lease_until = now + worker.lease_s
         effects += self._settle_held(now, worker, ready.held, sure=sure)
         effects.append(ToWorker(identity, BrokerHeartbeat(self.epoch, known=True)))
@@ -246,7 +247,7 @@ class Dispatcher:
                 effects += self._settle(now, worker, result)
         if done:
             worker.done += len(done)
-            effects += self.lifecycle.done(done)
+            effects += self.lifecycle.done(now, done)
             if not held:
                 self.assignment.emptied(worker)
         if worker.service in self.queue.by_service or worker.service in self.queue.suspects:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from hulak.bus.backoff import Backoff
 from hulak.bus.core.tasks.task_queue import PRIORITIES
 from hulak.bus.errors import ProtocolError
+from hulak.bus.wire import trace_context
 from hulak.bus.wire.failures import Failure
 from hulak.bus.wire.messages import Request
 from hulak.bus.wire.plain_values import short
@@ -59,10 +60,11 @@ def read_options(request: Request, policy: Policy) -> tuple[float, int]:
     timeout_ms = options.get("timeout_ms", 0)
     if len(options) == 1 and type(timeout_ms) is int and 0 < timeout_ms <= policy.max_timeout_s * 1000:  # nearly always
         return timeout_ms / 1000, policy.retries
-    unknown = request.options.keys() - {"timeout_ms", "retries", "share", "priority"}
+    unknown = request.options.keys() - {"timeout_ms", "retries", "share", "priority", *trace_context.OPTIONS}
     if unknown:
         name = short(min(unknown))
-        raise ProtocolError("BAD_OPTION", f"option {name} is unknown, must be timeout_ms, retries, share or priority")
+        known = "timeout_ms, retries, share, priority, traceparent or tracestate"
+        raise ProtocolError("BAD_OPTION", f"option {name} is unknown, must be {known}")
     if type(request.options.get("share", False)) is not bool:
         raise ProtocolError("BAD_OPTION", f"share is {short(request.options['share'])}, must be true or false")
     priority = request.options.get("priority", 1)

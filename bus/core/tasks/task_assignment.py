@@ -12,7 +12,7 @@ from hulak.bus.core.tasks.task_lifecycle import TaskLifecycle
 from hulak.bus.core.tasks.task_queue import CalledTask, TaskState
 from hulak.bus.core.tasks.worker_roster import Worker, WorkerRoster
 from hulak.bus.wire.failures import Failure
-from hulak.bus.wire.messages import HeldTask, Task
+from hulak.bus.wire.messages import HeldTask, Task, TaskContext
 
 PAUSE = b"p"  # timer of a service that cools down: this, and the service's name
 RUNNING = TaskState.RUNNING
@@ -95,7 +95,7 @@ class TaskAssignment:
         """Begin an attempt of each task, none of which is queued, at a worker with room for them.
 
         Returns:
-            the message to the worker, and behind it the records for the store.
+            the messages to the worker, and behind them the records for the store.
         """
         held, name, soft_ms, hard_ms = worker.held, worker.name, self.soft_ms, self.hard_ms
         if not held:
@@ -110,7 +110,16 @@ class TaskAssignment:
             given.append(Task(task_id, attempt, task.action, task.args, soft_ms, hard_ms))
             if task.posted:
                 begun.append(Begun(task_id, attempt, name))
-        return [ToWorker(worker.identity, given if len(given) > 1 else given[0]), *begun]
+        message = ToWorker(worker.identity, given if len(given) > 1 else given[0])
+        return [*self._contexts(now, tasks, worker), message, *begun] if worker.traces else [message, *begun]
+
+    def _contexts(self, now: float, tasks: list[CalledTask], worker: Worker) -> list[Effect]:
+        """Return the trace contexts of tasks for a worker that wants them; their attempts have begun."""
+        return [
+            ToWorker(worker.identity, TaskContext(task.id, task.attempt, task.trace.context, task.trace.waited_us(now)))
+            for task in tasks
+            if task.trace is not None
+        ]
 
     # Attempts that a worker already runs
 
@@ -134,8 +143,7 @@ class TaskAssignment:
         self.lifecycle.withdraw(task)
         task.suspect = False  # its worker is alive
         task.attempt = attempt - 1
-        _, *begun = self._give(now, [task], worker)
-        return begun  # the worker already has the task
+        return [effect for effect in self._give(now, [task], worker) if type(effect) is Begun]  # the worker has the task already
 
     # Release
 

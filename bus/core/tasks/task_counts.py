@@ -24,6 +24,14 @@ def totals(lifecycle: TaskLifecycle, roster: WorkerRoster) -> dict[str, int]:
     }
 
 
+def oldest(lifecycle: TaskLifecycle, now: float) -> dict[str, float]:
+    """Return, of each service with queued tasks, for how many seconds the oldest of them has been in the broker."""
+    queue = lifecycle.queue
+    names = itertools.islice(dict.fromkeys((*queue.by_service, *queue.suspects)), MOST_SERVICES)
+    since = {name: queue.oldest(name) for name in names}
+    return {name: round(max(0.0, now - at), 3) for name, at in since.items() if at is not None}
+
+
 def by_service(lifecycle: TaskLifecycle, roster: WorkerRoster) -> dict[str, dict[str, int]]:
     """Count the tasks of each service that has any."""
     running: Counter[str] = Counter()

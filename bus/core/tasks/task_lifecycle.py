@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from hulak.bus.backoff import Backoff
 from hulak.bus.core.effects import Delayed, Effect, Ended, LogLine, ToClient
+from hulak.bus.core.tasks.action_times import ActionTimes
 from hulak.bus.core.tasks.coalescing import Coalescing
 from hulak.bus.core.tasks.lost_workers import Loss, judge
 from hulak.bus.core.tasks.policy import retry_delay_s
@@ -42,6 +43,7 @@ class TaskLifecycle:
         self.waiting: Counter[str] = Counter()  # service -> tasks that wait for their next attempt
         self.given_up: Counter[str] = Counter()  # service -> tasks that have ended, though a worker still holds them
         self.counters: dict[str, int] = dict.fromkeys(COUNTED, 0)
+        self.times = ActionTimes()
 
     # Acceptance and waiting
 
@@ -62,6 +64,8 @@ class TaskLifecycle:
     def wait(self, now: float, task: CalledTask, delay_s: float) -> None:
         """Count a task among those that wait for their next attempt; `retry` is due after a while."""
         self.waiting[task.service] += 1
+        if task.trace is not None:
+            task.trace.queued = now + delay_s
         self.timers.set(RETRY + task.id, now + delay_s)
 
     def retry(self, task: CalledTask) -> list[Effect]:
@@ -84,14 +88,18 @@ class TaskLifecycle:
 
     # The end of an attempt; its worker no longer holds the task
 
-    def done(self, results: Sequence[Result]) -> list[Effect]:
-        """End running tasks with the values of their results."""
+    def done(self, now: float, results: Sequence[Result]) -> list[Effect]:
+        """End running tasks of one service with the values of their results."""
         tasks, led, lane_of = self.tasks, self.coalescing.led, self.timers.lane_of
         effects: list[Effect] = []
         answers: dict[bytes, list[Reply]] = {}
         replies: list[Reply] = []  # to `whose`
         whose: bytes | None = None
         alone, timeout_s, lane = 0, -1.0, {}
+        if len(results) == 1:
+            self.times.done(now, tasks[results[0].task])
+        else:
+            self.times.done_together(now, [tasks[result.task] for result in results])
         for result in results:
             task_id = result.task
             task = tasks[task_id]
@@ -119,6 +127,7 @@ class TaskLifecycle:
     def failed(self, now: float, task: CalledTask, failure: Failure) -> list[Effect]:
         """Let a running task that failed wait for its next attempt, or end it."""
         task.troubles.append(f"{task.worker}: {failure.code}: {failure.text}")
+        self.times.failed(now, task, failure.code)
         delay_s = retry_delay_s(failure, task.attempt, task.retries, self.backoff)
         if delay_s is None:
             return self.end(task, TaskState.FAILED, task.error(failure.code, failure.text, failure.details))
@@ -141,6 +150,8 @@ class TaskLifecycle:
             self.put_down(task)
             return []
         task.suspect = task.suspect or suspect
+        if task.trace is not None:
+            task.trace.queued = None
         trouble = f"{task.worker}: {why}"
         match judge(task, begun=begun):
             case Loss.SPARED:
@@ -169,6 +180,8 @@ class TaskLifecycle:
 
     def expire(self, task: CalledTask, alive: int) -> list[Effect]:
         """End a task whose deadline has passed; `alive` is the number of its service's workers."""
+        if not task.attempt and task.state is TaskState.QUEUED:
+            self.times.expired(task)
         return self._give_up(task, TaskState.EXPIRED, task.error("EXPIRED", task.why_expired(alive)))
 
     def cancel(self, task_id: bytes) -> list[Effect]:

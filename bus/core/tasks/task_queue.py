@@ -11,11 +11,13 @@ import math
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from enum import StrEnum
+from itertools import islice
 from typing import Any
 
 import msgspec
 
 from hulak.bus.wire.messages import Error, Request
+from hulak.bus.wire.trace_context import TaskTrace
 
 
 class TaskState(StrEnum):
@@ -72,6 +74,7 @@ class CalledTask(msgspec.Struct, gc=False):
     started: float = 0.0
     troubles: list[str] = []  # reasons of failed attempts, in order
     size: int = 0  # bytes of its arguments; 0 of a call whose frame was not large
+    trace: TaskTrace | None = None  # the caller's trace context, if it sent one
     posted: bool = False  # in the store, without a waiting caller: its end is recorded there instead of being sent
 
     @classmethod
@@ -105,6 +108,7 @@ class CalledTask(msgspec.Struct, gc=False):
 AGEING_S = 10.0  # a task of the next lower priority is served as if it had come this time later
 PRIORITIES = (0, 1, 2)  # high, normal, low
 FIRST = -1  # the priority of tasks to be retried: before all others
+MOST_SEARCHED = 1000  # tasks to be retried, in the search for the oldest task
 
 
 class TaskQueue:
@@ -216,6 +220,18 @@ class TaskQueue:
     def count(self, service: str) -> int:
         """Return the number of the service's waiting tasks."""
         return sum(map(len, self.by_service.get(service, {}).values())) + len(self.suspects.get(service, ()))
+
+    def oldest(self, service: str) -> float | None:
+        """Return when the service's oldest waiting task was accepted, in monotonic seconds; None if none waits.
+
+        Tasks wait in the order of their acceptance, but for those to be retried and suspects: of these, the `MOST_SEARCHED`
+        are compared that have waited for longest, so that the cost is bounded.
+        """
+        lanes = self.by_service.get(service, {})
+        heads = [next(iter(lane.values())).since for number, lane in lanes.items() if number != FIRST]
+        to_retry = islice(reversed(lanes.get(FIRST, OrderedDict()).values()), MOST_SEARCHED)
+        suspects = islice(self.suspects.get(service, {}).values(), MOST_SEARCHED)
+        return min((*heads, *(task.since for task in to_retry), *(task.since for task in suspects)), default=None)
 
     def services(self) -> list[str]:
         """Return the services with waiting tasks, suspects not included."""

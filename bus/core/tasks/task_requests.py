@@ -14,6 +14,7 @@ from hulak.bus.core.tasks.task_lifecycle import DEADLINE, TaskLifecycle
 from hulak.bus.core.tasks.task_queue import GIVEN_UP, CalledTask
 from hulak.bus.errors import ProtocolError
 from hulak.bus.wire.messages import Error, Request
+from hulak.bus.wire.trace_context import TaskTrace, read_context
 
 
 class TaskRequests:
@@ -52,6 +53,7 @@ class TaskRequests:
             over = known.state in GIVEN_UP
             return [ToClient(client, known.error(known.state.name, "the request has ended"))] if over else []
         timeout_s, retries = read_options(request, self.policy)
+        context = read_context(request.options)
         share = request.options.get("share")
         if share and self._follows(now, client, request, timeout_s):
             return []
@@ -59,6 +61,7 @@ class TaskRequests:
             raise too_many(len(tasks))
         task = CalledTask.of(client, request, now, timeout_s, retries)
         task.size = size
+        task.trace = None if context is None else TaskTrace(context, now)
         self.lifecycle.add(now, task)
         if share:
             self.lifecycle.coalescing.lead(request)

@@ -40,6 +40,7 @@ class Worker:
     grain: int = 1  # tasks that take `GRAIN_S`, by its report
     answered: float = 0.0  # when it ended a task last, monotonic seconds
     retiring: bool = False
+    traces: bool = False  # it wants trace contexts
     alone: bool = False  # it holds a suspect, which must stay alone; or it is to become free for one
 
     @property

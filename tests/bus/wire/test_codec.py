@@ -47,6 +47,10 @@ ROUND_TRIPS = {
     messages.WorkerHeartbeat: (codec.decode_from_worker, (HELD, st.none() | REPORTS)),
     messages.Goodbye: (codec.decode_from_worker, (TEXT,)),
     messages.Task: (codec.decode_to_worker, (IDS, ATTEMPTS, TEXT, MAPS, MS, MS)),
+    messages.TaskContext: (
+        codec.decode_to_worker,
+        (IDS, ATTEMPTS, st.dictionaries(TEXT, TEXT, max_size=3), st.none() | st.integers(0, 1 << 62)),
+    ),
     messages.BrokerHeartbeat: (codec.decode_to_worker, (U64, st.booleans())),
     messages.Retire: (codec.decode_to_worker, (TEXT,)),
 }
@@ -77,7 +81,7 @@ def test_what_is_encoded_is_decoded_to_the_same(cls, data):
 
 NEAR_VALID = st.builds(
     lambda kind, value: kind + msgpack.packb(value),
-    st.sampled_from([b"Q", b"P", b"R", b"E", b"Y", b"T", b"H", b"X", b"G"]),
+    st.sampled_from([b"Q", b"P", b"R", b"E", b"Y", b"T", b"H", b"X", b"G", b"C"]),
     st.lists(
         IDS | VALUES | ATTEMPTS | st.lists(st.tuples(IDS, ATTEMPTS)) | st.dictionaries(st.integers(0, 99), TEXT), max_size=6
     ),

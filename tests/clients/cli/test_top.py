@@ -5,6 +5,8 @@ import io
 import pytest
 from rich.console import Console
 
+from hulak.bus.core.tasks.action_times import ActionTimes
+from hulak.bus.core.tasks.task_queue import CalledTask
 from hulak.clients.cli import stats_tables
 from hulak.clients.cli.status import PROCESS_HEADS, process_cells
 from hulak.clients.cli.top_view import SORTS, TopView, render
@@ -87,7 +89,13 @@ def test_a_malformed_report_of_any_process_breaks_nothing(odd):
 
 
 def test_queues_and_losses():
-    assert stats_tables.queues(stats()) == [("all", 5, 1, 2), ("nepse", 5, 1, 2)]
+    assert stats_tables.queues(stats()) == [("all", 5, 1, 2, None), ("nepse", 5, 1, 2, None)], "an earlier broker knows no ages"
+    values = stats()
+    values["tasks"]["oldest_s"] = values["tasks"]["services"]["nepse"]["oldest_s"] = 130.0
+    assert stats_tables.queues(values) == [("all", 5, 1, 2, 130.0), ("nepse", 5, 1, 2, 130.0)]
+    top = TopView()
+    top.add(values, 100.0)
+    assert "5 queued, 1 waiting, oldest 2 min" in drawn(top)[2]
     counts = {name: count for name, _, count in stats_tables.losses(stats())}
     assert counts["ticks.early"] == 4
     assert counts["rejected.total"] == 2
@@ -197,3 +205,59 @@ def test_symbols_that_no_longer_tick_are_counted_apart():
     values["ticks"]["ticking"] = 20
     top.add(values, 100.0)
     assert "5,000 taken, 20 of 28 symbols ticking" in drawn(top, width=100)[1]
+
+
+def with_actions():
+    values, times = stats(), ActionTimes()
+    for action, seconds in (("short", 0.001), ("long", 3.0), ("long", 200.0)):
+        times.done(100.0 + seconds, CalledTask(b"", b"", "nepse", action, {}, 0, 99.5, 160.0, started=100.0, attempt=1))
+    values["tasks"]["actions"] = times.rows()
+    return values
+
+
+def test_actions_have_their_times_those_first_that_took_most():
+    rows = stats_tables.actions(with_actions())
+    assert [(row.action, row.runs, row.seconds) for row in rows] == [("long", 2, 203.0), ("short", 1, pytest.approx(0.001))]
+    assert 2e6 < rows[0].run_us[0] <= 4.2e6
+    assert rows[0].run_us[1] > 130e6
+    assert 0.26e6 < rows[1].wait_us[0] <= 0.53e6
+    assert stats_tables.actions(stats()) == [], "an earlier broker has none"
+    odd = stats()
+    odd["tasks"]["actions"] = [None, {"service": 1, "run_totals": 5, "wait_totals": {"count": "x", "le": 3}, "failed": "x"}]
+    assert [(row.runs, row.run_us, row.wait_us) for row in stats_tables.actions(odd)] == [(0, (None, None), (None, None))]
+
+
+def test_a_shows_the_actions_and_the_processes_again():
+    top = TopView()
+    top.add(with_actions(), 100.0)
+    top.press("a")
+    lines = drawn(top)
+    assert lines[4].split() == ["service", "action", "runs", "failed", "wait", "p50", "wait", "p99", "run", "p50", "run", "p99"]
+    assert next(line for line in lines if "short" in line).split()[:3] == ["nepse", "short", "1"]
+    assert all(len(line) <= 80 for line in lines)
+    assert "binance" not in "".join(lines[4:])
+    top.press("a")
+    assert "binance" in "".join(drawn(top)[4:])
+    top.press("a")
+    top.add(stats(), 101.0)
+    assert "no attempt of a task has ended yet" in drawn(top)[4]
+
+
+def test_slow_subscribers_are_among_the_faults_by_name():
+    values = stats()
+    values["subscribers"] = {
+        "slow": [
+            {"name": "board", "pid": 7, "blocked_s": 12.3, "unread_bytes": 5_200_000},
+            {"name": "unnamed", "pid": 0, "address": "10.0.0.1:9", "cut_off": 2, "age_s": 30.0},
+            {"name": "late", "pid": 8, "gaps": 1, "missed": 1500, "lost": 2, "cut_off": 0, "age_s": 3.0},
+        ]
+    }
+    assert stats_tables.slow_subscribers(values) == [
+        ("board", "pid 7", "has not read for 12 s, 5.2 MB"),
+        ("unnamed", "10.0.0.1:9", "disconnected 2 times, 30 s ago"),
+        ("late", "pid 8", "missed 1,500 messages, lost 2, 3 s ago"),
+    ]
+    top = TopView()
+    top.add(values, 100.0)
+    assert "faults   subscriber board (pid 7) has not read for 12 s" in drawn(top, width=140)[3]
+    assert stats_tables.slow_subscribers(stats()) == []

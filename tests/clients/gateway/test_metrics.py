@@ -5,6 +5,8 @@ import re
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from hulak.bus.core.tasks.action_times import ActionTimes
+from hulak.bus.core.tasks.task_queue import CalledTask
 from hulak.bus.histogram import BOUNDS, Histogram
 from hulak.clients.gateway import metrics
 from hulak.clients.judge.facts import Facts
@@ -19,6 +21,12 @@ def totals(*values_us):
     return histogram.totals()
 
 
+def task_totals(seconds):
+    times = ActionTimes()
+    times.done(seconds, CalledTask(b"", b"", "s", "a", {}, 0, 0.0, 0.0))
+    return times.rows()[0]["run_totals"]
+
+
 STATS = {
     "broker": {"version": "0.1.0", "protocol": 1, "uptime_s": 5.5, "rss_bytes": 1000, "cpu_s": 2.0},
     "ticks": {"taken": 10, "per_s": 3.5, "feed_to_broker_us": None, "feed_to_broker_totals": totals(100.0, 200.0, 3e9)},
@@ -29,7 +37,37 @@ STATS = {
         "waiting": 0,
         "running": 2,
         "done": 8,
-        "services": {"nepse": {"queued": 1, "waiting": 0, "running": 2}},
+        "oldest_s": 3.25,
+        "services": {
+            "nepse": {"queued": 1, "waiting": 0, "running": 2, "oldest_s": 3.25},
+            "invented-1": {"queued": 1, "waiting": 0, "running": 0, "oldest_s": 2.0},
+            "invented-2": {"queued": 4, "waiting": 1, "running": 0, "oldest_s": 3.0},
+        },
+        "attempts": {"nepse": {"done": 8, "failed": 1}, "x": {"done": 0, "failed": 0}},
+        "actions": [
+            {
+                "service": "nepse",
+                "action": "status",
+                "failed": 1,
+                "wait_totals": task_totals(0.1),
+                "run_totals": task_totals(2.0),
+            },
+            {"service": "other", "action": "other", "failed": 0, "wait_totals": task_totals(9.0), "run_totals": None},
+        ],
+    },
+    "subscribers": {
+        "named": 4,
+        "blocked": 1,
+        "slow": [
+            {"name": "board", "pid": 7, "blocked_s": 12.0, "unread_bytes": 5},
+            {"name": "board", "pid": 8, "blocked_s": 3.0, "unread_bytes": 5},
+            {"name": "new-name", "pid": 9, "blocked_s": 2.0, "unread_bytes": 5},
+            {"name": "late", "pid": 10, "gaps": 1, "missed": 5, "lost": 2, "cut_off": 0, "age_s": 4.0},
+        ],
+        "programs": {
+            "board": {"gaps": 0, "missed": 0, "lost": 0, "cut_off": 3},
+            "late": {"gaps": 1, "missed": 5, "lost": 2, "cut_off": 0},
+        },
     },
     "connections": {"now": 7, "most": 100, "refused": 4, "sockets": {"publisher": 5, "backend": 2}},
     "workers": [{"service": "nepse", "state": "busy"}, {"service": "nepse", "state": "busy"}, {"service": "x", "state": "ready"}],
@@ -82,7 +120,7 @@ def test_every_figure_has_unit_and_type():
     assert figures["hulak_broker_up",] == 1
     assert figures["hulak_ticks_total",] == 10
     assert figures["hulak_journal_live",] == 0
-    assert (figures["hulak_journal_held_ticks",], figures["hulak_journal_let_go_total",]) == (5, 2)
+    assert (figures["hulak_journal_held_ticks",], figures["hulak_journal_segments_deleted_total",]) == (5, 2)
     assert figures["hulak_store_live",] == 1
     assert figures["hulak_tasks", "running"] == 2
     assert figures["hulak_service_tasks", "nepse", "queued"] == 1
@@ -114,7 +152,42 @@ def test_every_figure_has_unit_and_type():
     assert figures["hulak_gateway_disconnected_total",] == 1
     kinds = dict(re.findall(r"^# TYPE (\S+) (\S+)$", text.decode(), re.MULTILINE))
     assert kinds["hulak_ticks_total"] == "counter"
-    assert kinds["hulak_journal_bytes"] == "gauge"
+    assert kinds["hulak_journal_size_bytes"] == "gauge"
+
+
+def test_services_without_a_worker_share_a_label():
+    """Their names come from clients: each would be a series of its own for good."""
+    figures = samples(metrics.text(STATS, 0.5, GATEWAY, NO_CLIENTS))
+    assert {key[1:] for key in figures if key[0] == "hulak_service_tasks"} == {
+        (service, state) for service in ("nepse", "other") for state in ("queued", "waiting", "running")
+    }
+    assert figures["hulak_service_tasks", "other", "queued"] == 5
+    assert figures["hulak_service_oldest_queued_age_seconds", "other"] == 3.0
+    assert figures["hulak_service_oldest_queued_age_seconds", "nepse"] == 3.25
+    assert figures["hulak_tasks_oldest_queued_age_seconds",] == 3.25
+    idle = {"tasks": {**STATS["tasks"], "oldest_s": None, "services": {}}}
+    assert samples(metrics.text(idle, 0.5, GATEWAY, NO_CLIENTS))["hulak_tasks_oldest_queued_age_seconds",] == 0
+
+
+def test_each_action_has_histograms_of_its_waits_and_runs():
+    figures = samples(metrics.text(STATS, 0.5, GATEWAY, NO_CLIENTS))
+    assert figures["hulak_task_wait_seconds_sum", "nepse", "status"] == 0.1
+    assert figures["hulak_task_run_seconds_sum", "nepse", "status"] == 2.0
+    assert figures["hulak_task_run_seconds_bucket", "2.097152", "nepse", "status"] == 1
+    assert figures["hulak_task_run_seconds_bucket", "1.048576", "nepse", "status"] == 0
+    assert figures["hulak_task_attempts_failed_total", "nepse", "status"] == 1
+    assert figures["hulak_task_wait_seconds_count", "other", "other"] == 1
+    assert ("hulak_task_run_seconds_count", "other", "other") not in figures
+
+
+def test_slow_subscribers_are_counted_by_program():
+    figures = samples(metrics.text(STATS, 0.5, GATEWAY, NO_CLIENTS))
+    assert (figures["hulak_subscribers_named",], figures["hulak_subscribers_blocked",]) == (4, 1)
+    assert figures["hulak_subscriber_blocked_seconds", "board"] == 12.0
+    assert figures["hulak_subscriber_blocked_seconds", "other"] == 2.0  # of no program that the broker counts
+    assert figures["hulak_subscriber_cut_off_total", "board"] == 3
+    assert figures["hulak_subscriber_missed_messages_total", "late"] == 5
+    assert figures["hulak_subscriber_lost_messages_total", "late"] == 2
 
 
 def test_before_the_first_statistics_there_is_no_figure_of_the_broker():

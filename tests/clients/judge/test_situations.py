@@ -61,6 +61,24 @@ UNWELL = [  # situation, level, text, statistics
         "3 rows of the store are unreadable: see hulak task ls --state unreadable",
         stats(store__unreadable=3),
     ),
+    (
+        "subscriber_slow",
+        Level.WARNING,
+        (
+            "subscribers do not read: board (pid 7) has not read for 12 s, "
+            "unnamed (10.0.0.1:9) was disconnected since it did not read"
+        ),
+        stats(
+            subscribers={
+                "slow": [
+                    {"name": "board", "pid": 7, "blocked_s": 12.2, "cut_off": 1, "age_s": 99.0},
+                    {"name": "quotes", "pid": 8, "blocked_s": 9.0},
+                    {"name": "late", "pid": 9, "gaps": 5, "missed": 50, "lost": 0, "cut_off": 0, "age_s": 1.0},
+                    {"name": "unnamed", "pid": 0, "address": "10.0.0.1:9", "cut_off": 2, "age_s": 9.0},
+                ]
+            }
+        ),
+    ),
     ("feeds_missing", Level.CRITICAL, "0 of 1 feeds report", stats(processes=[])),
     ("feed_stale", Level.WARNING, "feed binance is degraded, newest quote 9 s old", feed(state="degraded", data_age_s=8.8)),
     ("feed_stale", Level.WARNING, "feed binance is connected, newest quote 12 s old", feed(state="connected", data_age_s=12.0)),

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { adrUsed, age, bytes, count, millis, pips, splitPrice, spoken } from "../../../clients/web/format.js";
+import { adrUsed, age, bytes, count, millis, pips, quantile, span, splitPrice, spoken } from "../../../clients/web/format.js";
 import { nextIndex } from "../../../clients/web/grid.js";
 import { healthText, markOf, staleAfter, statusText } from "../../../clients/web/marks.js";
 import { keyText, readValue, scopesOf } from "../../../clients/web/panel_config.js";
@@ -24,6 +24,14 @@ test("numbers that are not there are dashes, never zeros", () => {
   assert.deepEqual([age(NaN), bytes(undefined), count(null), millis(NaN), pips(null, 5)], ["–", "–", "–", "–", "–"]);
   assert.deepEqual([age(0.44), age(12.3), age(150), age(7200), bytes(48e6), bytes(1.5e9)], ["0.4 s", "12 s", "3 min", "2 h", "48 MB", "1.50 GB"]);
   assert.deepEqual([count(12345.6), millis(3.14), millis(42.4), pips(0.00008, 5)], ["12,346", "3.1 ms", "42 ms", "0.8"]);
+});
+
+test("quantiles of the times of tasks are estimated between the bounds of a bucket", () => {
+  const le = [...Array(25).keys()].map((at) => (at < 3 ? 0 : at < 10 ? 90 : 99));
+  const totals = { count: 100, sum_us: 1, le };
+  assert.deepEqual([quantile(totals, 0.45), quantile(totals, 0.9), quantile(totals, 1)], [768, 1024, 2 ** 31]);
+  assert.ok([quantile(null, 0.5), quantile({ count: 0, le }, 0.5), quantile({ count: 1 }, 0.5)].every(Number.isNaN));
+  assert.deepEqual([span(NaN), span(120), span(2100), span(12.4e6)], ["–", "120 µs", "2.1 ms", "12 s"]);
 });
 
 test("a picture's text alternative says what it shows", () => {

@@ -12,10 +12,11 @@ from hulak.bus.wire.messages import (
     Result,
     Retire,
     Task,
+    TaskContext,
     TaskPart,
     WorkerHeartbeat,
 )
-from hulak.workers.runtime.session import MOST_CREDIT, Exit, Interrupt, Run, Send, Session
+from hulak.workers.runtime.session import MOST_CONTEXTS, MOST_CREDIT, Exit, Interrupt, Run, Send, Session
 
 A, B, C = (bytes(15) + letter for letter in (b"a", b"b", b"c"))
 KNOWN, UNKNOWN = BrokerHeartbeat(7, known=True), BrokerHeartbeat(7, known=False)
@@ -234,3 +235,13 @@ def test_a_refused_registration_raises_the_reason():
     with pytest.raises(ProtocolError, match="refused to register this worker: a field is 7") as caught:
         session().received(100.0, Error(None, "BAD_BODY", "a field is 7"))
     assert caught.value.code == "BAD_BODY"
+
+
+def test_trace_contexts_are_kept_for_their_attempts_and_bounded():
+    session = Session("s", "w", 1, 0.25)
+    for number in range(MOST_CONTEXTS + 2):
+        context = TaskContext(number.to_bytes(16, "big"), 1, {"traceparent": "p"}, 5)
+        assert session.received(7.0, context) == []
+    assert len(session.contexts) == MOST_CONTEXTS
+    assert session.contexts[(MOST_CONTEXTS + 1).to_bytes(16, "big"), 1] == (context, 7.0)
+    assert session.held() == (), "a context is no task"

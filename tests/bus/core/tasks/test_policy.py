@@ -50,7 +50,7 @@ def test_retries_out_of_range_are_refused_with_value_and_range(retries):
 
 
 def test_an_unknown_option_is_refused_by_its_name():
-    with pytest.raises(ProtocolError, match="option 'retry' is unknown, must be timeout_ms, retries, share or priority"):
+    with pytest.raises(ProtocolError, match="option 'retry' is unknown, must be timeout_ms, retries, share, priority"):
         read(retry=1)
 
 

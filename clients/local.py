@@ -19,7 +19,7 @@ from hulak.bus.errors import BusError, BusTimeout, ConfigError, HulakError
 from hulak.bus.process import load_settings
 from hulak.bus.process.check_settings import SECTIONS
 from hulak.bus.process.client_logger import Logger, logger_of
-from hulak.bus.wire.names import SCALED_SERVICES, SLOTS
+from hulak.bus.wire.names import NEPSE_SERVICE, SLOTS
 from hulak.clients import supervisord
 from hulak.clients.calls.client import BusClient
 from hulak.clients.displays.client import DisplayClient
@@ -177,7 +177,7 @@ def _workers(client: BusClient) -> int:
         rows = client.call("hulak.stats", timeout_s=ASK_S)["workers"]
     except BusError:  # no broker yet
         return 0
-    return sum(row["service"] in SCALED_SERVICES and row["state"] != "retiring" for row in rows)
+    return sum(row["service"] == NEPSE_SERVICE and row["state"] != "retiring" for row in rows)
 
 
 def _addresses(*, demo: bool) -> dict[str, Any]:

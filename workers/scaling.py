@@ -7,18 +7,13 @@ Rule 3: a target set by hand overrides both, until it is "auto" again. Idle work
 Rule 4: never wait for an effect: each poll compares the present with the wanted state, so that a lost request is repeated.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from hulak.bus.wire.names import SLOTS
 
 YOUNG_S = 5.0  # a worker that exits within startsecs (3 s), even with 0, counts as failed; plus time for its start
 PRESSED_S = 0.5  # tasks must wait this long: a broker that was just restarted has tasks before it has workers
-FATAL_S = 60.0  # before a FATAL slot is tried again
-FATAL_TRIES = 3
-HEALED_S = (
-    60.0  # after running this long, a slot's failures are forgotten; a process that ends at once is RUNNING for a moment too
-)
 
 UP = frozenset({"running", "starting", "backoff"})
 FREE = frozenset({"stopped", "exited"})
@@ -26,7 +21,7 @@ FREE = frozenset({"stopped", "exited"})
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """`[scaling]` of the settings."""
+    """Bounds and settings of one service; see `workers.pools`."""
 
     min_workers: int = 1
     max_workers: int = SLOTS
@@ -41,7 +36,7 @@ class Slot:
     name: str  # "nepse_00"
     state: str  # in lower case
     pid: int = 0  # 0: none
-    up_s: float = 0.0  # seconds since its process was started
+    due: bool = False  # supervisord gave it up, and it may be tried again now: see `workers.revival`
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,15 +60,7 @@ class Decision:
     start: tuple[str, ...] = ()  # slots
     retire: tuple[str, ...] = ()  # workers, by name, through the broker
     stop: tuple[str, ...] = ()  # slots whose process is too young to be retired, through supervisord
-    given_up: tuple[str, ...] = ()  # slots that will not be tried again; each is reported once
     why: str = ""  # reason why the number of wanted slots changed; empty: it did not
-
-
-@dataclass(slots=True)
-class _Fatal:
-    since: float
-    tries: int = 0
-    reported: bool = False
 
 
 @dataclass(slots=True)
@@ -84,13 +71,12 @@ class _Seen:
 
 @dataclass(slots=True)
 class Scaling:
-    """Decides for one service, poll after poll; remembers how long workers have been idle and slots have failed."""
+    """Decides for one service, poll after poll; remembers how long workers have been idle."""
 
     options: Options
     wanted: int | None = None  # None: before the first poll, which adopts the running ones
     _pressed_since: float | None = None
     _seen: dict[str, _Seen] = field(default_factory=dict)  # worker -> its last activity
-    _fatal: dict[str, _Fatal] = field(default_factory=dict)  # slot -> how often it failed
 
     def decide(
         self, now: float, workers: Sequence[PoolWorker], slots: Sequence[Slot], waiting: int, target: int | None = None
@@ -124,9 +110,9 @@ class Scaling:
             idle = self._idle(now, staying, by_slot)
             self.wanted = self._bounded(len(staying) - len(idle)) if idle else self.wanted
             retire += [worker.name for worker in idle]
-        start, given_up = self._starts(now, slots, self.wanted - len(staying))
+        start = _starts(slots, self.wanted - len(staying))
         why = "" if self.wanted == before else self._why(target, waiting)
-        return Decision(self.wanted, start, tuple(retire), tuple(stop), given_up, why)
+        return Decision(self.wanted, start, tuple(retire), tuple(stop), why)
 
     def _bounded(self, count: int) -> int:
         return max(self.options.min_workers, min(self.options.max_workers, count))
@@ -183,26 +169,14 @@ class Scaling:
             if worker.slot in by_slot and worker is not by_slot[worker.slot] and not worker.retiring and worker.age_s >= YOUNG_S
         ]
 
-    def _starts(self, now: float, slots: Iterable[Slot], count: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        free, given_up = [], []
-        for slot in slots:
-            fatal = self._fatal.get(slot.name)
-            if slot.state == "fatal":
-                fatal = self._fatal.setdefault(slot.name, _Fatal(now))
-                if now - fatal.since >= FATAL_S and fatal.tries < FATAL_TRIES:
-                    free.append(slot.name)
-                elif now - fatal.since >= FATAL_S and not fatal.reported:
-                    fatal.reported = True
-                    given_up.append(slot.name)
-            elif slot.state in FREE:
-                free.append(slot.name)
-            elif fatal is not None and slot.state == "running" and slot.up_s >= HEALED_S:
-                del self._fatal[slot.name]
-        # A STOPPING slot is not free: supervisord reports success for starting it, and does nothing.
-        chosen = sorted(free, key=lambda name: name in self._fatal)[: max(0, count)]
-        for fatal in (self._fatal[name] for name in chosen if name in self._fatal):
-            fatal.since, fatal.tries = now, fatal.tries + 1
-        return tuple(chosen), tuple(given_up)
+
+def _starts(slots: Sequence[Slot], count: int) -> tuple[str, ...]:
+    """Choose the slots to start; a slot that supervisord gave up only if no other is free.
+
+    A STOPPING slot is not free: supervisord reports success for starting it, and does nothing.
+    """
+    free = [slot for slot in slots if slot.state in FREE or slot.due]
+    return tuple(slot.name for slot in sorted(free, key=lambda slot: slot.due)[: max(0, count)])
 
 
 def _is_in(worker: PoolWorker, slot: Slot) -> bool:

@@ -9,9 +9,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-import structlog
-
 from hulak.bus.errors import ConfigError
+from hulak.bus.process.log_type import Log
 from hulak.bus.wire.messages import Error
 
 RECENT_S = 60.0
@@ -33,7 +32,7 @@ class BugGuard:
         log: of this process.
     """
 
-    def __init__(self, log: structlog.typing.FilteringBoundLogger) -> None:
+    def __init__(self, log: Log) -> None:
         self.log = log
         self.total = 0
         self.last = ""  # where the last one was met, and its text

@@ -12,7 +12,6 @@ from functools import partial
 from typing import Any
 
 import psutil
-import structlog
 
 from hulak.bus.broker.bug_guard import BugGuard, internal
 from hulak.bus.broker.storage import config_rows
@@ -34,6 +33,7 @@ from hulak.bus.errors import ProtocolError
 from hulak.bus.live_config.keys import defaults_of
 from hulak.bus.live_config.scopes import effective, rows
 from hulak.bus.process import log as logs
+from hulak.bus.process.log_type import Log
 from hulak.bus.process.settings import Settings
 from hulak.bus.wire.codec import pack
 from hulak.bus.wire.names import CONFIG
@@ -64,7 +64,7 @@ class ConfigService:
         database: Database,
         bus: BrokerState,
         guard: BugGuard,
-        log: structlog.typing.FilteringBoundLogger,
+        log: Log,
     ) -> None:
         self.defaults = defaults_of(settings)
         self.database = database

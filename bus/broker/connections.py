@@ -8,11 +8,11 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-import structlog
 import zmq
 
 from hulak.bus.broker.socket_monitor import ConnectionCloser, PeerConnection, SocketMonitor
 from hulak.bus.core.connection_admission import SETTING, Admission, Bound
+from hulak.bus.process.log_type import Log
 from hulak.bus.process.socket_poll import SocketPoll
 
 RECOUNT_S = 1.0  # between two checks of every connection, while the bound is reached
@@ -28,7 +28,7 @@ class Connections:
         log: of this process.
     """
 
-    def __init__(self, context: "zmq.Context[Any]", bound: Bound, log: structlog.typing.FilteringBoundLogger) -> None:
+    def __init__(self, context: "zmq.Context[Any]", bound: Bound, log: Log) -> None:
         self.monitors: dict[str, SocketMonitor] = {}  # by name of the socket
         self.bound = bound
         self.near = True  # the bound may be near: each new connection wakes the loop, until the first `poll`

@@ -8,8 +8,6 @@ import time
 from functools import partial
 from typing import Any
 
-import structlog
-
 from hulak.bus.broker.config_service import ConfigService
 from hulak.bus.broker.storage import display_rows
 from hulak.bus.broker.storage.database import Database
@@ -28,6 +26,7 @@ from hulak.bus.core.display_assignment import Display, check_symbol
 from hulak.bus.core.effects import Asker, Publish
 from hulak.bus.errors import ProtocolError
 from hulak.bus.live_config.keys import DISPLAY
+from hulak.bus.process.log_type import Log
 from hulak.bus.process.settings import Settings
 from hulak.bus.wire import names
 from hulak.bus.wire.codec import pack
@@ -51,7 +50,7 @@ class DisplayService:
         bus: BrokerState,
         database: Database,
         config: ConfigService,
-        log: structlog.typing.FilteringBoundLogger,
+        log: Log,
     ) -> None:
         self.bus = bus
         self.assignment = bus.displays

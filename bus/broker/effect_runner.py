@@ -8,14 +8,13 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-import structlog
-
 from hulak.bus.broker.bug_guard import BugGuard, internal
 from hulak.bus.broker.outbox import Outbox
 from hulak.bus.broker.storage.database import Database
 from hulak.bus.broker.store_effects import AfterJob, BrokerEffect, Load, Store
 from hulak.bus.core.effects import Asker, Begun, Delayed, Ended, LogLine, Publish, ToClient
 from hulak.bus.errors import ProtocolError
+from hulak.bus.process.log_type import Log
 
 
 class EffectRunner:
@@ -37,7 +36,7 @@ class EffectRunner:
         database: Database,
         note: Callable[[Begun | Delayed | Ended], Store],
         guard: BugGuard,
-        log: structlog.typing.FilteringBoundLogger,
+        log: Log,
     ) -> None:
         self._outbox = outbox
         self._publish = publish

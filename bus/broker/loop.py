@@ -14,7 +14,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import structlog
 import zmq
 
 from hulak.bus.backoff import Backoff
@@ -31,7 +30,7 @@ from hulak.bus.broker.majordomo import Majordomo
 from hulak.bus.broker.outbox import Outbox
 from hulak.bus.broker.posted_task_service import PostedTaskService, policy_of
 from hulak.bus.broker.request_intake import MAX_MESSAGES, RequestIntake
-from hulak.bus.broker.scale_service import ScaleService
+from hulak.bus.broker.scale_service import ScaleService, limits_of
 from hulak.bus.broker.storage.database import Database
 from hulak.bus.broker.storage.journal import Journal
 from hulak.bus.broker.store_effects import BrokerEffect
@@ -39,7 +38,7 @@ from hulak.bus.broker.tick_keys import TickKeys
 from hulak.bus.broker.tick_service import TickService
 from hulak.bus.broker.topic_service import TopicService
 from hulak.bus.broker.worker_keys import WorkerKeys
-from hulak.bus.core.broker_state import BrokerState, Limits
+from hulak.bus.core.broker_state import BrokerState
 from hulak.bus.core.connection_admission import Bound
 from hulak.bus.core.control import StateService
 from hulak.bus.core.effects import Effect
@@ -48,6 +47,7 @@ from hulak.bus.errors import ConfigError, ProtocolError
 from hulak.bus.process import cpu_scheduling, key_files, listening, sockets
 from hulak.bus.process.key_files import BrokerKey
 from hulak.bus.process.lifecycle import Stop, boot_id, file_limit, open_files
+from hulak.bus.process.log_type import Log
 from hulak.bus.process.resource_usage import Usage
 from hulak.bus.process.settings import Settings
 from hulak.bus.process.socket_poll import SocketPoll
@@ -58,7 +58,6 @@ OWN_FILES = 32  # descriptors that the four sockets take, without a connection
 BEAT_S = 0.25  # seconds between two heartbeats of the topics
 MAX_READS = 64  # of the workers' socket, before an unreachable worker counts as lost
 GARBAGE = 20_000  # objects allocated before the collector runs: messages are no garbage, they hold no cycles
-Log = structlog.typing.FilteringBoundLogger
 
 
 class Broker:
@@ -81,12 +80,10 @@ class Broker:
         self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self.usage = Usage()
         now = time.monotonic()
-        bounds = (settings.scaling.min_workers, settings.scaling.max_workers)
-        limits = Limits(settings.broker.max_topics, settings.broker.max_tick_bytes, *bounds, settings.display.max_displays)
         backoff = Backoff(settings.task.backoff_base_s, settings.task.backoff_cap_s, random.random)
         journal = Journal(home / "journal", settings.journal, boot_id(), time.time_ns)
         state = journal.open(now).state
-        policy = policy_of(settings)
+        limits, policy = limits_of(settings), policy_of(settings)
         self.bus = BrokerState(state.epoch, VERSION, limits, policy, self._reject_tick, now, backoff, journal.ordinals)
         self.bus.restore(state)
         self.majordomo = Majordomo(self.bus.dispatcher, settings.task.mdp_lease_s, settings.broker.max_message_bytes)

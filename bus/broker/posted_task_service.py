@@ -9,8 +9,6 @@ from collections import Counter
 from functools import partial
 from typing import Any
 
-import structlog
-
 from hulak.bus.broker.post_service import PostService
 from hulak.bus.broker.storage import row_retention, task_rows
 from hulak.bus.broker.storage.database import Database, Job
@@ -29,6 +27,7 @@ from hulak.bus.core.tasks.policy import Policy
 from hulak.bus.core.tasks.task_queue import TaskState
 from hulak.bus.errors import ProtocolError
 from hulak.bus.process.lifecycle import boot_id, since_boot
+from hulak.bus.process.log_type import Log
 from hulak.bus.process.settings import Settings
 from hulak.bus.wire.messages import Error, Reply
 
@@ -72,7 +71,7 @@ class PostedTaskService:
         database: Database,
         ages: Ages,
         dispatcher: Dispatcher,
-        log: structlog.typing.FilteringBoundLogger,
+        log: Log,
     ) -> None:
         self.settings = settings.task
         self.ages = ages

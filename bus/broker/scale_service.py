@@ -5,11 +5,12 @@ from functools import partial
 from typing import Any
 
 from hulak.bus.broker.store_effects import BrokerEffect, Load, Store, check_stored
-from hulak.bus.core.broker_state import BrokerState
+from hulak.bus.core.broker_state import BrokerState, Limits
 from hulak.bus.core.control_requests import ScaleArguments
 from hulak.bus.core.effects import Asker, LogLine
 from hulak.bus.errors import ProtocolError
-from hulak.bus.wire.names import AUTO, SCALED_SERVICES
+from hulak.bus.process.settings import Settings
+from hulak.bus.wire.names import AUTO, NEPSE_SERVICE
 
 
 def read(connection: sqlite3.Connection) -> dict[str, int]:
@@ -23,6 +24,18 @@ def write(connection: sqlite3.Connection, service: str, workers: int | None) -> 
     connection.execute("DELETE FROM targets WHERE service = ?", (service,))
     if workers is not None:
         connection.execute("INSERT INTO targets (service, workers) VALUES (?, ?)", (service, workers))
+
+
+def limits_of(settings: Settings) -> Limits:
+    """Return the bounds that the settings give."""
+    return Limits(
+        max_topics=settings.broker.max_topics,
+        max_tick_bytes=settings.broker.max_tick_bytes,
+        min_workers=settings.scaling.min_workers,
+        max_workers=settings.scaling.max_workers,
+        max_displays=settings.display.max_displays,
+        most_of={service: scaling.max_workers for service, scaling in settings.services.items() if scaling.max_workers},
+    )
 
 
 class ScaleService:
@@ -43,8 +56,11 @@ class ScaleService:
         """Restore the targets that were set earlier, within the bounds of today's settings."""
         del why  # the store logs it
         kept = kept or {}
-        least, most = self.bus.limits.min_workers, self.bus.limits.max_workers
-        self.bus.targets |= {service: max(least, min(most, kept[service])) for service in SCALED_SERVICES if service in kept}
+        least, most = self.bus.pools()[NEPSE_SERVICE]
+        # The scaler holds the targets of other services within their bounds, which it has not reported yet.
+        self.bus.targets |= kept
+        if NEPSE_SERVICE in kept:
+            self.bus.targets[NEPSE_SERVICE] = max(least, min(most, kept[NEPSE_SERVICE]))
         return []
 
     def scale(self, asker: Asker, args: ScaleArguments, now: float) -> list[BrokerEffect]:
@@ -55,12 +71,19 @@ class ScaleService:
         """
         del now
         service, workers = args.service, args.workers
-        if service not in SCALED_SERVICES:
-            known = ", ".join(SCALED_SERVICES)
-            raise ProtocolError("BAD_ARGUMENT", f"argument service is {service!r}, must be one of the scaled services: {known}")
-        least, most = self.bus.limits.min_workers, self.bus.limits.max_workers
+        pools = self.bus.pools()
+        if service not in pools:
+            known = ", ".join(pools)
+            raise ProtocolError(
+                "BAD_ARGUMENT",
+                f"argument service is {service!r}, must be one of the scaled services: {known}; "
+                "`hulak workers add` makes slots for another one, and the scaler has to run",
+            )
+        least, most = pools[service]
         if workers != AUTO and not least <= workers <= most:
-            allowed = f"{AUTO!r} or a number from {least} to {most} ([scaling] min_workers, max_workers)"
+            section = "scaling" if service == NEPSE_SERVICE else f"scaling.{service}"
+            allowed = f"{AUTO!r} or a number from {least} to {most} ([{section}] min_workers, max_workers"
+            allowed += ")" if service == NEPSE_SERVICE else ", and the number of slots)"
             raise ProtocolError("BAD_ARGUMENT", f"argument workers is {workers!r}, must be {allowed}")
 
         def then(_: Any, why: str) -> list[BrokerEffect]:

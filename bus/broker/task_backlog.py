@@ -8,13 +8,12 @@ import time
 from collections.abc import Callable
 from functools import partial
 
-import structlog
-
 from hulak.bus.broker.storage import unfinished_tasks
 from hulak.bus.broker.storage.unfinished_tasks import MemoryRoom, UnfinishedTasks
 from hulak.bus.broker.store_effects import BrokerEffect, Load, Store
 from hulak.bus.core.tasks.dispatcher import Dispatcher
 from hulak.bus.core.tasks.moments import Moment
+from hulak.bus.process.log_type import Log
 
 MOST = 1000  # tasks read at a time, while the loop runs
 MOST_BYTES = 8 << 20  # of their bodies; a single task may be larger
@@ -35,7 +34,7 @@ class TaskBacklog:
         dispatcher: Dispatcher,
         grace_s: float,
         moment: Callable[[], Moment],
-        log: structlog.typing.FilteringBoundLogger,
+        log: Log,
     ) -> None:
         self.dispatcher = dispatcher
         self.grace_s = grace_s

@@ -9,11 +9,10 @@ import os
 from pathlib import Path
 from typing import Any
 
-import structlog
-
 from hulak.bus.errors import ConfigError
 from hulak.bus.process import futex, ring_file
 from hulak.bus.process.futex import Futex
+from hulak.bus.process.log_type import Log
 from hulak.bus.process.ring_file import OwnRing
 from hulak.bus.wire import ring_format
 from hulak.bus.wire.ring_format import CLAIM, HEAD, HEADER_BYTES, LARGEST_PART, PADDING, TURN, TURN_AT, RingTerms, TickRows
@@ -73,7 +72,7 @@ class TickRing:
         self._futex = Futex(own.memory, TURN_AT)
 
     @classmethod
-    def make(cls, wanted: int, epoch: int, home: Path, log: structlog.typing.FilteringBoundLogger) -> "TickRing | None":
+    def make(cls, wanted: int, epoch: int, home: Path, log: Log) -> "TickRing | None":
         """Make the ring, after removing those of killed brokers; None where there can be none, then all readers use sockets.
 
         Args:

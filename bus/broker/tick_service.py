@@ -11,7 +11,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import structlog
 import zmq
 from zmq.backend import zmq_poll
 
@@ -33,6 +32,7 @@ from hulak.bus.core.ticks.replay_queue import ReplayQueue
 from hulak.bus.core.ticks.subscriber_roster import SubscriberRoster
 from hulak.bus.errors import ConfigError, ProtocolError
 from hulak.bus.process import listening, sockets
+from hulak.bus.process.log_type import Log
 from hulak.bus.process.settings import Settings
 from hulak.bus.process.socket_poll import SocketPoll
 from hulak.bus.wire.messages import Error, Part, Reply
@@ -73,7 +73,7 @@ class TickService:
         connections: Connections,
         reject: Callable[[str, ProtocolError], None],
         guard: BugGuard,
-        log: structlog.typing.FilteringBoundLogger,
+        log: Log,
         entry: listening.TcpEntry,
     ) -> None:
         self.context = context

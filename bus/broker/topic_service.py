@@ -2,8 +2,6 @@
 
 from collections.abc import Callable
 
-import structlog
-
 from hulak.bus.broker.storage.journal import Journal
 from hulak.bus.core.broker_state import BrokerState
 from hulak.bus.core.control_requests import TopicRemoveArguments
@@ -11,6 +9,7 @@ from hulak.bus.core.effects import Asker, Effect
 from hulak.bus.core.journal.record_format import Snapshot
 from hulak.bus.core.journal.segment_index import TopicOrdinals
 from hulak.bus.errors import ProtocolError
+from hulak.bus.process.log_type import Log
 from hulak.bus.wire.codec import NUL
 from hulak.bus.wire.replay_range import prefix_of
 
@@ -25,9 +24,7 @@ class TopicService:
         log: of this process.
     """
 
-    def __init__(
-        self, bus: BrokerState, journal: Journal, state: Callable[[], Snapshot], log: structlog.typing.FilteringBoundLogger
-    ) -> None:
+    def __init__(self, bus: BrokerState, journal: Journal, state: Callable[[], Snapshot], log: Log) -> None:
         self.bus = bus
         self.journal = journal
         self.state = state

@@ -1,8 +1,8 @@
 """The broker's whole state, without a socket: topics, intake, tasks, reports, statistics. Pure."""
 
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any
 
@@ -21,7 +21,7 @@ from hulak.bus.core.ticks.topic_logs import TopicLogs
 from hulak.bus.errors import ProtocolError
 from hulak.bus.histogram import Histogram
 from hulak.bus.wire.codec import pack
-from hulak.bus.wire.names import AUTO, CONFIG, DISPLAYS, HEARTBEAT, PROTOCOL, SCALED_SERVICES, SLOTS, STATS
+from hulak.bus.wire.names import AUTO, CONFIG, DISPLAYS, HEARTBEAT, NEPSE_SERVICE, PROTOCOL, SLOTS, STATS
 
 LOG_AGAIN_S = 300.0  # between two log lines about the same refusals
 STATS_S = 1.0  # seconds between two messages on the topic `stats`
@@ -36,9 +36,10 @@ class Limits:
 
     max_topics: int = 10_000
     max_tick_bytes: int = 65_536
-    min_workers: int = 1
+    min_workers: int = 1  # of nepse
     max_workers: int = SLOTS
     max_displays: int = 1000
+    most_of: Mapping[str, int] = field(default_factory=dict)  # service -> largest number of workers, where the settings have one
 
 
 class Rejects:
@@ -107,7 +108,8 @@ class BrokerState:
         self.displays = DisplayAssignment(limits.max_displays)
         self.states = DisplayStates(self.topics, self.displays)
         self.intake = Intake(self.topics, on_reject, max_bytes=limits.max_tick_bytes, take_state=self.states.take)
-        self.dispatcher = Dispatcher(epoch, policy, backoff, now, dict.fromkeys(SCALED_SERVICES, limits.max_workers))
+        most_of = {**limits.most_of, NEPSE_SERVICE: limits.max_workers}
+        self.dispatcher = Dispatcher(epoch, policy, backoff, now, most_of)
         self.reports = ProcessReports()
         self.trend = ProcessTrend()  # the broker's own
         self.targets: dict[str, int] = {}  # service -> workers wanted by hand
@@ -272,11 +274,17 @@ class BrokerState:
             "actions": self.dispatcher.lifecycle.times.rows(),
         }
 
+    def pools(self) -> dict[str, tuple[int, int]]:
+        """Return the least and largest number of workers of each scaled service: nepse, and the pools that a scaler reports."""
+        pools = {NEPSE_SERVICE: (self.limits.min_workers, self.limits.max_workers)}
+        for report in self.reports.last.values():
+            if report.kind == "scaler":
+                pools |= {service: (pool["least"], pool["most"]) for service, pool in report.values.get("pools", {}).items()}
+        return pools
+
     def _scaling(self) -> dict[str, Any]:
         queue = self.dispatcher.queue
-        return {
-            service: {"workers": self.targets.get(service, AUTO), "queued": queue.count(service)} for service in SCALED_SERVICES
-        }
+        return {service: {"workers": self.targets.get(service, AUTO), "queued": queue.count(service)} for service in self.pools()}
 
     def _worker(self, now: float, worker: Any) -> dict[str, Any]:
         return {

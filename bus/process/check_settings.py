@@ -5,7 +5,7 @@ from typing import Any, get_args
 
 import msgspec
 
-from hulak.bus.process.settings import CHECK, SECRET, Settings
+from hulak.bus.process.settings import CHECK, SECRET, Section, ServiceScaling, Settings
 from hulak.bus.wire.plain_values import suggestion
 
 
@@ -14,12 +14,18 @@ def types_of(section: Any) -> dict[str, Any]:
     return {field.name: field.type for field in msgspec.structs.fields(section)}
 
 
-SECTIONS = types_of(Settings)
+SECTIONS = {name: kind for name, kind in types_of(Settings).items() if isinstance(kind, type) and issubclass(kind, Section)}
+PER_SERVICE = "scaling."  # begins the name of a section of one service: "scaling.sums"
+
+
+def model_of(section: str) -> Any:
+    """Return the type of a section."""
+    return ServiceScaling if section.startswith(PER_SERVICE) else SECTIONS[section]
 
 
 def take(values: dict[str, Any], section: str, setting: str, value: Any, wrong: list[str], *, is_text: bool = False) -> None:
     """Check one value and store it in `values`, or add the error to `wrong`. With `is_text`, a text may stand for a number."""
-    types, shown = types_of(SECTIONS[section]), "***" if setting in SECRET else repr(value)
+    types, shown = types_of(model_of(section)), "***" if setting in SECRET else repr(value)
     shown_setting = f"setting {section}.{setting} = {shown}"
     if setting not in types:
         known = [f"{section}.{name}" for name in types]
@@ -49,7 +55,10 @@ def _check_of(kind: Any) -> Any:
 
 def allowed_of(kind: Any) -> str:
     """Describe the values that a setting's type allows."""
-    match msgspec.inspect.type_info(kind):
+    info = msgspec.inspect.type_info(kind)
+    if isinstance(info, msgspec.inspect.UnionType):  # of a setting that may be missing
+        info = info.types[0]
+    match info:
         case msgspec.inspect.IntType(ge=least, le=most):
             return f"must be a whole number{_between('from', least, most)}"
         case msgspec.inspect.FloatType(gt=None, ge=least, le=most):

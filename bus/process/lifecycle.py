@@ -16,11 +16,11 @@ from pathlib import Path
 from types import FrameType
 from typing import IO
 
-import structlog
 import zmq
 
 from hulak.bus.errors import ConfigError
 from hulak.bus.process import endpoints
+from hulak.bus.process.log_type import Log
 from hulak.bus.process.settings import Settings
 from hulak.bus.process.sockets import BrokerAddress
 
@@ -148,9 +148,7 @@ def _write_whole(file: IO[str], text: str) -> None:
         os.pwrite(file.fileno(), text.encode("ascii"), 0)
 
 
-def find_broker(
-    settings: Settings, home: Path, name: str, stop: Stop, log: structlog.typing.FilteringBoundLogger
-) -> BrokerAddress | None:
+def find_broker(settings: Settings, home: Path, name: str, stop: Stop, log: Log) -> BrokerAddress | None:
     """Wait, without limit, until one of the broker's sockets can be reached.
 
     Returns:

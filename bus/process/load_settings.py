@@ -9,16 +9,16 @@ the two equal.
 import importlib.resources
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from hulak.bus.errors import ConfigError
-from hulak.bus.process.check_settings import SECTIONS, take, types_of
+from hulak.bus.process.check_settings import PER_SERVICE, SECTIONS, model_of, take, types_of
 from hulak.bus.process.key_files import broker_path, read_client_key
-from hulak.bus.process.settings import Settings, loopback_endpoint
+from hulak.bus.process.settings import ScalingSettings, ServiceScaling, Settings, loopback_endpoint
 from hulak.bus.wire.plain_values import suggestion
 
 PREFIX = "HULAK_"
@@ -97,14 +97,17 @@ def load(home: Path, file: Path | None = None, options: Mapping[str, Mapping[str
     wrong: list[str] = []
     values = _known(table, wrong)
     for name, text in _variables().items():
-        section, _, setting = name.removeprefix(PREFIX).lower().partition("__")
-        take(values[section], section, setting, text, wrong, is_text=True)
+        section, setting = _section_of(name)
+        take(values.setdefault(section, {}), section, setting, text, wrong, is_text=True)
     for section, given in (options or {}).items():
         for setting, value in given.items():
-            take(values[section], section, setting, value, wrong)
+            take(values.setdefault(section, {}), section, setting, value, wrong)
+    wrong += _wrong_services(values)
     if wrong:
         raise ConfigError(f"{'; '.join(wrong)} (read from {path}, {PREFIX} variables and options)")
-    settings = Settings(**{section: SECTIONS[section](**given) for section, given in values.items()})
+    tables = {section: model_of(section)(**given) for section, given in values.items()}
+    services = {name.removeprefix(PER_SERVICE): tables.pop(name) for name in values if name not in SECTIONS}
+    settings = Settings(**tables, services=services)
     _refuse_contradictions(settings)
     if settings.security.key is None and not os.path.exists(broker_path(home)):  # noqa: PTH110 - false in a closed folder
         _refuse_addresses_beyond(settings)
@@ -122,8 +125,30 @@ def _known(table: Mapping[str, Any], wrong: list[str]) -> dict[str, dict[str, An
             wrong.append(f"setting {section} = {given!r}: must be a table, [{section}]")
         else:
             for setting, value in given.items():
-                take(values[section], section, setting, value, wrong)
+                if f"{section}." == PER_SERVICE and isinstance(value, dict):
+                    of_service = values.setdefault(f"{section}.{setting}", {})
+                    for name, item in value.items():
+                        take(of_service, f"{section}.{setting}", name, item, wrong)
+                else:
+                    take(values[section], section, setting, value, wrong)
     return values
+
+
+def _wrong_services(sections: Iterable[str]) -> list[str]:
+    """List the errors in the names of sections of services."""
+    services = [name.removeprefix(PER_SERVICE) for name in sections if name not in SECTIONS]
+    wrong = [f"section [{PER_SERVICE}{name}]: no service has this name, a name has no colon" for name in services if ":" in name]
+    wrong += [f"section [{PER_SERVICE}{name}]: the name of the service is missing" for name in services if not name]
+    if "nepse" in services:
+        wrong.append("section [scaling.nepse]: the settings of nepse are in [scaling]; move them there")
+    return wrong
+
+
+def _section_of(variable: str) -> tuple[str, str]:
+    """Return section and setting of a variable: HULAK_TASK__SOFT_S, or HULAK_SCALING__SUMS__MAX_WORKERS for a service."""
+    section, _, setting = variable.removeprefix(PREFIX).lower().partition("__")
+    service, separator, of_service = setting.rpartition("__")
+    return (f"{PER_SERVICE}{service}", of_service) if f"{section}." == PER_SERVICE and separator else (section, setting)
 
 
 def _variables() -> dict[str, str]:
@@ -133,8 +158,8 @@ def _variables() -> dict[str, str]:
         if (text := variables.pop(short_name, "")) and name not in variables:
             variables[name] = text
     for name, text in variables.items():
-        section, _, setting = name.removeprefix(PREFIX).lower().partition("__")
-        if section not in SECTIONS or not setting:
+        section, setting = _section_of(name)
+        if not setting or not (section in SECTIONS or section.startswith(PER_SERVICE)):
             allowed = ", ".join(f"{PREFIX}{known.upper()}__NAME" for known in sorted(SECTIONS))
             near = suggestion(
                 name, [f"{PREFIX}{known}__{key}".upper() for known in SECTIONS for key in types_of(SECTIONS[known])]
@@ -164,9 +189,14 @@ def _refuse_contradictions(settings: Settings) -> None:
         raise ConfigError(f"setting broker.max_task_bytes is {most}, must be at least broker.max_message_bytes, which is {frame}")
     if settings.feed.backoff_cap_s < settings.feed.backoff_base_s or task.backoff_cap_s < task.backoff_base_s:
         raise ConfigError("setting backoff_cap_s of [feed] or [task] is below backoff_base_s, must not be")
-    if settings.scaling.min_workers > settings.scaling.max_workers:
-        least, most = settings.scaling.min_workers, settings.scaling.max_workers
-        raise ConfigError(f"setting scaling.min_workers is {least}, must not be above scaling.max_workers, which is {most}")
+    if settings.supervisor.retry_cap_s < settings.supervisor.retry_base_s:
+        raise ConfigError("setting supervisor.retry_cap_s is below supervisor.retry_base_s, must not be")
+    pools: dict[str, ScalingSettings | ServiceScaling] = {"scaling": settings.scaling}
+    pools |= {f"{PER_SERVICE}{service}": own for service, own in settings.services.items()}
+    for name, scaling in pools.items():
+        low, high = scaling.min_workers, scaling.max_workers
+        if low is not None and high is not None and low > high:
+            raise ConfigError(f"setting {name}.min_workers is {low}, must not be above {name}.max_workers, which is {high}")
     ports = [getattr(settings.broker, name) for name in ("collector", "publisher", "frontend", "backend")]
     if len(set(ports)) < len(ports):
         raise ConfigError(f"settings broker.collector, publisher, frontend, backend are {ports}, must all differ")

@@ -19,7 +19,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import structlog
 import zmq
 
 from hulak.bus.errors import ConfigError, HandshakeFailed, ProtocolError
@@ -28,6 +27,7 @@ from hulak.bus.live_config.scopes import Document, effective
 from hulak.bus.process import endpoints, sockets
 from hulak.bus.process import log as logs
 from hulak.bus.process.dead_threads import DeadThreads
+from hulak.bus.process.log_type import Log
 from hulak.bus.process.requests import SEARCH_AGAIN_S, RequestChannel
 from hulak.bus.process.resource_usage import Usage
 from hulak.bus.process.settings import Settings
@@ -62,7 +62,7 @@ class Member:
         self,
         settings: Settings,
         home: Path,
-        log: structlog.typing.FilteringBoundLogger,
+        log: Log,
         *,
         kind: str,
         name: str,

@@ -58,6 +58,7 @@ Port = Annotated[int, Meta(ge=1, le=65535)]
 Seconds = Annotated[float, Meta(gt=0, le=86400)]
 ListeningHost = Annotated[str, Meta(extra={CHECK: listening_host})]
 LoopbackHost = Annotated[str, Meta(pattern=r"^(127\.\d+\.\d+\.\d+|localhost|::1)\Z")]
+MOST_SLOTS = 1000  # of a service in supervisord
 Token = Annotated[str, Meta(pattern=r"^[!-~]*\Z")]
 
 
@@ -148,14 +149,33 @@ class FeedSettings(Section, frozen=True):
     degraded_s: Seconds = 300.0
 
 
+Threshold = Annotated[float, Meta(gt=0, le=1)]
+
+
 class ScalingSettings(Section, frozen=True):
-    """`[scaling]`: how many NEPSE workers there are."""
+    """`[scaling]`: how many NEPSE workers there are, and the defaults of other services that are scaled."""
 
     min_workers: Annotated[int, Meta(ge=1, le=5)] = 1
     max_workers: Annotated[int, Meta(ge=1, le=5)] = 5
     idle_timeout_s: Seconds = 30.0
-    scaling_threshold: Annotated[float, Meta(gt=0, le=1)] = 0.8
+    scaling_threshold: Threshold = 0.8
     look_s: Annotated[float, Meta(ge=0.1, le=60)] = 1.0
+
+
+class ServiceScaling(Section, frozen=True):
+    """`[scaling.SERVICE]`: how many workers another service has; None: as its slots and `[scaling]` say."""
+
+    min_workers: Annotated[int, Meta(ge=0, le=MOST_SLOTS)] | None = None
+    max_workers: Annotated[int, Meta(ge=1, le=MOST_SLOTS)] | None = None
+    idle_timeout_s: Seconds | None = None
+    scaling_threshold: Threshold | None = None
+
+
+class SupervisorSettings(Section, frozen=True):
+    """`[supervisor]`: attempts to start processes that supervisord gave up."""
+
+    retry_base_s: Seconds = 60.0
+    retry_cap_s: Seconds = 900.0
 
 
 class DisplaySettings(Section, frozen=True):
@@ -234,9 +254,11 @@ class Settings(Struct, frozen=True, kw_only=True):
     nepse: NepseSettings = NepseSettings()
     feed: FeedSettings = FeedSettings()
     scaling: ScalingSettings = ScalingSettings()
+    supervisor: SupervisorSettings = SupervisorSettings()
     display: DisplaySettings = DisplaySettings()
     gateway: GatewaySettings = GatewaySettings()
     sim: SimSettings = SimSettings()
     log: LogSettings = LogSettings()
     security: SecuritySettings = SecuritySettings()
     tracing: TracingSettings = TracingSettings()
+    services: dict[str, ServiceScaling] = {}  # `[scaling.SERVICE]`: service -> its settings

@@ -5,10 +5,12 @@ frozen supervisord would block its caller; once a restart has closed the connect
 share it. One connection per call costs 3 ms and has none of these problems.
 """
 
+import contextlib
 import http.client
 import os
 import socket
 import xmlrpc.client
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +58,13 @@ def socket_path(home: Path) -> Path:
     return path
 
 
+def foreign_socket(home: Path) -> Path | None:
+    """Return the socket of the supervisord of the machine that runs Hulak's programs; None if `hulak up` runs them."""
+    with contextlib.suppress(OSError):
+        return socket_path(home).readlink()
+    return None
+
+
 def ask(home: Path, method: str, *arguments: Any) -> Any:
     """Call a method of supervisord's XML-RPC interface, e.g. `getAllProcessInfo`.
 
@@ -76,9 +85,15 @@ def ask(home: Path, method: str, *arguments: Any) -> Any:
 def list_processes(home: Path) -> list[dict[str, Any]]:
     """List the processes of supervisord: `name`, `group`, `state` (lower case), `pid` (0 if none), `uptime_s`, `started` (ever).
 
+    Of a supervisord that also runs programs of others, those that log into the home; the socket in the home is a link then.
+
     Raises:
         OSError, xmlrpc.client.Error: see `ask`.
     """
+    rows = ask(home, "getAllProcessInfo")
+    if foreign_socket(home) is not None:
+        ours = {(row["group"], row["name"]) for row in list_programs(home) if logs_into(home, row)}
+        rows = [row for row in rows if (row["group"], row["name"]) in ours]
     return [
         {
             "name": row["name"],
@@ -88,5 +103,29 @@ def list_processes(home: Path) -> list[dict[str, Any]]:
             "started": row["start"] > 0,
             "uptime_s": max(0, row["now"] - row["start"]) if row["pid"] else 0,
         }
-        for row in ask(home, "getAllProcessInfo")
+        for row in rows
+    ]
+
+
+def logs_into(home: Path, program: Mapping[str, Any]) -> bool:
+    """Return whether a row of `list_programs` has a log in the home."""
+    return any(Path(log).is_relative_to(home) for log in program["logs"] if log.startswith("/"))
+
+
+def list_programs(home: Path) -> list[dict[str, Any]]:
+    """List how the processes of supervisord are configured: `name`, `group`, `command`, `autostart`, `logs`.
+
+    Raises:
+        OSError, xmlrpc.client.Error: see `ask`.
+    """
+    return [
+        {
+            "name": row["name"],
+            "group": row["group"],
+            "command": row["command"],
+            "autostart": row["autostart"],
+            "logs": [row["stdout_logfile"], row["stderr_logfile"]],
+        }
+        for row in ask(home, "getAllConfigInfo")
+        if row["inuse"]
     ]

@@ -21,8 +21,8 @@ LONGEST_SOURCE = 200  # characters; a longer name is cut
 
 # Services of workers
 DISPLAY_SERVICE = "display"
-SCALED_SERVICES = ("nepse",)  # services that have slots in etc/supervisord.conf
-SLOTS = 5  # of each scaled service there
+NEPSE_SERVICE = "nepse"
+SLOTS = 5  # of the service nepse in etc/supervisord.conf
 AUTO: Final = "auto"  # the number of workers was not set by hand
 
 SILENT_S = 10.0  # an older report is not current

@@ -14,6 +14,7 @@ from hulak.bus.wire.plain_values import LARGEST, check_plain
 
 MOST_BYTES = 1 << 14  # of all values together, packed
 _Amount = Annotated[float, Meta(ge=-1e18, le=1e18)]
+_Count = Annotated[int, Meta(ge=0, le=LARGEST)]
 Amount = _Amount | UnsetType
 Perhaps = _Amount | UnsetType | None
 LossCounts = _Amount | dict[str, _Amount] | UnsetType  # by kind, or in total
@@ -51,6 +52,23 @@ class Memory(msgspec.Struct):
     change: _Amount
     per_minute: _Amount
     direction: str
+
+
+class ReportedPool(msgspec.Struct):
+    """The workers of one service."""
+
+    wanted: _Count
+    live: _Count
+    least: _Count
+    most: _Count
+    by_hand: bool = False
+
+
+class FailedProcess(msgspec.Struct):
+    """A process that supervisord gave up."""
+
+    tries: _Count
+    next_s: _Amount | None = None  # until the next attempt; None: one is in progress
 
 
 class ReportedValues(msgspec.Struct):
@@ -95,8 +113,9 @@ class ReportedValues(msgspec.Struct):
     file_errors: list[str] | UnsetType = UNSET
     certificate_left_s: Amount = UNSET
     # Of scalers
-    wanted: Perhaps = UNSET
-    live: Perhaps = UNSET
+    pools: dict[str, ReportedPool] | UnsetType = UNSET  # by service
+    failed: dict[str, FailedProcess] | UnsetType = UNSET  # by name in supervisord, "group:name"
+    retries: Amount = UNSET
     # Of workers, in READY and HEARTBEAT
     pid: Annotated[int, Meta(ge=0, le=LARGEST)] | UnsetType = UNSET
     slot: ReportedText = UNSET

@@ -53,13 +53,14 @@ def status(ctx: click.Context, call: Call) -> None:
     from hulak.clients import supervisord
 
     supervised = supervisord.processes(call.home)
+    used = [row for row in supervised if row["started"] or row["state"] != "stopped"]  # the rest are slots and other spares
     if problem := supervisord.unreached(call.home):
         click.echo(f"hulak: {problem}", err=True)
     try:
         stats = call.request("hulak.stats")
     except BusTimeout as error:
-        if supervised and not call.as_json:
-            table.show(*_supervised(supervised))
+        if used and not call.as_json:
+            table.show(*_supervised(used))
         ctx.exit(report(call, _for_status(error)))
     verdict = judge(Facts.of(call.settings, stats, supervised=supervised), limits_of(call.settings))
     if call.as_json:
@@ -72,9 +73,9 @@ def status(ctx: click.Context, call: Call) -> None:
     if stats["workers"]:
         click.echo()
         table.show(*_workers(stats["workers"]))
-    if supervised:
+    if used:
         click.echo()
-        table.show(*_supervised(supervised))
+        table.show(*_supervised(used))
 
 
 def _for_status(error: BusTimeout) -> BusTimeout:

@@ -16,8 +16,6 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Self
 
-import structlog
-
 from hulak.bus.errors import BusError, BusTimeout
 from hulak.bus.process.settings import Settings
 from hulak.bus.wire.messages import Tick
@@ -180,6 +178,8 @@ class TickLoad:
             writer.close()
             self.pipes.append(reader)
             self.processes.append(process)
+        import structlog
+
         quiet = structlog.wrap_logger(None, wrapper_class=structlog.make_filtering_bound_logger(50))
         self.post = TickPublisher(settings, home, "bench", quiet)
 

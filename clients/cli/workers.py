@@ -11,6 +11,7 @@ from hulak.clients.cli import table
 from hulak.clients.cli.command import Call, Command, print_json
 from hulak.clients.cli.help_text import examples
 from hulak.clients.cli.status import mb
+from hulak.clients.cli.worker_pools import add, remove
 from hulak.clients.judge.perf import age
 
 HEADS = ["worker", "slot", "state", "held", "done", "failed", "memory", "age", "supervisor"]
@@ -31,11 +32,15 @@ class ListingGroup(click.Group):
 
 @click.group(
     cls=ListingGroup,
-    short_help="List, drain and restart workers.",
-    epilog=examples("hulak workers", "hulak workers drain nepse_00/4711"),
+    short_help="List, drain, restart, add and remove workers.",
+    epilog=examples("hulak workers", "hulak workers drain nepse_00/4711", "hulak workers add sums --module shop"),
 )
 def workers() -> None:
-    """List, drain and restart workers; without a command, list them as `hulak workers ls`."""
+    """List, drain and restart workers, and add services; without a command, list the workers as `hulak workers ls`."""
+
+
+workers.add_command(add)
+workers.add_command(remove)
 
 
 @workers.command(
@@ -83,9 +88,10 @@ def _state(slot: Mapping[str, Any] | None, worker: Mapping[str, Any]) -> str | N
 
 def scaling_of(stats: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """Join the scaling of each service in the broker and the report of its scaler: workers, queued, wanted, live."""
-    reports = {row["name"]: row for row in stats["processes"] if row["kind"] == "scaler"}
+    rows: list[Mapping[str, Any]] = [row for row in stats["processes"] if row["kind"] == "scaler"]
+    reports = rows[0].get("pools", {}) if rows else {}
     return {
-        service: {**scaling, **{name: reports.get(service, {}).get(name) for name in ("wanted", "live")}}
+        service: {**scaling, **{name: reports.get(service, {}).get(name) for name in ("wanted", "live", "least", "most")}}
         for service, scaling in stats["scaling"].items()
     }
 
@@ -176,12 +182,12 @@ def read_count(ctx: click.Context, param: click.Parameter, value: str) -> int | 
 @click.command(
     cls=Command,
     short_help="Set the number of workers of a service.",
-    epilog=examples("hulak scale nepse 3", "hulak scale nepse auto"),
+    epilog=examples("hulak scale nepse 3", "hulak scale nepse auto", "hulak scale display 4"),
 )
 @click.argument("service", metavar="SERVICE")
-@click.argument("count", metavar="1..5|auto", callback=read_count)
+@click.argument("count", metavar="COUNT|auto", callback=read_count)
 def scale(call: Call, service: str, count: int | str) -> None:
-    """Set the number of workers of a service, such as nepse; auto lets the scaler choose it.
+    """Set the number of workers of a service: nepse, display, or one of `hulak workers add`; auto lets the scaler choose it.
 
     The number holds until it is set again, also after a restart of the broker. Sends REQUEST hulak.scale to the frontend;
     `hulak scaler` applies it within two seconds.
@@ -204,8 +210,9 @@ def scale(call: Call, service: str, count: int | str) -> None:
 def scaler(ctx: click.Context, call: Call) -> None:
     """Run the scaler until SIGTERM or Ctrl-C: it adapts the number of workers to the waiting tasks or to `hulak scale`.
 
-    The bounds are those of [scaling]. It starts slots over the socket of supervisord in the home folder. Sends REQUEST
-    hulak.stats, hulak.retire and hulak.report to the frontend. `hulak up` starts it.
+    The bounds are those of [scaling] and the slots of each service. It starts slots over the socket of supervisord in the home
+    folder, and processes that supervisord gave up (FATAL), after delays that grow ([supervisor]). Sends REQUEST hulak.stats,
+    hulak.retire and hulak.report to the frontend. `hulak up` starts it.
     """
     from hulak.workers.scaler import run_scaler
 

@@ -10,11 +10,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-import structlog
 import zmq
 
 from hulak.bus.errors import ProtocolError
 from hulak.bus.process import endpoints, sockets
+from hulak.bus.process.log_type import Log
 from hulak.bus.process.requests import SEARCH_AGAIN_S, RequestChannel
 from hulak.bus.process.settings import Settings
 from hulak.bus.process.sockets import BrokerAddress
@@ -38,9 +38,7 @@ class TickPublisher:
         prefix: put before each symbol, with its dot; empty for none.
     """
 
-    def __init__(
-        self, settings: Settings, home: Path, name: str, log: structlog.typing.FilteringBoundLogger, prefix: str = ""
-    ) -> None:
+    def __init__(self, settings: Settings, home: Path, name: str, log: Log, prefix: str = "") -> None:
         self.settings = settings
         self.home = home
         self.name = name

@@ -12,6 +12,7 @@ from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
 from hulak.bus.errors import BusError, ProtocolError
+from hulak.bus.process.log_type import Log
 from hulak.clients.gateway import protocol
 from hulak.clients.gateway.bus_calls import BusCalls
 from hulak.clients.gateway.connections import GatewayConnection
@@ -84,7 +85,7 @@ class JsonSession:
     wake: asyncio.Event
     state: ClientState = field(default_factory=ClientState)
     bad: int = 0  # messages that could not be decoded
-    log: structlog.typing.FilteringBoundLogger = field(default_factory=structlog.get_logger)
+    log: Log = field(default_factory=structlog.get_logger)
     _commands: set[asyncio.Task[None]] = field(default_factory=set)
 
     def needs_ticks(self) -> bool:

@@ -93,6 +93,7 @@ OF_PROCESSES = (
     ("hulak_process_loop_age_seconds", "Time since the last turn of a process's main loop, at its last report.", "loop_age_s"),
     ("hulak_process_restarts_total", "Restarts after a failure.", "restarts"),
     ("hulak_process_resident_memory_growth_bytes_per_second", "Slope of the memory over the last ten minutes.", "rss_per_s"),
+    ("hulak_process_retries_total", "Attempts of the scaler to start processes that supervisord gave up.", "retries"),
     ("hulak_process_config_version", "Version of the live configuration that a process applies.", "config_version"),
 )
 OF_DISPLAY_WORKERS = (

@@ -11,7 +11,6 @@ from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any, Self, cast
 
-import structlog
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.frames import CloseCode
@@ -22,6 +21,7 @@ from hulak.bus.errors import BusError, ConfigError
 from hulak.bus.histogram import Histogram
 from hulak.bus.live_config.keys import Value
 from hulak.bus.process import lifecycle, log
+from hulak.bus.process.log_type import Log
 from hulak.bus.process.member import Member
 from hulak.bus.process.settings import Settings
 from hulak.clients.gateway import journal_reads, metrics, protocol
@@ -58,7 +58,7 @@ class Gateway:
         logger: of this process.
     """
 
-    def __init__(self, settings: Settings, home: Path, logger: structlog.typing.FilteringBoundLogger) -> None:
+    def __init__(self, settings: Settings, home: Path, logger: Log) -> None:
         self.settings = settings
         self.log = logger
         self.port = 0  # the port it listens on

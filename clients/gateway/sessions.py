@@ -4,11 +4,11 @@ import time
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-import structlog
 from websockets.asyncio.server import ServerConnection, broadcast
 from websockets.frames import CloseCode
 
 from hulak.bus.histogram import Histogram
+from hulak.bus.process.log_type import Log
 from hulak.bus.wire.messages import Tick
 from hulak.clients.gateway import protocol
 from hulak.clients.gateway.fanout import ClientPace, Fanout
@@ -32,7 +32,7 @@ class Sessions:
         log: of this process.
     """
 
-    def __init__(self, cache: StateCache, client_bytes: int, spawn: Spawn, log: structlog.typing.FilteringBoundLogger) -> None:
+    def __init__(self, cache: StateCache, client_bytes: int, spawn: Spawn, log: Log) -> None:
         self.cache = cache
         self.client_bytes = client_bytes
         self.log = log

@@ -25,7 +25,7 @@ class Facts:
     asked_s: float = math.inf  # without statistics: for how long they have been requested, seconds
     supervised: Sequence[Mapping[str, Any]] = ()  # as `bus.process.supervisor_rpc.list_processes`; empty: no supervisord
     feeds: int | None = None  # minimum number of feeds; None: one, if the settings or supervisord have a feed
-    workers: int | None = None  # minimum per scaled service; None: `min_workers`, if a scaler or supervisord runs
+    workers: int | None = None  # minimum of NEPSE workers; None: as the scaler reports, else `min_workers` under supervisord
     expects_feed: bool = False  # setting feed.url is not empty
     min_workers: int = 1  # setting scaling.min_workers
 
@@ -42,6 +42,10 @@ class Facts:
     def rows(self, kind: str) -> list[Mapping[str, Any]]:
         """Return the reports of one kind of process."""
         return [row for row in self.values["processes"] if row["kind"] == kind]
+
+    def scaler(self) -> Mapping[str, Any] | None:
+        """Return the report of the scaler; None if none reports."""
+        return min(self.rows("scaler"), key=lambda row: float(row["age_s"]), default=None) if self.stats else None
 
     def figure(self, path: str) -> float:
         """Return a number of the statistics by its path, such as `tasks.recent.failed`; 0 if it is missing."""

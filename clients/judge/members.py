@@ -3,7 +3,9 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from hulak.bus.wire.names import NEPSE_SERVICE
 from hulak.clients.judge.facts import Facts, Finding, finding, some
+from hulak.clients.judge.perf import age
 from hulak.clients.judge.processes import Process, number
 from hulak.clients.judge.situations import (
     APPLIES_S,
@@ -19,7 +21,7 @@ from hulak.clients.judge.situations import (
 BAD_STATES = ("backoff", "fatal", "unknown")  # of supervisord
 ENDED = ("stopped", "exited")  # of supervisord
 SIMULATED = "sim-"  # prefix of the simulators, which do not report
-SCALED = "nepse"  # the group whose slots are started and stopped as needed
+SCALED = frozenset({NEPSE_SERVICE})  # groups whose slots are started and stopped as needed, beside those that the scaler reports
 
 
 def silent(known: Sequence[Process], limit: Limit) -> Iterator[Finding]:
@@ -97,21 +99,46 @@ def config(facts: Facts, known: Sequence[Process], silence: Limit) -> Iterator[F
         yield finding("config_behind", Level.WARNING, f"config {version:.0f} is not applied by {some(behind)}")
 
 
-def supervised(rows: Sequence[Mapping[str, Any]], known: Sequence[Process] | None) -> Iterator[Finding]:
+def supervised(facts: Facts, known: Sequence[Process] | None) -> Iterator[Finding]:
     """Judge the processes of supervisord.
 
     Args:
-        rows: as `bus.process.supervisor_rpc.list_processes`.
+        facts: have the rows of supervisord, and the scaler's report.
         known: processes that report; None if the broker is silent.
     """
-    pids = {process.pid for process in known or ()}
-    for row in rows:
+    pids, scaler = {process.pid for process in known or ()}, facts.scaler() or {}
+    failed, scaled = scaler.get("failed", {}), SCALED | set(scaler.get("pools", ()))
+    for row in facts.supervised:
         if row["state"] in BAD_STATES:
-            yield finding("process_failed", Level.CRITICAL, f"process {row['name']} is {row['state']}")
-        elif row["state"] in ENDED and row.get("started") and row["group"] != SCALED:
+            text = f"process {row['name']} is {row['state']}"
+            if row["state"] == "backoff":
+                text += ": it ended during its start, and supervisord tries again"
+            elif row["state"] == "fatal" and known is not None:
+                failure = failed.get(f"{row['group']}:{row['name']}")
+                text += f": {_attempts(failure, scales=bool(scaler))}"
+            yield finding("process_failed", Level.CRITICAL, text)
+        elif (
+            row["state"] in ENDED and row.get("started") and row["group"] not in scaled and not (known is None and _is_slot(row))
+        ):
             yield finding("process_stopped", Level.WARNING, f"process {row['name']} is {row['state']}")
         elif known is not None and _is_due(row) and row["pid"] not in pids:
             yield finding("process_unreported", Level.WARNING, f"process {row['name']} runs and does not report")
+
+
+def _is_slot(row: Mapping[str, Any]) -> bool:
+    """Return whether a process of supervisord is named as a slot, GROUP_NN: without statistics, the pools are not known."""
+    return str(row["name"]).startswith(f"{row['group']}_")
+
+
+def _attempts(failure: Mapping[str, Any] | None, *, scales: bool) -> str:
+    """Return when a process that supervisord gave up is tried again, from the scaler's report about it."""
+    if not scales:
+        return "supervisord gave it up, and no scaler runs to try it again"
+    if failure is None:
+        return "supervisord gave it up"
+    tries, next_s = failure["tries"], failure.get("next_s")
+    made = f"tried again {tries} time{'' if tries == 1 else 's'}, " if tries else ""
+    return f"supervisord gave it up, {made}next attempt {f'in {age(next_s)}' if next_s else 'is due'}"
 
 
 def _is_due(row: Mapping[str, Any]) -> bool:

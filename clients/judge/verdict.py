@@ -65,7 +65,7 @@ def judge(facts: Facts, limits: Mapping[str, Limit] = LIMITS) -> Verdict:
         limits: all of `LIMITS`, with the values of the operator.
     """
     if facts.stats is None or facts.stats_age_s >= BROKER_LATE_S:
-        findings, line, perf = [*_silent_broker(facts), *members.supervised(facts.supervised, None)], "", ""
+        findings, line, perf = [*_silent_broker(facts), *members.supervised(facts, None)], "", ""
     else:
         known = processes(facts.stats, facts.stats_age_s)
         values = measure(facts, known, limits)
@@ -118,5 +118,5 @@ def _findings(
             unit = f" {limit.unit}".rstrip()
             yield finding(what, level, f"{limit.what}: {value:.3g}{unit}, should be below {bound:g}{unit}")
     yield from members.silent(known, limits["silence"])
-    yield from members.supervised(facts.supervised, known)
+    yield from members.supervised(facts, known)
     yield from members.config(facts, known, limits["silence"])

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
+from hulak.bus.wire.names import NEPSE_SERVICE
 from hulak.clients.judge.facts import Facts, Finding, finding, some
 from hulak.clients.judge.situations import LEAST_FAILURES, Level, Limit
 
@@ -58,10 +59,13 @@ def workers(facts: Facts) -> Iterator[Finding]:
 
 
 def _wanted_workers(facts: Facts, service: str) -> int:
-    if facts.workers is not None:
+    if facts.workers is not None and service == NEPSE_SERVICE:
         return facts.workers
+    scaler = facts.scaler()
+    if scaler is not None and (pool := scaler.get("pools", {}).get(service)):
+        return int(pool["least"])
     is_supervised = any(row["group"] == service for row in facts.supervised)
-    return facts.min_workers if is_supervised or facts.rows("scaler") else 0
+    return facts.min_workers if service == NEPSE_SERVICE and (is_supervised or scaler is not None) else 0
 
 
 def displays(facts: Facts) -> Iterator[Finding]:

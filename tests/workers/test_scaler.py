@@ -4,8 +4,8 @@ Traps of supervisor 4.3.0, all found by experiment, and the tests that cover the
 
 1. It sees an exit up to 1 s late: the broker detects lost workers itself (`tests/system/test_first_light.py`, the task storm).
 2. With startsecs=1 a program that ends at once is often reported RUNNING: `startsecs=3` everywhere (see the configuration), and a
-   slot's failures are forgotten only after a minute of running (`tests/workers/test_scaling.py`).
-3. FATAL stays: below, and three more tries a minute apart in `tests/workers/test_scaling.py`. After startsecs it restarts
+   process's failures are forgotten only after a minute of running (`tests/workers/test_revival.py`).
+3. FATAL stays: below; it is tried again with growing delays (`tests/workers/test_revival.py`). After startsecs it restarts
    at once and without limit: a worker that finds no broker waits itself
    (`tests/workers/runtime/test_session.py`).
 4. Exit 0 before startsecs counts as a failure: no worker younger than 5 s is retired (`tests/workers/test_scaling.py`).
@@ -31,7 +31,7 @@ from waiting import eventually
 
 from hulak.bus.process import lifecycle, load_settings, supervisor_rpc
 from hulak.bus.wire.names import SLOTS
-from hulak.workers.scaler import GRACE_S, Scaler, slots_of, workers_of
+from hulak.workers.scaler import GRACE_S, Scaler
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(120)]
 CONF = """
@@ -181,6 +181,23 @@ def test_what_supervisord_refuses_is_an_error_with_its_number(local_bus):
     eventually(lambda: state("broken") == "fatal", within_s=10)
 
 
+def test_in_a_supervisord_of_the_machine_programs_of_others_are_not_seen(local_bus):
+    """Those of Hulak log into the home; the socket in the home is a link."""
+    other = "[program:other]\ncommand=/bin/false\nautostart=false\nstdout_logfile=NONE\nstderr_logfile=NONE\n"
+    local_bus.conf.write_text(CONF.format(home=local_bus.home, python=sys.executable) + other)
+    start_supervisord(local_bus)
+
+    def names():
+        return {row["name"] for row in supervisor_rpc.list_processes(local_bus.home)}
+
+    own = {"broken", *(f"nepse_{number:02d}" for number in range(SLOTS))}
+    assert names() == own | {"other"}
+    path = supervisor_rpc.socket_path(local_bus.home)
+    path.rename(path.with_name("machine.sock"))
+    path.symlink_to("machine.sock")
+    assert names() == own
+
+
 def test_a_slot_that_is_stopping_is_not_started_by_a_request(local_bus):
     """Trap 5: supervisord says yes, and does nothing; the next poll starts it."""
     start_supervisord(local_bus)
@@ -198,31 +215,9 @@ def test_the_configuration_avoids_the_known_traps():
     assert len(programs) >= 7
     for program in programs.values():
         assert (program["startsecs"], program["stopasgroup"], program["killasgroup"]) == ("3", "false", "true")
-    for name in ("program:nepse_00", "program:nepse_spare"):
+    for name in ("program:nepse_00", "program:nepse_spare", "program:display_first", "program:display_spare"):
         assert (programs[name]["autorestart"], programs[name]["exitcodes"]) == ("unexpected", "0")
+    for name in ("program:nepse_00", "program:nepse_spare"):
         assert programs[name].getint("stopwaitsecs") >= load_settings.load(ROOT).task.hard_s + 10
     assert not any("eventlistener" in name for name in config.sections())
     assert 1 + programs["program:nepse_spare"].getint("numprocs") == SLOTS
-
-
-def test_rows_become_slots_and_workers():
-    rows = [
-        {"name": "nepse_01", "group": "nepse", "state": "running", "pid": 5, "uptime_s": 7},
-        {"name": "broker", "group": "broker", "state": "running", "pid": 4, "uptime_s": 7},
-        {"name": "nepse_00", "group": "nepse", "state": "stopped", "pid": 0, "uptime_s": 0},
-    ]
-    assert [(slot.name, slot.state, slot.pid) for slot in slots_of("nepse", rows)] == [
-        ("nepse_00", "stopped", 0),
-        ("nepse_01", "running", 5),
-    ]
-    common = {"service": "nepse", "held": 0, "done": 2, "failed": 1, "age_s": 9.0}
-    stats = {
-        "workers": [
-            {**common, "name": "a", "state": "busy", "slot": "nepse_01", "pid": 5},
-            {**common, "name": "b", "state": "retiring", "held": 1},
-            {**common, "name": "c", "state": "ready", "service": "chess"},
-        ]
-    }
-    first, second = workers_of("nepse", stats)
-    assert (first.slot, first.pid, first.busy, first.handled, first.retiring) == ("nepse_01", 5, True, 3, False)
-    assert (second.slot, second.pid, second.busy, second.retiring) == ("", 0, True, True)

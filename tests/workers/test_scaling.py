@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from hulak.workers.scaling import FATAL_S, HEALED_S, YOUNG_S, Options, PoolWorker, Scaling, Slot
+from hulak.workers.scaling import YOUNG_S, Options, PoolWorker, Scaling, Slot
 
 NAMES = [f"nepse_{number:02d}" for number in range(5)]
 OPTIONS = Options(min_workers=1, max_workers=5, idle_timeout_s=30.0, scaling_threshold=0.8)
@@ -168,31 +168,23 @@ def test_of_two_workers_in_one_slot_the_one_that_supervisord_does_not_know_is_re
     assert Scaling(OPTIONS).decide(0.0, [stray], slots, 0).retire == (), "the slot's own is not there yet"
 
 
-def test_a_slot_that_supervisord_gave_up_is_started_three_times_and_then_logged_once():
-    scaling = Scaling(replace(OPTIONS, max_workers=5))
-    tried, given_up = [], []
-    states = ["fatal"] * 5
-    for now in range(400):
-        decision = poll(scaling, float(now), states, target=1)
-        tried += [now] * len(decision.start)
-        given_up += decision.given_up
-    assert len(tried) == 3 * 5
-    assert tried[0] == FATAL_S
-    assert sorted(given_up) == NAMES
-
-
-def test_a_slot_in_order_goes_before_one_that_was_given_up():
-    assert poll(Scaling(OPTIONS), 0.0, ["fatal", "stopped"], target=1).start == ("nepse_01",)
-
-
-def test_a_slot_that_ran_for_long_has_its_failures_forgotten():
+def test_a_slot_that_supervisord_gave_up_is_started_when_it_is_due_and_no_other_is_free():
     scaling = Scaling(OPTIONS)
-    poll(scaling, 0.0, ["fatal"], target=1)
-    workers, slots = pool(["idle"])
-    scaling.decide(1.0, workers, [replace(slots[0], up_s=1.0), *slots[1:]], 0)
-    assert scaling._fatal
-    scaling.decide(2.0, workers, [replace(slots[0], up_s=HEALED_S), *slots[1:]], 0)
-    assert not scaling._fatal
+    workers, slots = pool(["fatal", "fatal"])
+    all_failed = [replace(slot, state="fatal") for slot in slots]
+    assert scaling.decide(0.0, workers, all_failed, 0, 2).start == ()
+    due = [all_failed[0], replace(all_failed[1], due=True), *all_failed[2:]]
+    assert scaling.decide(1.0, workers, due, 0, 2).start == ("nepse_01",)
+    assert scaling.decide(2.0, workers, [replace(slots[0], due=True), *slots[1:]], 0, 1).start == ("nepse_02",)
+
+
+def test_a_pool_without_a_minimum_ends_its_last_worker_and_starts_one_when_tasks_wait():
+    scaling = Scaling(replace(OPTIONS, min_workers=0))
+    poll(scaling, 0.0, ["idle"])
+    assert poll(scaling, 30.0, ["idle"]).retire == ("nepse_00/100",)
+    assert poll(scaling, 31.0, ["stopped"]).start == ()
+    poll(scaling, 32.0, ["stopped"], waiting=1)
+    assert poll(scaling, 33.0, ["stopped"], waiting=1).start == ("nepse_00",)
 
 
 # A random walk

@@ -11,7 +11,6 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import structlog
 import zmq
 
 from hulak.bus.backoff import Backoff
@@ -19,6 +18,7 @@ from hulak.bus.errors import BusTimeout, ProtocolError
 from hulak.bus.live_config.scopes import Document
 from hulak.bus.process import sockets
 from hulak.bus.process.lifecycle import Stop, find_broker
+from hulak.bus.process.log_type import Log
 from hulak.bus.process.member import Member
 from hulak.bus.process.resource_usage import Usage
 from hulak.bus.process.settings import Settings
@@ -56,9 +56,7 @@ class DisplayWorker:
         log: of this process.
     """
 
-    def __init__(
-        self, settings: Settings, home: Path, session: Session, stop: Stop, log: structlog.typing.FilteringBoundLogger
-    ) -> None:
+    def __init__(self, settings: Settings, home: Path, session: Session, stop: Stop, log: Log) -> None:
         self.settings = settings
         self.home = home
         self.session = session

@@ -20,10 +20,10 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import psutil
-import structlog
 
 from hulak.bus.process import sockets
 from hulak.bus.process.lifecycle import PR_SET_PDEATHSIG, open_files
+from hulak.bus.process.log_type import Log
 from hulak.bus.process.settings import Settings
 
 ASKED = (signal.SIGTERM, signal.SIGINT)
@@ -121,7 +121,7 @@ def broker_addresses(settings: Settings, home: Path) -> set[Any]:
     return addresses
 
 
-def break_off(log: structlog.typing.FilteringBoundLogger, error: BaseException | str) -> NoReturn:
+def break_off(log: Log, error: BaseException | str) -> NoReturn:
     """End the process at once, from any thread, since it can no longer work; its tasks go to other workers."""
     with contextlib.suppress(BaseException):
         log.error("worker broken", why=repr(error), exc_info=error if isinstance(error, BaseException) else None)

@@ -5,9 +5,8 @@ import traceback
 from collections.abc import Callable, Generator, Mapping
 from typing import Any
 
-import structlog
-
 from hulak.bus.errors import TaskFailed
+from hulak.bus.process.log_type import Log
 from hulak.bus.wire import codec, fast_encode
 from hulak.bus.wire.messages import Result, Task, TaskPart
 from hulak.workers.runtime.forks import Forks
@@ -37,7 +36,7 @@ class TaskRunner:
         self,
         make_actions: Callable[[], Actions],
         max_bytes: int,
-        log: structlog.typing.FilteringBoundLogger,
+        log: Log,
         forks: Forks | None = None,
     ) -> None:
         self._make_actions = make_actions

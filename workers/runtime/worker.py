@@ -19,13 +19,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import structlog
 import zmq
 from zmq.backend import zmq_poll
 
 from hulak.bus.errors import ProtocolError
 from hulak.bus.process import sockets
 from hulak.bus.process.lifecycle import Stop, find_broker
+from hulak.bus.process.log_type import Log
 from hulak.bus.process.member import Member
 from hulak.bus.process.resource_usage import Usage
 from hulak.bus.process.settings import Settings
@@ -69,7 +69,7 @@ class Worker:
         session: Session,
         make_actions: Callable[[], Actions],
         stop: Stop,
-        log: structlog.typing.FilteringBoundLogger,
+        log: Log,
         member: Member | None = None,
     ) -> None:
         self.member = member

@@ -2,8 +2,8 @@
 
 Rule 1: a supervisor's slot has one worker: the one whose process was started last. The other one was left behind by a killed
         supervisord.
-Rule 2: a scaled service has at most `[scaling] max_workers` workers. Workers of slots take precedence over workers that were
-        started by hand, since a slot's worker would be restarted; among equals the earlier one takes precedence.
+Rule 2: a service with a setting `max_workers` has at most as many workers. Workers of slots take precedence over workers that
+        were started by hand, since a slot's worker would be restarted; among equals the earlier one takes precedence.
 
 A worker that has to leave finishes the tasks that it holds, and gets no more.
 """
@@ -32,7 +32,7 @@ def to_leave(workers: Iterable[Worker], newcomer: Worker, most: int | None) -> l
             (worker for worker in staying if worker.name not in leaving), key=lambda worker: (_slot(worker) is None, worker.since)
         )
         leaving |= {
-            worker.name: f"{most} workers serve {worker.service} already ([scaling] max_workers)" for worker in remaining[most:]
+            worker.name: f"{most} workers serve {worker.service} already (setting max_workers)" for worker in remaining[most:]
         }
     return list(leaving.items())
 

@@ -12,6 +12,7 @@ from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
 from hulak.bus.errors import BusError, BusTimeout
+from hulak.bus.process.log_type import Log
 from hulak.clients.gateway import journal_reads
 from hulak.clients.gateway.bus_calls import BusCalls
 from hulak.clients.gateway.fanout import ClientState
@@ -54,7 +55,7 @@ class FxSession:
     wake: asyncio.Event
     state: ClientState = field(default_factory=lambda: ClientState(MARK))
     bad: int = 0
-    log: structlog.typing.FilteringBoundLogger = field(default_factory=structlog.get_logger)
+    log: Log = field(default_factory=structlog.get_logger)
     streams: dict[tuple[str, str], Stream] = field(default_factory=dict)  # symbol, source
     candles: dict[tuple[str, str, str], int] = field(default_factory=dict)  # symbol, resolution, source -> revision sent
     _connected: bool = True  # the broker's status that was sent last

@@ -89,6 +89,36 @@ def test_a_number_of_workers_out_of_bounds_is_refused(tmp_path, workers):
     assert (caught.value.code, fixture.bus.targets, fixture.answers) == ("BAD_ARGUMENT", {}, [])
 
 
+def pools(fixture, **bounds):
+    """Report pools, as a scaler does."""
+    values = {
+        service: {"wanted": 1, "live": 1, "least": least, "most": most, "by_hand": False}
+        for service, (least, most) in bounds.items()
+    }
+    fixture.bus.reports.take(1.0, "scaler", "scaler", 7, {"pools": values})
+
+
+def test_a_service_that_a_scaler_reports_is_scaled_within_the_reported_bounds_and_its_target_survives_the_broker(tmp_path):
+    first = ScaleFixture(tmp_path)
+    with pytest.raises(ProtocolError, match="must be one of the scaled services: nepse; `hulak workers add` makes slots"):
+        first.scale(2, service="sums")
+    pools(first, sums=(0, 3), display=(2, 8))
+    with pytest.raises(ProtocolError, match=r"a number from 0 to 3 \(\[scaling.sums\] min_workers, max_workers, and"):
+        first.scale(4, service="sums")
+    first.scale(0, service="sums")
+    first.end()
+    assert first.bus.stats(1.0, {})["scaling"] == {
+        "nepse": {"workers": "auto", "queued": 0},
+        "sums": {"workers": 0, "queued": 0},
+        "display": {"workers": "auto", "queued": 0},
+    }
+    second = ScaleFixture(tmp_path)
+    assert "sums" not in second.bus.stats(1.0, {})["scaling"], "no scaler has reported it yet"
+    pools(second, sums=(0, 3))
+    assert second.bus.stats(1.0, {})["scaling"]["sums"]["workers"] == 0
+    second.end()
+
+
 def test_a_service_that_is_not_scaled_is_refused(tmp_path):
     fixture = ScaleFixture(tmp_path)
     with pytest.raises(ProtocolError, match="service is 'chess', must be one of the scaled services: nepse"):

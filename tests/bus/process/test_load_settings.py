@@ -13,7 +13,7 @@ from hulak.bus.errors import ConfigError
 from hulak.bus.process import key_files, listening
 from hulak.bus.process.check_settings import SECTIONS
 from hulak.bus.process.load_settings import PLAIN_VARIABLES, default_home, load, shipped
-from hulak.bus.process.settings import BrokerSettings, Settings, loopback_endpoint
+from hulak.bus.process.settings import BrokerSettings, ServiceScaling, Settings, loopback_endpoint
 
 DOCUMENTED_ONLY = {  # shown as comments: TOML has no value for none
     ("nepse", "ca_file"),
@@ -101,6 +101,16 @@ def test_an_unknown_section_is_refused_and_the_known_ones_are_named(tmp_path):
             "setting scaling.min_workers is 4, must not be above scaling.max_workers",
         ),
         ("[scaling]\nmax_workers = 6", "setting scaling.max_workers = 6"),
+        (
+            "[scaling.sums]\nmin_workers = 4\nmax_workers = 3",
+            "setting scaling.sums.min_workers is 4, must not be above scaling.sums.max_workers",
+        ),
+        ("[scaling.sums]\nmax_workers = 0", "setting scaling.sums.max_workers = 0: must be a whole number from 1 to 1,000"),
+        ("[scaling.sums]\nidle_timeout_s = -1", "setting scaling.sums.idle_timeout_s = -1: must be a number above 0"),
+        ("[scaling.sums]\nlook_s = 1", "setting scaling.sums.look_s = 1 is unknown; allowed are scaling.sums.min_workers, "),
+        ("[scaling.nepse]\nmin_workers = 1", "section [scaling.nepse]: the settings of nepse are in [scaling]; move them there"),
+        ('[scaling."a:b"]\nmin_workers = 1', "section [scaling.a:b]: no service has this name"),
+        ("[supervisor]\nretry_cap_s = 1.0", "setting supervisor.retry_cap_s is below supervisor.retry_base_s"),
         ("[task]\nsoft_s = 75.0", "setting task.hard_s is 75.0, must be above task.soft_s, which is 75.0"),
         ("[task]\nheartbeat_s = 1.0", "setting task.lease_s is 1.5, must be at least twice task.heartbeat_s (1.0)"),
         ("[task]\nmdp_lease_s = 0.4", "setting task.mdp_lease_s is 0.4, must be at least twice task.heartbeat_s (0.25)"),
@@ -159,6 +169,24 @@ def test_a_path_may_be_given_as_one(tmp_path):
 def test_settings_cannot_be_changed_afterwards(tmp_path):
     with pytest.raises(AttributeError, match="immutable"):
         settings(tmp_path).broker.max_tasks = 5
+
+
+def test_each_service_has_its_own_scaling_and_those_of_nepse_are_unchanged(tmp_path, monkeypatch):
+    text = "[scaling]\nmax_workers = 3\n[scaling.sums]\nmin_workers = 0\n[scaling.'x.y']\nidle_timeout_s = 5\n"
+    monkeypatch.setenv("HULAK_SCALING__SUMS__MAX_WORKERS", "8")
+    monkeypatch.setenv("HULAK_SCALING__MIN_WORKERS", "2")
+    loaded = settings(tmp_path, text)
+    assert (loaded.scaling.min_workers, loaded.scaling.max_workers) == (2, 3)
+    assert loaded.services == {
+        "sums": ServiceScaling(min_workers=0, max_workers=8),
+        "x.y": ServiceScaling(idle_timeout_s=5),
+    }
+
+
+@pytest.mark.parametrize("name", ["HULAK_SCALING__SUMS__MAX", "HULAK_SCALING____MAX_WORKERS", "HULAK_OTHER__SUMS__MAX_WORKERS"])
+def test_a_wrong_variable_of_a_service_is_refused(tmp_path, monkeypatch, name):
+    monkeypatch.setenv(name, "8")
+    assert re.search("is unknown|is missing", refusal(tmp_path))
 
 
 # Addresses

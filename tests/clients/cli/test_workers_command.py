@@ -17,7 +17,7 @@ def slot(name, state, pid=0, group="nepse"):
 
 
 def stats(*workers, **scaler):
-    processes = [{"kind": "scaler", "name": "nepse", "pid": 1, **scaler}] if scaler else []
+    processes = [{"kind": "scaler", "name": "scaler", "pid": 1, "pools": {"nepse": scaler}}] if scaler else []
     return {"workers": list(workers), "scaling": {"nepse": {"workers": "auto", "queued": 2}}, "processes": processes}
 
 
@@ -47,8 +47,8 @@ def test_cells_stand_under_their_heads_and_what_is_not_known_is_none():
 
 
 def test_the_sentence_has_the_target_and_its_origin():
-    scaling = scaling_of(stats(wanted=3, live=2))["nepse"]
-    assert scaling == {"workers": "auto", "queued": 2, "wanted": 3, "live": 2}
+    scaling = scaling_of(stats(wanted=3, live=2, least=1, most=5))["nepse"]
+    assert scaling == {"workers": "auto", "queued": 2, "wanted": 3, "live": 2, "least": 1, "most": 5}
     assert scaling_text("nepse", scaling) == "nepse: automatic, 3 wanted, 2 tasks wait for a worker"
     alone = scaling_of(stats())["nepse"]
     assert scaling_text("nepse", {**alone, "workers": 4}) == "nepse: 4 by hand, no scaler runs, 2 tasks wait for a worker"

@@ -1,7 +1,7 @@
 """The judge: each situation, from facts alone."""
 
 import pytest
-from healthy_stats import feed, recent, stats, verdict, with_process
+from healthy_stats import feed, recent, report, stats, verdict, with_process
 
 from hulak.bus.errors import ConfigError
 from hulak.bus.process.settings import FeedSettings, Settings
@@ -83,8 +83,16 @@ def slot(name, state, pid, uptime_s=100):
 @pytest.mark.parametrize(
     ("row", "level", "text"),
     [
-        (slot("nepse_01", "fatal", 0), Level.CRITICAL, "process nepse_01 is fatal"),
-        (slot("feed", "backoff", 0), Level.CRITICAL, "process feed is backoff"),
+        (
+            slot("nepse_01", "fatal", 0),
+            Level.CRITICAL,
+            "process nepse_01 is fatal: supervisord gave it up, and no scaler runs to try it again",
+        ),
+        (
+            slot("feed", "backoff", 0),
+            Level.CRITICAL,
+            "process feed is backoff: it ended during its start, and supervisord tries again",
+        ),
         (slot("gateway", "running", 77), Level.WARNING, "process gateway runs and does not report"),
         (slot("gateway", "running", 77, 3), Level.OK, ""),
         (slot("sim-venue", "running", 78), Level.OK, ""),
@@ -97,6 +105,39 @@ def slot(name, state, pid, uptime_s=100):
 def test_what_supervisord_keeps_must_run_and_report(row, level, text):
     result = verdict(supervised=[row])
     assert (result.level, "; ".join(finding.text for finding in result.findings)) == (level, text)
+
+
+@pytest.mark.parametrize(
+    ("failure", "text"),
+    [
+        ({"feed:feed": {"tries": 0, "next_s": 43.0}}, "gave it up, next attempt in 43 s"),
+        ({"feed:feed": {"tries": 1, "next_s": 200.0}}, "gave it up, tried again 1 time, next attempt in 3 min"),
+        ({"feed:feed": {"tries": 12, "next_s": 0.0}}, "gave it up, tried again 12 times, next attempt is due"),
+        ({"feed:feed": {"tries": 12, "next_s": None}}, "gave it up, tried again 12 times, next attempt is due"),
+        ({}, "gave it up"),
+    ],
+)
+def test_the_text_about_a_failed_process_has_the_time_of_the_next_attempt(failure, text):
+    statistics = stats()
+    statistics["processes"].append(report("scaler", "scaler", 8, failed=failure))
+    result = verdict(statistics, supervised=[slot("feed", "fatal", 0)])
+    assert [finding.text for finding in result.findings] == [f"process feed is fatal: supervisord {text}"]
+
+
+def test_the_slots_of_a_reported_pool_may_be_stopped_and_its_minimum_is_the_reported_one():
+    statistics = stats(scaling={"sums": {"workers": "auto", "queued": 0}})
+    statistics["processes"].append(
+        report("scaler", "scaler", 8, pools={"sums": {"wanted": 0, "live": 0, "least": 0, "most": 3, "by_hand": False}})
+    )
+    assert verdict(statistics, supervised=[slot("sums_00", "exited", 0), slot("sums_01", "stopped", 0)]).findings == ()
+    statistics["processes"][-1]["pools"]["sums"]["least"] = 2
+    assert [finding.text for finding in verdict(statistics).findings] == ["0 of at least 2 workers of sums"]
+
+
+def test_without_statistics_a_stopped_slot_of_any_group_may_be_unused():
+    rows = [slot("sums_01", "exited", 0), slot("gateway", "stopped", 0)]
+    result = verdict(stats_age_s=9.0, supervised=rows)
+    assert [finding.what for finding in result.findings] == ["broker_silent", "process_stopped"]
 
 
 def test_the_worst_comes_first_and_decides():

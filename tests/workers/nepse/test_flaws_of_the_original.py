@@ -20,7 +20,7 @@ from hulak.workers.nepse.endpoints import ENDPOINTS
 from hulak.workers.nepse.token_bucket import TokenBucket
 from hulak.workers.nepse.token_manager import PROVE, REFRESH_PATH
 from hulak.workers.runtime.session import Exit, Run, Send, Session
-from hulak.workers.scaling import FATAL_S, Options, PoolWorker, Scaling, Slot
+from hulak.workers.scaling import Options, PoolWorker, Scaling, Slot
 
 MORNING = 1_776_968_000.0  # 2026-04-23T18:13:20Z; 18:15 is midnight in Nepal
 INDICES = "/api/nots/nepse-index"
@@ -72,7 +72,7 @@ def test_flaw_3_errors_end_the_last_worker_and_it_is_not_replaced(dispatcher):
     scaling = Scaling(Options(min_workers=1))
     assert scaling.decide(0.0, *one_each(slots=["exited"] + ["stopped"] * 4), 0).start == ("nepse_00",)
     scaling = Scaling(Options())
-    for now in (0.0, FATAL_S + 1):
+    for now in (0.0, 1.0):
         decision = scaling.decide(now, *one_each(slots=["fatal"] + ["stopped"] * 4), 3)
     assert (decision.wanted, len(decision.start)) == (3, 3)
 

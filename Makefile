@@ -8,7 +8,7 @@ VENV := .venv
 READY := $(VENV)/.ready
 BUILD_DOCS := NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --strict
 
-.PHONY: help setup run test trials check docs clean
+.PHONY: help setup run test trials check docs man clean
 
 help:
 	@echo "make run     start everything with a simulated world around it; Ctrl-C stops it"
@@ -16,6 +16,7 @@ help:
 	@echo "make trials  the trials in their full size: kills, freezes, days of ticks, ten minutes of memory; about 20 minutes"
 	@echo "make check   lint, format, types and documents"
 	@echo "make docs    the documents as a site in ./site; open site/index.html"
+	@echo "make man     manual pages and completion scripts in ./build/share; try man -l build/share/man/man1/hulak.1"
 	@echo "make setup   only the virtual environment; the others do it too"
 	@echo "make clean   remove the virtual environment, ./var and what tools left behind"
 
@@ -49,6 +50,9 @@ check: $(READY)
 docs: $(READY)
 	$(BUILD_DOCS)
 
+man: $(READY)
+	@$(VENV)/bin/python -m hulak.clients.cli.manual build/share
+
 clean:
-	@rm -rf $(VENV) var dist site .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@rm -rf $(VENV) var dist site build .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -25,8 +25,11 @@ def main(home: Path | None = None, file: Path | None = None) -> int:
         lifecycle.raise_file_limit()
         stop = lifecycle.Stop()
         lifecycle.end_with_supervisor()
+        logger = log.set_up(settings.log, process="broker")
         with lifecycle.only_one(where / "run" / "broker.lock", "a broker"):
-            loop.Broker(settings, where, stop, log.set_up(settings.log, process="broker")).run()
+            broker = loop.Broker(settings, where, stop, logger)
+            lifecycle.on_reload(lambda: _reload(broker, where, file))
+            broker.run()
     except ConfigError as error:
         print(f"hulak: {error}", file=sys.stderr)  # noqa: T201 - the message for the user
         return 78
@@ -34,6 +37,15 @@ def main(home: Path | None = None, file: Path | None = None) -> int:
         print(f"hulak: {error}", file=sys.stderr)  # noqa: T201
         return 70
     return 0
+
+
+def _reload(broker: loop.Broker, home: Path, file: Path | None) -> None:
+    try:
+        broker.config.reload(load_settings.load(home, file))
+    except ConfigError as error:
+        broker.log.error("settings not reloaded", why=str(error))  # noqa: TRY400 - a wrong file is no bug
+    else:
+        broker.log.info("settings reloaded")
 
 
 if __name__ == "__main__":

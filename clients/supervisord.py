@@ -25,7 +25,7 @@ from hulak.bus.errors import HulakError
 from hulak.bus.process.lifecycle import PR_SET_PDEATHSIG, make_home
 from hulak.bus.process.load_settings import shipped
 from hulak.bus.process.settings import Settings
-from hulak.bus.process.supervisor_rpc import ASK_S, Unreached, ask, list_processes, socket_path
+from hulak.bus.process.supervisor_rpc import ASK_S, Unreached, ask, foreign_socket, link_socket, list_processes, socket_path
 
 HURRY = 0.6  # share of a given limit after which all get SIGTERM: a worker busy with a task no longer delays the others
 STUCK_S = 10.0  # without an answer of supervisord: then all get SIGTERM, and after as long again SIGKILL
@@ -218,8 +218,24 @@ def _alive(process: psutil.Process) -> bool:
     return False
 
 
+def refuse_foreign(home: Path) -> None:
+    """Check that the supervisord of this home is that of `hulak up`, and may be stopped.
+
+    Raises:
+        HulakError: one of the machine runs Hulak's programs beside others.
+    """
+    socket = foreign_socket(home)
+    if socket is None or (pid := pid_of(home)) is None:
+        return
+    raise HulakError(
+        f"the processes of home {home} belong to the supervisord of the machine, process {pid}; start and stop them with "
+        f"`supervisorctl -s unix://{socket}`"
+    )
+
+
 def find(home: Path) -> Supervisor | None:
-    """Return the supervisord of this home; None if none runs."""
+    """Return the supervisord of this home; None if none runs. Raises as `refuse_foreign`."""
+    refuse_foreign(home)
     pid = pid_of(home)
     try:
         return None if pid is None else Supervisor(psutil.Process(pid), home)
@@ -234,6 +250,7 @@ def refuse_running(home: Path) -> None:
         HulakError: one runs.
         ConfigError: the home's path is too long.
     """
+    refuse_foreign(home)
     if (pid := pid_of(home)) is not None:
         raise HulakError(
             f"Hulak already runs on home {home}, as process {pid}; stop it with `hulak down`, or choose another home with --home"
@@ -282,15 +299,17 @@ def start(home: Path, variables: Mapping[str, str], *, detached: bool) -> Superv
         variables: environment variables for it and its children, added to those of this process.
         detached: it outlives this process.
     Raises:
-        HulakError: a supervisord runs on this home.
+        HulakError: a supervisord runs on this home, that of the machine included.
         ConfigError: the path of the home is too long, or cannot be created.
     """
     refuse_running(home)
     make_home(home)
+    link_socket(home, None)
     with contextlib.suppress(OSError):
         _mark(home).unlink(missing_ok=True)
     command = [sys.executable, "-P", "-m", MODULE, "-n", "-c", str(shipped("supervisord.conf"))]
-    with (home / "log" / "supervisord.out").open("wb") as out:
+    with os.fdopen(os.open(home / "log" / "supervisord.out", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as out:
+        os.fchmod(out.fileno(), 0o600)  # an existing file has the mode of its day
         process = psutil.Popen(
             command,
             stdin=subprocess.DEVNULL,

@@ -14,6 +14,7 @@ import pytest
 
 import hulak
 from hulak.bus.process import load_settings
+from hulak.clients.cli import manual
 
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
@@ -64,7 +65,11 @@ def installed(wheel, tmp_path_factory):
 def test_the_wheel_holds_one_package_and_its_own_data(wheel):
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
-    assert {name.split("/")[0] for name in names} == {"hulak", f"hulak-{PROJECT['project']['version']}.dist-info"}
+    version = PROJECT["project"]["version"]
+    assert {name.split("/")[0] for name in names} == {"hulak", f"hulak-{version}.dist-info", f"hulak-{version}.data"}
+    shared = {name.partition(".data/data/")[2] for name in names if ".data/" in name}
+    pages = {f"share/man/man1/{name}" for name in manual.pages("2026-11-29")}
+    assert shared == {*pages, *(f"share/{place}" for place in manual.COMPLETIONS.values())}
     for room in ROOMS:
         files = {
             path.relative_to(ROOT) for path in (ROOT / room).rglob("*") if path.is_file() and "__pycache__" not in path.parts
@@ -76,7 +81,7 @@ def test_the_wheel_holds_one_package_and_its_own_data(wheel):
 
 def test_a_source_distribution_makes_the_same_wheel(wheel, tmp_path):
     taken = PROJECT["tool"]["hatch"]["build"]["targets"]["sdist"]["only-include"]
-    assert {".ci", "Makefile", "constraints.txt", "mkdocs.yml", "docs", *ROOMS} <= set(taken)
+    assert {".ci", "hatch_build.py", "Makefile", "constraints.txt", "mkdocs.yml", "docs", *ROOMS} <= set(taken)
     for name in (*taken, "pyproject.toml", "README.md", "LICENSE"):
         path = ROOT / name
         (tmp_path / name).parent.mkdir(exist_ok=True)

@@ -234,5 +234,6 @@ def run_scaler(settings: Settings, home: Path) -> int:
     lifecycle.end_with_supervisor()
     logger = log.set_up(settings.log, process="scaler")
     with lifecycle.only_one(home / "run" / "scaler.lock", "a scaler"):
+        supervisor_rpc.link_socket(home, settings.scaling.supervisor_socket)
         Scaler(settings, home, stop, logger).run()
     return 0

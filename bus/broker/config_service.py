@@ -170,6 +170,11 @@ class ConfigService:
         message = self.bus.topics.publish(CONFIG, pack(document), time.time_ns())
         return [] if message is None else [Publish(message)]
 
+    def reload(self, settings: Settings) -> None:
+        """Take the defaults of live keys from the settings file that was read again; may interrupt every other method."""
+        self.defaults = defaults_of(settings)
+        logs.set_level(str(effective(self.versions.document(), "broker", "", self.defaults)["log_level"]))
+
     def stats(self) -> dict[str, Any]:
         """Return the version in force, and its age."""
         newest = self.versions.document()

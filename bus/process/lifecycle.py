@@ -11,7 +11,7 @@ import stat
 import struct
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
 from typing import IO
@@ -27,13 +27,14 @@ from hulak.bus.process.sockets import BrokerAddress
 PR_SET_PDEATHSIG = 1  # prctl(2)
 FOLDERS = ("/proc/self/fd", "/dev/fd")  # the descriptors of this process
 SEARCH_AGAIN_MS = 100  # between two checks for a broker that does not run yet
+_reloads: list[Callable[[], object]] = []  # called at SIGHUP
 
 
 class Stop:
     """Set by SIGTERM, SIGINT or SIGHUP; also wakes the poll, which Python restarts after a signal (PEP 475).
 
-    Settings files are read at the start only, so SIGHUP means what it means to other programs: the terminal was closed. A
-    process that was started to survive that (`nohup`) inherits SIGHUP as ignored.
+    SIGHUP means that the terminal was closed; a process that was started to survive that (`nohup`) inherits it as ignored. To a
+    process under supervisord, which has no terminal, it means a reload of the settings: see `on_reload`.
     """
 
     def __init__(self) -> None:
@@ -57,14 +58,40 @@ class Stop:
 
 
 def stop_signals() -> list[signal.Signals]:
-    """List the signals that stop a process of Hulak: SIGTERM, SIGINT, and SIGHUP unless it was inherited ignored."""
-    hangup = [] if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else [signal.SIGHUP]
-    return [signal.SIGTERM, signal.SIGINT, *hangup]
+    """List the signals that stop a process: SIGTERM, SIGINT, and SIGHUP unless it was inherited ignored or means a reload."""
+    ignored = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN or "SUPERVISOR_ENABLED" in os.environ
+    return [signal.SIGTERM, signal.SIGINT, *([] if ignored else [signal.SIGHUP])]
+
+
+def on_reload(call: Callable[[], object]) -> Callable[[], None]:
+    """Call a function at each SIGHUP, in the main thread, if this process is under supervisord; it must be quick.
+
+    Returns:
+        a function that ends this; further calls of it do nothing.
+    """
+    _reloads.append(call)
+
+    def end() -> None:
+        with contextlib.suppress(ValueError):
+            _reloads.remove(call)
+
+    return end
+
+
+def _reload(number: int, frame: FrameType | None) -> None:
+    del number, frame
+    for call in _reloads.copy():
+        call()
 
 
 def end_with_supervisor() -> None:
-    """Receive SIGTERM when its supervisord dies, even by SIGKILL. Linux only; elsewhere without effect."""
+    """Close the files of this process to other users; under supervisord, take SIGHUP as a reload, and end with supervisord.
+
+    It then receives SIGTERM when supervisord dies, even by SIGKILL. Linux only; elsewhere without effect.
+    """
+    os.umask(0o077)  # a supervisord that does not daemonise, as with -n, leaves that of its parent
     if "SUPERVISOR_ENABLED" in os.environ:
+        signal.signal(signal.SIGHUP, _reload)
         end_with_parent()
         if _is_orphan(os.environ.get("SUPERVISOR_SERVER_URL", "")):
             os.kill(os.getpid(), signal.SIGTERM)
@@ -103,6 +130,8 @@ def make_home(home: Path) -> None:
     """
     try:
         for folder in (home, home / "run", home / "log"):
+            if folder.is_symlink() and not folder.exists():
+                folder.unlink()  # to a folder of systemd that went with the service
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             status = folder.stat()
             if status.st_mode & 0o077 and status.st_uid == os.geteuid() and not status.st_mode & stat.S_ISVTX:  # sticky, as /tmp

@@ -1,4 +1,4 @@
-"""Log lines are events with the ids needed to follow them: JSON for files, columns for terminals.
+"""Log lines are events with the ids needed to follow them: JSON for files, columns for terminals, fields for systemd's journal.
 
 The level can be changed while the process runs (`set_level`), from any thread: loggers pass on every event, and the first
 processor drops events below the level.
@@ -10,6 +10,7 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TextIO, cast
 
+from hulak.bus.process import systemd_journal
 from hulak.bus.process.log_type import Log
 from hulak.bus.process.settings import LogSettings
 
@@ -58,6 +59,7 @@ def set_up(settings: LogSettings, **context: str | int) -> Log:
 
     console = settings.format == "console" or (settings.format == "auto" and sys.stderr.isatty())
     renderer = structlog.dev.ConsoleRenderer() if console else structlog.processors.JSONRenderer(ensure_ascii=True)
+    to_journal = [_Journal().send] if settings.format == "journal" else []
     set_level(settings.level)
     structlog.configure(
         processors=[
@@ -65,6 +67,7 @@ def set_up(settings: LogSettings, **context: str | int) -> Log:
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
+            *to_journal,
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG),
@@ -83,6 +86,21 @@ def _import_without_rich() -> None:
         import structlog  # noqa: F401, PLC0415
     finally:
         del sys.modules["rich"]
+
+
+class _Journal:
+    """Sends events to the journal; an event that it does not take is written to standard error."""
+
+    def __init__(self) -> None:
+        self._sender = systemd_journal.Sender()
+
+    def send(self, logger: object, method: str, event: "structlog.typing.EventDict") -> "structlog.typing.EventDict":
+        del logger
+        if self._sender.send(systemd_journal.fields_of(event, LEVELS.get(method, LEVELS["critical"]))):
+            import structlog  # noqa: PLC0415 - loaded by `set_up`
+
+            raise structlog.DropEvent
+        return event
 
 
 def set_level(level: str) -> None:

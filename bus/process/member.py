@@ -24,7 +24,7 @@ import zmq
 from hulak.bus.errors import ConfigError, HandshakeFailed, ProtocolError
 from hulak.bus.live_config.keys import Value, defaults_of
 from hulak.bus.live_config.scopes import Document, effective
-from hulak.bus.process import endpoints, sockets
+from hulak.bus.process import endpoints, lifecycle, load_settings, sockets
 from hulak.bus.process import log as logs
 from hulak.bus.process.dead_threads import DeadThreads
 from hulak.bus.process.log_type import Log
@@ -87,6 +87,8 @@ class Member:
         self._usage = Usage()
         self._dead_threads = DeadThreads()
         self._ends = False
+        self._reloads = False
+        self._end_reloads: Callable[[], None] = lambda: None
         self._report_due = 0.0  # used by the thread only
         self._refused = ""  # the code of the last answer that was an error
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
@@ -107,11 +109,13 @@ class Member:
     def start(self) -> None:
         """Start; returns at once, even if there is no broker."""
         self._dead_threads.install()
+        self._end_reloads = lifecycle.on_reload(self.reload)
         self._thread.start()
 
     def stop(self) -> None:
         """Send a last report with `leaving`, if a broker is there, and end; takes milliseconds. Further calls do nothing."""
         self._ends = True
+        self._end_reloads()
         self._wake()
         if self._thread.is_alive():
             self._thread.join(STOP_S)
@@ -137,6 +141,11 @@ class Member:
 
     def report_now(self) -> None:
         """Report at once, not at the next full second."""
+        self._wake()
+
+    def reload(self) -> None:
+        """Read the settings file again, and apply those of its values that are defaults of live keys; in the member's thread."""
+        self._reloads = True
         self._wake()
 
     def _wake(self) -> None:
@@ -188,6 +197,8 @@ class Member:
                 if self._was_woken():
                     self._report_due = 0.0
                 self._take(updates)
+                if self._reloads:
+                    self._reload()
                 self._read_answers(requests)
                 requests.step()
                 if time.monotonic() >= self._report_due and not self._ends:
@@ -232,6 +243,18 @@ class Member:
             return
         if document != self.document or self.version != version:
             self._change(document, live, version)
+
+    def _reload(self) -> None:
+        self._reloads = False
+        try:
+            defaults = defaults_of(load_settings.load(self.home))
+        except ConfigError as error:
+            self.log.error("settings not reloaded", why=str(error))  # noqa: TRY400 - a wrong file is no bug
+            return
+        changed = {name: value for name, value in defaults.items() if value != self.defaults[name]}
+        self.defaults = defaults
+        self._change(self.document, effective(self.document, self.kind, "", defaults), self.version)
+        self.log.info("settings reloaded", changed=changed)
 
     def _change(self, document: Document, live: Mapping[str, Value], version: int) -> None:
         """Put a document in force: first set `live` for its readers, then call `apply`."""

@@ -160,6 +160,7 @@ class ScalingSettings(Section, frozen=True):
     idle_timeout_s: Seconds = 30.0
     scaling_threshold: Threshold = 0.8
     look_s: Annotated[float, Meta(ge=0.1, le=60)] = 1.0
+    supervisor_socket: Path | None = None
 
 
 class ServiceScaling(Section, frozen=True):
@@ -226,10 +227,10 @@ class SimSettings(Section, frozen=True):
 
 
 class LogSettings(Section, frozen=True):
-    """`[log]`: the log lines of the processes, on standard error."""
+    """`[log]`: the log lines of the processes, on standard error or to the journal of systemd."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
-    format: Literal["auto", "json", "console"] = "auto"
+    format: Literal["auto", "json", "console", "journal"] = "auto"
 
 
 class SecuritySettings(Section, frozen=True):

@@ -58,6 +58,35 @@ def socket_path(home: Path) -> Path:
     return path
 
 
+def link_socket(home: Path, target: Path | None) -> None:
+    """Link `socket_path` to the socket of a supervisord of the machine: there every process looks for it.
+
+    Args:
+        home: the folder of the broker.
+        target: setting scaling.supervisor_socket; None: `hulak up` runs the programs, and a former link is removed.
+    Raises:
+        ConfigError: the link cannot be made.
+    """
+    path = socket_path(home)
+    try:
+        if path.is_symlink() and (target is None or path.readlink() != target):
+            path.unlink()
+        if target is not None and not path.is_symlink():
+            if path.is_socket() and not _is_answered(path):
+                path.unlink()  # of a supervisord that was killed
+            path.symlink_to(target)
+    except OSError as error:
+        raise ConfigError(f"setting scaling.supervisor_socket is {target}, and {path} cannot be made: {error}") from error
+
+
+def _is_answered(path: Path) -> bool:
+    with contextlib.suppress(OSError), contextlib.closing(socket.socket(socket.AF_UNIX)) as trial:
+        trial.settimeout(ASK_S)
+        trial.connect(str(path))
+        return True
+    return False
+
+
 def foreign_socket(home: Path) -> Path | None:
     """Return the socket of the supervisord of the machine that runs Hulak's programs; None if `hulak up` runs them."""
     with contextlib.suppress(OSError):

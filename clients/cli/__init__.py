@@ -17,6 +17,9 @@ from hulak.clients.cli.help_text import examples
 COMMANDS = {
     "up": "up:up",
     "down": "up:down",
+    "reload": "reload:reload",
+    "service": "service:service",
+    "completion": "completion:completion",
     "status": "status:status",
     "stats": "status:stats",
     "top": "top:top",

@@ -199,6 +199,8 @@ def _texts(value: Any) -> Iterator[str]:
 
 
 def _prepare_daemon(call: Call) -> None:
+    if call.file is not None:
+        os.environ["HULAK_CONFIG"] = str(call.file.absolute())  # for a reload
     if call.as_json:
         os.environ["HULAK_LOG__FORMAT"] = "json"
     if call.timeout_s is not None:

@@ -51,12 +51,14 @@ class Snapshot:
     processes: tuple[Process, ...]
     first_task: bool  # a NEPSE task of this view has succeeded
     last_task: str  # result of the last NEPSE task; empty before the first
-    wanted_symbols: int  # symbols with ticks that a complete start has; 0 without a feed
+    wanted_symbols: int  # symbols with ticks that a complete start of the demo has
+    expects_feed: bool  # a complete start has a feed that reports, also while its venue is closed
     expects_task: bool  # a complete start has a first NEPSE task
     wanted_displays: int  # displays with a worker that a complete start has
     page: str  # address of the page; empty: none
     verdict: Verdict  # health of all processes
     silent: Mapping[int, str]  # pid -> "hangs 12 s" of each process that is late, hangs or has an unknown state
+    supervisor_silent_s: float  # seconds since the last answer of supervisord, or since the start
 
     @property
     def workers(self) -> list[Mapping[str, Any]]:
@@ -95,6 +97,8 @@ class Snapshot:
             return "the broker"
         if not self.for_tasks:
             return "a worker"
+        if self.expects_feed and not any(row["kind"] == "feed" for row in self.stats["processes"]):
+            return "the feed"
         if self.symbols < self.wanted_symbols:
             return f"symbols to tick, {self.symbols} of {self.wanted_symbols}"
         if self.expects_task and not self.first_task:
@@ -139,6 +143,7 @@ class LiveModel:
     min_workers: int = 1
     limits: Mapping[str, Limit] = field(default_factory=lambda: LIMITS)
     supervised: Sequence[Mapping[str, Any]] = ()  # as `bus.process.supervisor_rpc.list_processes`
+    supervised_at: float = 0.0  # the last answer of supervisord
     prices: dict[str, Price] = field(default_factory=dict)
     stats: Mapping[str, Any] | None = None
     stats_at: float = 0.0
@@ -149,6 +154,7 @@ class LiveModel:
 
     def __post_init__(self) -> None:
         self._view_us = Histogram(LATENCY_WINDOW_S, self.started)
+        self.supervised_at = self.started
 
     def add_tick(self, body: Any, age_us: float, now: float) -> None:
         """Add one tick.
@@ -174,6 +180,12 @@ class LiveModel:
         """Add the broker's statistics; `now` in monotonic seconds."""
         self.stats, self.stats_at = stats, now
         self.history.append(stats["ticks"]["per_s"])
+
+    def add_processes(self, processes: Sequence[Process], supervised: Sequence[Mapping[str, Any]], now: float) -> None:
+        """Add an answer of supervisord; `supervised` is empty if it did not answer."""
+        self.processes, self.supervised = tuple(processes), supervised
+        if supervised:
+            self.supervised_at = now
 
     def add_task(self, done: bool, text: str) -> None:
         """Add the result of a NEPSE task of this view."""
@@ -202,11 +214,13 @@ class LiveModel:
             first_task=self.first_task,
             last_task=self.last_task,
             wanted_symbols=self.wanted_symbols,
+            expects_feed=self.expects_feed,
             expects_task=self.expects_task,
             wanted_displays=self.wanted_displays,
             page=self.page,
             verdict=judge(facts, self.limits),
             silent={} if self.stats is None else _silent(self.stats, silent_s),
+            supervisor_silent_s=now - self.supervised_at,
         )
 
 

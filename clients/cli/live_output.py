@@ -1,4 +1,4 @@
-"""Output of `hulak up`: progress lines until the start is complete, then a live view or one line per second."""
+"""Output of `hulak up`: progress lines until the start is complete, then a live view or one line for each change."""
 
 import time
 from dataclasses import dataclass, field
@@ -8,24 +8,27 @@ import click
 
 from hulak.clients.cli.command import print_json
 from hulak.clients.cli.scroll import Scroll
+from hulak.clients.cli.up_changes import Changes
+from hulak.clients.judge.situations import Level
 
 if TYPE_CHECKING:
     from hulak.clients.cli.live_model import Snapshot
 
-LINE_S = 1.0  # between two plain lines
+PRIORITIES = {Level.OK: "", Level.WARNING: "<4>", Level.CRITICAL: "<3>", Level.UNKNOWN: "<3>"}  # sd-daemon(3); none: info
 
 
 @dataclass
 class LiveOutput:
-    """Prints progress lines until the start is complete, then the live view or one line per second."""
+    """Prints progress lines until the start is complete, then the live view or one line for each change."""
 
     as_json: bool
     live: bool  # standard output is a terminal
     page: str  # its address
-    quiet: bool = False  # print changes only, no line per second
+    quiet: bool = False  # print changes only
+    to_journal: bool = False  # standard output is the journal of systemd, which takes a priority before each line
     complete: bool = False  # the start was complete once
     _printed: str = ""
-    _line_at: float = 0.0  # monotonic seconds
+    _changes: Changes = field(default_factory=Changes)
     _started: float = field(default_factory=time.monotonic)
     _screen: Any = None
     _scroll: Scroll = field(default_factory=Scroll)
@@ -47,25 +50,31 @@ class LiveOutput:
             self._printed = kind
             self.print(line if missing else f"{line} ({time.monotonic() - self._started:.1f} s); page: {self.page}")
 
-    def print(self, text: str) -> None:
+    def print(self, text: str, level: Level = Level.OK) -> None:
         """Print one line."""
         if self.as_json:
-            print_json({"event": text})
+            print_json({"event": text, "level": level.name})
         else:
-            click.echo(text)
+            click.echo((PRIORITIES[level] if self.to_journal else "") + text)
 
     def frame(self, snapshot: "Snapshot") -> None:
-        """Draw a frame of the live view, or print a line if a second has passed."""
+        """Draw a frame of the live view, or print a line for each change since the last call."""
+        if not self.complete:
+            return
+        if self.live:
+            self._draw(snapshot)
+            return
+        for change in self._changes.update(snapshot, time.monotonic()):
+            self.print(change.text, change.level)
+
+    def result(self, snapshot: "Snapshot") -> None:
+        """Print the state at the end of --for: a line unless quiet, with --json all data."""
         from hulak.clients.cli import live_view
 
-        if self.live and self.complete and not self.as_json:
-            self._draw(snapshot)
-        elif self.complete and not self.quiet and time.monotonic() - self._line_at >= LINE_S:
-            self._line_at = time.monotonic()
-            if self.as_json:
-                print_json(live_view.facts(snapshot))
-            else:
-                click.echo(live_view.line(snapshot))
+        if self.as_json:
+            print_json(live_view.facts(snapshot))
+        elif not self.live and not self.quiet:
+            click.echo(live_view.line(snapshot))
 
     def _draw(self, snapshot: "Snapshot") -> None:
         from rich.live import Live

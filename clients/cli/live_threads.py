@@ -39,6 +39,7 @@ class LiveThreads:
         supervisor: of the processes to show.
         wanted_symbols: symbols with ticks that a complete start has.
         demo: request NEPSE tasks, and create displays.
+        prices: subscribe to ticks, which only the live view shows.
         shown: symbols that get a display, once, if there are no displays.
     """
 
@@ -50,6 +51,7 @@ class LiveThreads:
         *,
         wanted_symbols: int,
         demo: bool,
+        prices: bool = True,
         shown: Sequence[str] = (),
     ) -> None:
         self.settings = settings
@@ -66,6 +68,7 @@ class LiveThreads:
             limits=limits_of(settings),
         )
         self._shown = shown
+        self._topics = ("ticks", "stats") if prices else ("stats",)
         self._lock = threading.Lock()
         self._closing = threading.Event()
         targets = [
@@ -99,7 +102,7 @@ class LiveThreads:
         while not self._closing.is_set():
             with (
                 contextlib.suppress(BusTimeout),
-                subscribe(self.settings, self.home, "ticks", "stats", timeout_s=POLL_S) as subscriber,
+                subscribe(self.settings, self.home, *self._topics, timeout_s=POLL_S) as subscriber,
             ):
                 while not self._closing.is_set():
                     event = subscriber.poll(POLL_S)
@@ -123,8 +126,8 @@ class LiveThreads:
             rows += [(row["name"], row["state"], row["pid"]) for row in supervised]
             shown = tuple(Process(name, state, pid, _rss(pid)) for name, state, pid in rows)
             with self._lock:
-                self._model.processes, self._model.supervised = shown, supervised
-                complete = not self._model.snapshot(time.monotonic()).waits_for()
+                self._model.add_processes(shown, supervised, now := time.monotonic())
+                complete = not self._model.snapshot(now).waits_for()
             wait_s = POLL_PROCESSES_S if complete else EAGER_S
 
     def _request_tasks(self) -> None:

@@ -71,7 +71,7 @@ def line(snapshot: Snapshot) -> str:
         f"tasks {tasks['done']:,} done {tasks['failed']:,} failed",
         f"workers {workers}",
         f"feed to broker {duration(ticks['feed_to_broker_us'])}",
-        f"broker to view {duration(snapshot.view_us)}",
+        *([f"broker to view {duration(snapshot.view_us)}"] if snapshot.view_us else []),
         f"memory {mb(memory(snapshot))}",
     ]
     return f"{snapshot.up_s:.0f} s: " + " | ".join(parts + ([snapshot.trouble] if snapshot.trouble else []))

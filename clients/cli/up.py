@@ -13,31 +13,35 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hulak.bus.errors import BusError, BusTimeout, HulakError
+from hulak.bus.errors import BusError, BusTimeout, ConfigError, HulakError
 from hulak.clients.cli.command import BROKER_S, FAILED, Call, Command, print_json
 from hulak.clients.cli.help_text import examples
 from hulak.clients.cli.keys import terminal
 from hulak.clients.cli.live_output import LiveOutput
 from hulak.clients.cli.port_check import refuse_taken
+from hulak.clients.judge.situations import Level
 
 if TYPE_CHECKING:
     from psutil import Process
 
     from hulak.clients.cli.live_model import Snapshot
     from hulak.clients.cli.live_threads import LiveThreads
+    from hulak.clients.cli.service_manager import ServiceManager
     from hulak.clients.supervisord import Supervisor
 
-START_S = 60.0  # that --detach waits for a complete start
+START_S = 60.0  # that --detach waits for a complete start; after it the processes run on
 FRAME_S = 0.25  # between two frames of the live view
 SLOW_S = 3.0  # of a stop, after which the processes that remain are named
 STARTING_S = 0.05  # between two checks until the start is complete
+STOP_MARGIN_S = 10.0  # of the time that the service manager has to wait for a stop
 SHOWN = 24  # displays of the demo
 
 
 @click.command(
     cls=Command,
     short_help="Start all processes and show live status.",
-    timeout_help=f"Seconds to wait for a complete start; {START_S:g} by default with --detach, else no limit.",
+    timeout_help=f"Seconds to wait for a complete start, after which all is stopped; with --detach {START_S:g} by default, after "
+    "which the processes run on.",
     epilog=examples("hulak up --demo --home ./var", "hulak up --demo --for 30 --json", "hulak up --detach"),
 )
 @click.option("--demo", is_flag=True, help="Also start the simulated venue and the simulated exchange.")
@@ -48,45 +52,59 @@ SHOWN = 24  # displays of the demo
     metavar="SECONDS",
     help="Seconds to run before an orderly stop; no limit by default.",
 )
-@click.option("-q", "--quiet", is_flag=True, help="Print changes only: no live view and no line per second.")
+@click.option("-q", "--quiet", is_flag=True, help="Print changes only, as without a terminal: no live view.")
 @click.option("--detach", is_flag=True, help="Return when the start is complete; stop the processes with `hulak down`.")
 @click.pass_context
 def up(ctx: click.Context, call: Call, demo: bool, for_s: float | None, quiet: bool, detach: bool) -> None:
     """Start broker, feed, workers and gateway under supervisord, and show their status until q or Ctrl-C stops them.
 
-    The first line has the worst finding of `hulak check`; ? shows the keys. Without a terminal the command prints one line per
-    second, with --quiet none. The exit code of --for is 0 if all processes were healthy at the end, else 1. Subscribes to the
-    topics ticks and stats; with --demo it sends REQUEST nepse market-status every few seconds.
+    The first line has the worst finding of `hulak check`; ? shows the keys. Without a terminal the command prints one line for
+    each change. The exit code of --for is 0 if all processes were healthy at the end, else 1. SIGHUP without a terminal is
+    `hulak reload`. Subscribes to the topic stats, with the live view also to ticks; with --demo it sends REQUEST nepse
+    market-status every few seconds. In a service of systemd it notifies systemd.
     """
     from hulak.bus.process import key_files
     from hulak.clients import supervisord
+    from hulak.clients.cli import reload, service_environment
+    from hulak.clients.cli.service_manager import ServiceManager
     from hulak.clients.gateway import tokens
 
     if detach and for_s is not None:
         raise click.UsageError("--for excludes --detach; give one of them")
+    manager = ServiceManager.of(os.environ)
+    service_environment.refuse_other_owner(call.home)
+    if call.settings.scaling.supervisor_socket is not None:
+        raise ConfigError(
+            f"setting scaling.supervisor_socket is {call.settings.scaling.supervisor_socket}: its supervisord runs the programs; "
+            "start them with `supervisorctl`, or remove the setting"
+        )
     supervisord.refuse_running(call.home)
     refuse_taken(call.settings, demo=demo, has_keys=key_files.broker_path(call.home).exists())
     tokens.refuse_open(call.settings.gateway, tokens.load(call.home))
-    stop, kill = threading.Event(), threading.Event()
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda *_: stop.set())
-    signal.signal(signal.SIGINT, lambda *_: (kill if stop.is_set() else stop).set())
-    output = LiveOutput(call.as_json, os.isatty(1) and not quiet, call.settings.gateway.url, quiet)
+    signals = Signals.install()
+    service_environment.use_runtime_folder(call.home)
+    live, to_journal = os.isatty(1) and not (quiet or call.as_json), service_environment.is_journal(1)
+    output = LiveOutput(call.as_json, live, call.settings.gateway.url, quiet, to_journal)
     supervisor = supervisord.start(call.home, variables(call, demo=demo), detached=detach)
+    reload.record(call.home, call.settings)
     start_s = START_S if detach and call.timeout_s is None else call.timeout_s
-    run, stays = Run(call, output, supervisor, stop, start_s, for_s), False
+    run, stays = Run(call, output, supervisor, signals, manager, start_s, for_s, detach), False
     try:
         with (
-            _threads(call, supervisor, demo=demo) as threads,
-            terminal(output.live and not call.as_json and not detach) as run.pressed,
+            _threads(call, supervisor, demo=demo, prices=output.live and not detach) as threads,
+            terminal(output.live and not detach) as run.pressed,
         ):
             code = run.until_complete(threads) if detach else run.until_stopped(threads)
-            stays = detach and not stop.is_set()
+            stays = detach and not signals.stop.is_set() and supervisor.runs
+    except BusTimeout:
+        stays = detach  # a slow start is no reason to end it
+        raise
     finally:
         output.end()
         if not stays:
-            stop.set()
-            _stop(supervisor, output, kill)
+            signals.stop.set()
+            run.report_stop()
+            _stop(supervisor, output, signals.kill)
     if stays:
         output.print(f"running in the background; stop with `hulak down --home {call.home}`")
     ctx.exit(code)
@@ -95,20 +113,23 @@ def up(ctx: click.Context, call: Call, demo: bool, for_s: float | None, quiet: b
 def variables(call: Call, *, demo: bool) -> dict[str, str]:
     """Return the environment variables of supervisord that are added to those of this process."""
     from hulak.clients import supervisord
+    from hulak.clients.cli import service_environment
 
     result = supervisord.switches(demo=demo, feed=demo or bool(call.settings.feed.url))
     if call.file is not None:
         result["HULAK_CONFIG"] = str(call.file.absolute())
+    if call.settings.log.format == "auto" and service_environment.is_journal(2):
+        result["HULAK_LOG__FORMAT"] = "journal"
     return {**result, **(supervisord.demo_variables(call.settings) if demo else {})}
 
 
-def _threads(call: Call, supervisor: "Supervisor", *, demo: bool) -> "LiveThreads":
+def _threads(call: Call, supervisor: "Supervisor", *, demo: bool, prices: bool) -> "LiveThreads":
     from hulak.clients.cli.live_threads import LiveThreads
     from hulak.sim.fx_market import PAIRS
 
-    wanted = len(PAIRS) if demo else int(bool(call.settings.feed.url))
+    wanted = len(PAIRS) if demo else 0
     shown = [pair.symbol for pair in PAIRS[:SHOWN]] if demo else []
-    return LiveThreads(call.settings, call.home, supervisor, wanted_symbols=wanted, demo=demo, shown=shown)
+    return LiveThreads(call.settings, call.home, supervisor, wanted_symbols=wanted, demo=demo, prices=prices, shown=shown)
 
 
 def _stop(supervisor: "Supervisor", output: LiveOutput, kill: threading.Event) -> None:
@@ -156,17 +177,45 @@ class Waiting:
 
 
 @dataclass
+class Signals:
+    """Set by signals and keys."""
+
+    stop: threading.Event = field(default_factory=threading.Event)
+    kill: threading.Event = field(default_factory=threading.Event)  # a second Ctrl-C
+    reload: threading.Event = field(default_factory=threading.Event)
+
+    @classmethod
+    def install(cls) -> "Signals":
+        """Handle SIGTERM, SIGINT, and SIGHUP: with a terminal it says that this was closed, without one it requests a reload.
+
+        A process that was started to survive its terminal (`nohup`) has inherited SIGHUP as ignored; for it, too, it is a reload.
+        """
+        from hulak.clients.cli import service_environment
+
+        signals = cls()
+        signal.signal(signal.SIGTERM, lambda *_: signals.stop.set())
+        signal.signal(signal.SIGINT, lambda *_: (signals.kill if signals.stop.is_set() else signals.stop).set())
+        ignored = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+        hangup = signals.stop if service_environment.has_terminal() and not ignored else signals.reload
+        signal.signal(signal.SIGHUP, lambda *_: hangup.set())
+        return signals
+
+
+@dataclass
 class Run:
     """The loop in the foreground."""
 
     call: Call
     output: LiveOutput
     supervisor: "Supervisor"
-    stop: threading.Event  # set by a signal or a key
+    signals: Signals
+    manager: "ServiceManager"
     start_s: float | None  # most seconds until the start is complete
     for_s: float | None  # seconds until an orderly stop
+    detached: bool = False  # the processes outlive this one
     pressed: Callable[[float], list[str]] | None = None  # waits for keys and returns them
     started: float = field(default_factory=time.monotonic)
+    hangs: bool = False  # the service manager's watchdog gets no message
 
     def until_complete(self, threads: "LiveThreads") -> int:
         """Show the progress until the start is complete; returns the exit code."""
@@ -181,28 +230,57 @@ class Run:
             snapshot = threads.snapshot()
             self.output.progress(snapshot)
             self.output.frame(snapshot)
-            if self.stop.is_set() or enough(snapshot):
+            self._notify(snapshot)
+            if self.signals.stop.is_set() or enough(snapshot):
                 return 0
+            if self.signals.reload.is_set():
+                self.signals.reload.clear()
+                self._reload()
             if not self.supervisor.runs:
                 return self._ended()
             up_s = time.monotonic() - self.started
             if self.for_s is not None and up_s >= self.for_s:
+                self.output.result(snapshot)
                 return 0 if self.output.complete and snapshot.healthy else FAILED
             if self.start_s is not None and up_s >= self.start_s and not self.output.complete:
+                runs_on = f"; the processes run on until `hulak down --home {self.call.home}`" if self.detached else ""
                 raise BusTimeout(
                     f"start incomplete after {self.start_s:g} s, still waiting for {snapshot.waits_for()}; "
-                    f"see the logs in {self.call.home / 'log'}"
+                    f"see the logs in {self.call.home / 'log'}{runs_on}"
                 )
             self._wait(FRAME_S if self.output.complete else STARTING_S)
+
+    def report_stop(self) -> None:
+        """Send the longest time of a stop to the service manager."""
+        from hulak.clients import supervisord
+
+        self.manager.stopping(supervisord.stop_limit_s(self.call.home) + STOP_MARGIN_S)
+
+    def _notify(self, snapshot: "Snapshot") -> None:
+        if self.manager.address and self.supervisor.is_marked_stopped():  # `hulak down` stops all
+            self.report_stop()
+            return
+        hangs = self.manager.update(snapshot, time.monotonic(), complete=self.output.complete)
+        if hangs and not self.hangs:
+            self.output.print(f"{hangs}; the service manager will restart all processes", Level.CRITICAL)
+        self.hangs = bool(hangs)
+
+    def _reload(self) -> None:
+        from hulak.clients.cli.reload import reload_settings, report
+
+        try:
+            report(reload_settings(self.call), self.output.print)
+        except HulakError as error:
+            self.output.print(f"settings not reloaded: {error}", Level.CRITICAL)
 
     def _wait(self, wait_s: float) -> None:
         """Wait for a signal, and on a terminal for keys."""
         if self.pressed is None:
-            self.stop.wait(wait_s)
+            self.signals.stop.wait(wait_s)
             return
         for key in self.pressed(wait_s):
             if self.output.press(key):
-                self.stop.set()
+                self.signals.stop.set()
 
     def _ended(self) -> int:
         from hulak.clients import supervisord

@@ -26,9 +26,9 @@ def address():
         yield f"{folder}/supervisor.sock"
 
 
-def run(address, **more):
+def run(address, code=CHILD, **more):
     environment = {**os.environ, "SUPERVISOR_ENABLED": "1", "SUPERVISOR_SERVER_URL": f"unix://{address}", **more}
-    return subprocess.run([sys.executable, "-c", CHILD], env=environment, capture_output=True, text=True, timeout=30, check=False)
+    return subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=30, check=False)
 
 
 def test_a_process_with_a_living_supervisor_continues(address):
@@ -50,6 +50,37 @@ def test_without_a_supervisor_none_is_searched_for(address):
     environment = {name: value for name, value in os.environ.items() if not name.startswith("SUPERVISOR")}
     done = subprocess.run([sys.executable, "-c", CHILD], env=environment, capture_output=True, text=True, timeout=30, check=False)
     assert done.stdout == "goes on\n"
+
+
+RELOADED = """
+import os, signal
+from hulak.bus.process import lifecycle
+
+lifecycle.end_with_supervisor()
+calls = []
+lifecycle.on_reload(lambda: calls.append("a"))
+end = lifecycle.on_reload(lambda: calls.append("b"))
+os.kill(os.getpid(), signal.SIGHUP)
+end()
+end()
+os.kill(os.getpid(), signal.SIGHUP)
+print(calls, [number.name for number in lifecycle.stop_signals()], oct(os.umask(0)))
+"""
+
+
+def test_under_a_supervisor_sighup_reloads_and_files_are_closed_to_others(address):
+    with socket.socket(socket.AF_UNIX) as supervisor:
+        supervisor.bind(address)
+        supervisor.listen()
+        done = run(address, code=RELOADED)
+    assert done.stdout == "['a', 'b', 'a'] ['SIGTERM', 'SIGINT'] 0o77\n", done.stderr
+
+
+def test_a_home_with_a_link_to_a_folder_that_is_gone_gets_a_folder(tmp_path):
+    (tmp_path / "run").symlink_to(tmp_path / "gone")
+    lifecycle.make_home(tmp_path)
+    assert not (tmp_path / "run").is_symlink()
+    assert stat.S_IMODE((tmp_path / "run").stat().st_mode) == 0o700
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from hulak.bus.process.settings import BrokerSettings, ServiceScaling, Settings,
 
 DOCUMENTED_ONLY = {  # shown as comments: TOML has no value for none
     ("nepse", "ca_file"),
+    ("scaling", "supervisor_socket"),
     ("security", "key"),
     ("gateway", "tls_cert"),
     ("gateway", "tls_key"),

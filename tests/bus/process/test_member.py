@@ -1,11 +1,14 @@
 """A member's reports, and its log lines when the broker refuses them: a ROUTER in the place of the broker's frontend."""
 
+import os
+
 import pytest
 import zmq
 from fake_frontend import OPEN, FakeBroker
 from local_bus import free_ports
 from waiting import eventually
 
+from hulak.bus.process import lifecycle
 from hulak.bus.process.member import Member
 from hulak.bus.process.settings import BrokerSettings, Settings
 from hulak.bus.wire import codec
@@ -19,6 +22,12 @@ class Log(list):
 
     def warning(self, event, **facts):
         self.append((event, facts["code"]))
+
+    def error(self, event, **facts):
+        self.append((event, facts["why"].partition(" (")[0]))
+
+    def info(self, event, **facts):
+        self.append((event, facts["changed"]))
 
     def debug(self, event, **facts):
         """Drop other log lines."""
@@ -68,3 +77,31 @@ def test_a_refused_report_is_logged_once_until_one_is_accepted(broker, member):
         report(broker, member, answer)
     lines = [("report refused", code) for code in ("BUSY", "BAD_ARGUMENT", "BUSY")]
     eventually(lambda: member.log == lines, within_s=WITHIN_S)
+
+
+def test_a_reload_applies_what_has_changed_in_the_settings_file_and_keeps_all_if_it_is_wrong(
+    broker, member, tmp_path, monkeypatch
+):
+    for name in [name for name in os.environ if name.startswith("HULAK_")]:
+        monkeypatch.delenv(name)
+    file = tmp_path / "hulak.toml"
+    for text, logged in (
+        ("[nepse]\nrate_per_s = 1.5\n", ("settings reloaded", {"rate_per_s": 1.5})),
+        (
+            "[nepse]\nrate_per_s = -1\n",
+            ("settings not reloaded", "setting nepse.rate_per_s = -1: must be a number above 0 and at most 100"),
+        ),
+        ("[nepse]\nrate_per_s = 1.5\n[journal]\nmax_hours = 1.0\n", ("settings reloaded", {})),
+    ):
+        file.write_text(text)
+        member.reload()
+        eventually(lambda logged=logged: member.log[-1:] == [logged], within_s=WITHIN_S)
+        assert member.live["rate_per_s"] == 1.5
+
+
+def test_a_member_that_has_stopped_is_not_reloaded(broker, member):
+    known = len(lifecycle._reloads)
+    assert member.reload in lifecycle._reloads
+    member.stop()
+    member.stop()
+    assert len(lifecycle._reloads) == known - 1

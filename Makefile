@@ -4,19 +4,23 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 PYTHON ?= python3
+PYTHONS ?= 3.11 3.12 3.13 3.14
+TESTS ?= -n 4
 VENV := .venv
 READY := $(VENV)/.ready
 BUILD_DOCS := NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --strict
 
-.PHONY: help setup run test trials check docs man clean
+.PHONY: help setup run test test-pythons trials check docs man deb clean
 
 help:
 	@echo "make run     start everything with a simulated world around it; Ctrl-C stops it"
 	@echo "make test    run every test"
+	@echo "make test-pythons  every test, on each of Python $(PYTHONS) that this machine has"
 	@echo "make trials  the trials in their full size: kills, freezes, days of ticks, ten minutes of memory; about 20 minutes"
 	@echo "make check   lint, format, types and documents"
 	@echo "make docs    the documents as a site in ./site; open site/index.html"
 	@echo "make man     manual pages and completion scripts in ./build/share; try man -l build/share/man/man1/hulak.1"
+	@echo "make deb     the Debian package in ./dist, for this release of Debian"
 	@echo "make setup   only the virtual environment; the others do it too"
 	@echo "make clean   remove the virtual environment, ./var and what tools left behind"
 
@@ -30,12 +34,16 @@ run: $(READY)
 	@exec $(VENV)/bin/hulak up --demo --home ./var
 
 # Python keeps what it has compiled, whatever the environment says: the tests start many processes.
-test trials: export PYTHONDONTWRITEBYTECODE :=
+test test-pythons trials: export PYTHONDONTWRITEBYTECODE :=
 
 test: $(READY)
 	@bash .ci/browser
 	@bash .ci/promtool
 	@$(VENV)/bin/python -m pytest -n 4
+
+test-pythons:
+	@bash .ci/browser
+	@bash .ci/pythons $(PYTHONS) -- $(TESTS)
 
 trials: $(READY)
 	@bash .ci/browser
@@ -53,6 +61,9 @@ docs: $(READY)
 man: $(READY)
 	@$(VENV)/bin/python -m hulak.clients.cli.manual build/share
 
+deb: $(READY)
+	@packaging/build-deb
+
 clean:
-	@rm -rf $(VENV) var dist site build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@rm -rf $(VENV) .pythons var dist site build .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

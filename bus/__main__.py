@@ -6,6 +6,7 @@ from pathlib import Path
 from hulak.bus.broker import loop
 from hulak.bus.errors import ConfigError, PartEnded
 from hulak.bus.process import lifecycle, load_settings, log
+from hulak.bus.process.home import default_home
 
 
 def main(home: Path | None = None, file: Path | None = None) -> int:
@@ -19,7 +20,7 @@ def main(home: Path | None = None, file: Path | None = None) -> int:
     """
 
     try:
-        where = home or load_settings.default_home()
+        where = home or default_home()
         settings = load_settings.load(where, file)
         lifecycle.make_home(where)
         lifecycle.raise_file_limit()

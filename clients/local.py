@@ -19,6 +19,7 @@ from hulak.bus.errors import BusError, BusTimeout, ConfigError, HulakError
 from hulak.bus.process import load_settings
 from hulak.bus.process.check_settings import SECTIONS
 from hulak.bus.process.client_logger import Logger, logger_of
+from hulak.bus.process.home import default_home
 from hulak.bus.wire.names import NEPSE_SERVICE, SLOTS
 from hulak.clients import supervisord
 from hulak.clients.calls.client import BusClient
@@ -70,7 +71,7 @@ class LocalBus:
         self.home = folder if home is None else home.absolute()
         self._stack = contextlib.ExitStack()
         self._client: BusClient | None = None
-        self._file = load_settings.find_file(load_settings.default_home() if home is None else self.home, None)
+        self._file = load_settings.find_file(default_home() if home is None else self.home, None)
         pool = {"scaling.min_workers": min_workers, "scaling.max_workers": max_workers}
         self._given = {**_addresses(demo=demo), **pool, **(settings or {})}
         self.settings = load_settings.load(self.home, self._file, _sections(self._given))

@@ -46,12 +46,14 @@ PURE = (
     "bus/live_config/",
     "bus/core/",
     "workers/display/quantities/",
+    "clients/doctor/checks/",
     *(f"bus/{module}.py" for module in SHARED),
 )
 CALM = {"bisect", "collections", "dataclasses", "enum", "functools", "heapq", "itertools", "math", "operator", "typing"}
 CALM |= {"array", "decimal", "fractions", "datetime", "difflib", "email", "re", "reprlib"}  # numbers and texts
 CALM |= {"binascii", "contextlib", "msgpack", "msgspec", "struct", "zlib"}  # bytes to bytes, and values that cost little to make
 NEEDS = {"bus/version.py": "importlib", "bus/wire/codec.py": "threading"}  # its own metadata; a packer for each thread
+NEEDS |= {"clients/doctor/checks/result.py": "clients"}  # the levels of the judge, which is pure too
 
 LONGEST = 400
 

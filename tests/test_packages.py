@@ -106,6 +106,13 @@ def test_the_installed_package_runs_beside_packages_of_the_names_of_its_rooms(in
     ], done.stderr
 
 
+def test_the_installed_package_runs_a_whole_bus_outside_a_checkout(installed):
+    python, _ = installed
+    program = "import hulak\nwith hulak.local(demo=True) as bus:\n    print(bus.call('nepse', 'market-status')['isOpen'])\n"
+    done = run(python, "-P", "-c", program)
+    assert (done.returncode, done.stdout.strip()) == (0, "OPEN"), done.stderr
+
+
 def test_in_a_checkout_the_package_is_made_of_links():
     package = Path(hulak.__file__).parent
     assert {path.name: str(path.readlink()) for path in package.iterdir() if path.is_symlink()} == {

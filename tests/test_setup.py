@@ -65,3 +65,39 @@ def test_a_failure_of_pip_ends_the_setup(setup):
     done = setup(PIP_EXIT="1")
     assert done.returncode == 1
     assert "setup: done" not in done.stderr
+
+
+def run_script(*words, **variables):
+    """Run a script of the checkout; returns what subprocess does."""
+    return subprocess.run(
+        ["bash", *words], cwd=ROOT, env={**os.environ, **variables}, capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+def test_a_python_that_the_machine_lacks_is_named_and_skipped():
+    done = run_script(".ci/pythons", "9.8", "9.9", "--", "-q")
+    assert (done.returncode, done.stdout) == (
+        0,
+        "python 9.8: skipped, this machine does not have it\npython 9.9: skipped, this machine does not have it\n",
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "variables", "text"),
+    [
+        (["--version"], {}, "--version needs a version, such as 0.2.0"),
+        (["one", "two"], {}, "wrong usage, expected build-deb [--version VERSION] [OUT]"),
+        ([], {"PYTHON": "/is/not/there"}, "/is/not/there does not exist; `make setup` makes it"),
+    ],
+)
+def test_the_script_of_the_debian_package_refuses_wrong_usage(words, variables, text):
+    done = run_script("packaging/build-deb", *words, **variables)
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", f"build-deb: {text}\n")
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in (ROOT / "packaging/debian").glob("hulak.p*")))
+def test_a_maintainer_script_is_plain_sh_and_has_debhelpers_part(name):
+    text = (ROOT / "packaging/debian" / name).read_text(encoding="utf-8")
+    assert text.startswith("#!/bin/sh\nset -e\n")
+    assert "\n#DEBHELPER#\n" in text
+    subprocess.run(["sh", "-n"], input=text, text=True, check=True, timeout=10)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from hulak.bus.errors import ConfigError
 from hulak.bus.process import load_settings
+from hulak.bus.process.home import default_home
 from hulak.workers.services import run_worker
 
 
@@ -25,9 +26,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--credit", type=int, help="tasks held at a time, for a module's service; default: depends on their duration"
     )
-    parser.add_argument(
-        "--home", type=Path, default=load_settings.default_home(), help="the broker's folder; default: HULAK_HOME"
-    )
+    parser.add_argument("--home", type=Path, default=default_home(), help="the broker's folder; default: HULAK_HOME")
     parser.add_argument("--config", type=Path, help="settings file; default: HULAK_CONFIG")
     given = parser.parse_args(arguments)
     try:

@@ -20,6 +20,7 @@ import zmq
 
 from hulak.bus.errors import ConfigError
 from hulak.bus.process import endpoints
+from hulak.bus.process.home import SERVICE_HOME, user_name
 from hulak.bus.process.log_type import Log
 from hulak.bus.process.settings import Settings
 from hulak.bus.process.sockets import BrokerAddress
@@ -122,13 +123,21 @@ def end_with_parent() -> None:
         os.kill(os.getpid(), signal.SIGTERM)
 
 
-def make_home(home: Path) -> None:
+def make_home(home: Path, service: Path = SERVICE_HOME) -> None:
     """Make the folder of everything written, with `run` and `log`; each is closed to other users, also if it existed before.
 
+    Args:
+        home: the folder.
+        service: the home of the system service, whose user cannot read what root would write there.
     Raises:
-        ConfigError: it cannot be made.
+        ConfigError: it cannot be made, or belongs to the service and this is root.
     """
     try:
+        if home == service and os.geteuid() == 0 and home.exists() and (owner := home.stat().st_uid):
+            raise ConfigError(
+                f"home folder {home} belongs to the service, and root would write files there that it cannot read; start it with "
+                f"`systemctl start hulak` or `runuser -u {user_name(owner)} -- hulak up`, or choose another home with --home"
+            )
         for folder in (home, home / "run", home / "log"):
             if folder.is_symlink() and not folder.exists():
                 folder.unlink()  # to a folder of systemd that went with the service

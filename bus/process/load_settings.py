@@ -17,21 +17,14 @@ import msgspec
 
 from hulak.bus.errors import ConfigError
 from hulak.bus.process.check_settings import PER_SERVICE, SECTIONS, model_of, take, types_of
+from hulak.bus.process.home import default_home
 from hulak.bus.process.key_files import broker_path, read_client_key
-from hulak.bus.process.settings import ScalingSettings, ServiceScaling, Settings, loopback_endpoint
+from hulak.bus.process.settings import GatewaySettings, ScalingSettings, ServiceScaling, Settings, loopback_endpoint
 from hulak.bus.wire.plain_values import suggestion
 
 PREFIX = "HULAK_"
 PLAIN_VARIABLES = {"HULAK_HOME", "HULAK_CONFIG", "HULAK_PYTHON"}
 SHORT_VARIABLES = {"HULAK_KEY": "HULAK_SECURITY__KEY"}  # the same setting
-
-
-def default_home() -> Path:
-    """Return the default folder of everything written: `HULAK_HOME`, else the user's state folder."""
-    if home := os.environ.get("HULAK_HOME"):
-        return Path(home)
-    state = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
-    return Path(state).expanduser() / "hulak"
 
 
 def located(settings: Settings | None = None, home: Path | None = None, key: Path | str | None = None) -> tuple[Settings, Path]:
@@ -191,16 +184,23 @@ def _refuse_contradictions(settings: Settings) -> None:
         raise ConfigError("setting backoff_cap_s of [feed] or [task] is below backoff_base_s, must not be")
     if settings.supervisor.retry_cap_s < settings.supervisor.retry_base_s:
         raise ConfigError("setting supervisor.retry_cap_s is below supervisor.retry_base_s, must not be")
+    _refuse_pools(settings)
+    ports = [getattr(settings.broker, name) for name in ("collector", "publisher", "frontend", "backend")]
+    if len(set(ports)) < len(ports):
+        raise ConfigError(f"settings broker.collector, publisher, frontend, backend are {ports}, must all differ")
+    _refuse_gateway(settings.gateway)
+
+
+def _refuse_pools(settings: Settings) -> None:
     pools: dict[str, ScalingSettings | ServiceScaling] = {"scaling": settings.scaling}
     pools |= {f"{PER_SERVICE}{service}": own for service, own in settings.services.items()}
     for name, scaling in pools.items():
         low, high = scaling.min_workers, scaling.max_workers
         if low is not None and high is not None and low > high:
             raise ConfigError(f"setting {name}.min_workers is {low}, must not be above {name}.max_workers, which is {high}")
-    ports = [getattr(settings.broker, name) for name in ("collector", "publisher", "frontend", "backend")]
-    if len(set(ports)) < len(ports):
-        raise ConfigError(f"settings broker.collector, publisher, frontend, backend are {ports}, must all differ")
-    gateway = settings.gateway
+
+
+def _refuse_gateway(gateway: GatewaySettings) -> None:
     if (gateway.tls_cert is None) != (gateway.tls_key is None):
         missing, given = ("tls_cert", "tls_key") if gateway.tls_cert is None else ("tls_key", "tls_cert")
         raise ConfigError(f"setting gateway.{missing} is missing, must be set together with gateway.{given}")

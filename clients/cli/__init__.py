@@ -24,6 +24,7 @@ COMMANDS = {
     "stats": "status:stats",
     "top": "top:top",
     "check": "check:check",
+    "doctor": "doctor:doctor",
     "ping": "status:ping",
     "sub": "sub:sub",
     "last": "history:last",

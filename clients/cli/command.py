@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hulak.bus.errors import BusError, BusTimeout, ConfigError, HulakError, ProtocolError
+from hulak.bus.process.home import default_home
 
 if TYPE_CHECKING:
     from hulak.bus.process.settings import Settings
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from hulak.clients.subscriber import Subscriber
 
 FAILED, NO_ANSWER, BAD_SETTING = 1, 3, 78
-HOME_HELP = "Folder for all files that Hulak writes; HULAK_HOME or ~/.local/state/hulak by default."
+HOME_HELP = "Folder for all files that Hulak writes; HULAK_HOME, that of the service, or ~/.local/state/hulak by default."
 BROKER_S = 5.0  # seconds a command waits for a broker, unless --timeout is less
 RETRY_S = 0.05  # between two attempts to find the broker's address
 
@@ -174,12 +175,9 @@ class Command(click.Command):
 
 
 def _home(given: Path | None) -> Path:
-    if given is None and not os.environ.get("HULAK_HOME"):
-        state = (
-            os.environ.get("XDG_STATE_HOME") or "~/.local/state"
-        )  # as bus.process.load_settings.default_home, which imports much
-        return Path(state).expanduser() / "hulak"
-    return (given or Path(os.environ["HULAK_HOME"])).absolute()
+    if given is None:
+        return default_home().absolute()
+    return given.absolute()
 
 
 def _refuse_bytes(ctx: click.Context) -> None:

@@ -11,6 +11,7 @@ import sys
 import time
 
 from hulak.bus.process import lifecycle, load_settings, log
+from hulak.bus.process.home import default_home
 from hulak.clients.calls.client import BusClient
 from hulak.workers.runtime.worker import Worker
 from hulak.workers.services import make_session
@@ -34,7 +35,7 @@ def sleep(args):
 
 def main():
     """Serve or call."""
-    home = load_settings.default_home()
+    home = default_home()
     settings = load_settings.load(home)
     if sys.argv[1:2] == ["call"]:
         with BusClient(settings, home) as client:

@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 from hulak.bus.process import load_settings, log
+from hulak.bus.process.home import default_home
 from hulak.bus.wire.messages import Tick
 from hulak.clients.feeds.publisher import ASK_S, TickPublisher
 
@@ -72,7 +73,7 @@ class Driver:
 
 
 async def main(path, rate, symbols):
-    home = load_settings.default_home()
+    home = default_home()
     settings = load_settings.load(home)
     with path.open("w", encoding="ascii") as file:
         post = TickPublisher(settings, home, "trial", log.set_up(settings.log, process="trial"))

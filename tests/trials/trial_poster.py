@@ -11,6 +11,7 @@ from pathlib import Path
 
 from hulak.bus.errors import BusTimeout
 from hulak.bus.process import load_settings
+from hulak.bus.process.home import default_home
 from hulak.clients.calls.client import BusClient
 
 LONGEST_S = 400
@@ -30,7 +31,7 @@ def retrying(ask):
 def main():
     """Post, and read results."""
     path, count = Path(sys.argv[1]), int(sys.argv[2])
-    home = load_settings.default_home()
+    home = default_home()
     with BusClient(load_settings.load(home), home) as client, path.open("a", encoding="ascii") as log:
         posted = []
 

@@ -12,7 +12,7 @@ import zmq
 from hulak.bus.errors import ConfigError
 from hulak.bus.process import key_files, listening
 from hulak.bus.process.check_settings import SECTIONS
-from hulak.bus.process.load_settings import PLAIN_VARIABLES, default_home, load, shipped
+from hulak.bus.process.load_settings import PLAIN_VARIABLES, load, shipped
 from hulak.bus.process.settings import BrokerSettings, ServiceScaling, Settings, loopback_endpoint
 
 DOCUMENTED_ONLY = {  # shown as comments: TOML has no value for none
@@ -279,13 +279,6 @@ def test_the_file_is_the_one_named_then_the_variables_then_the_homes_then_the_sh
 def test_a_named_file_that_does_not_exist_is_refused(tmp_path):
     with pytest.raises(ConfigError, match=r"nowhere\.toml not found; name another with --config"):
         load(tmp_path, tmp_path / "nowhere.toml")
-
-
-def test_home_is_the_variable_or_the_users_state_folder(monkeypatch):
-    monkeypatch.setenv("XDG_STATE_HOME", "/state")
-    assert default_home() == Path("/state/hulak")
-    monkeypatch.setenv("HULAK_HOME", "/srv/hulak")
-    assert default_home() == Path("/srv/hulak")
 
 
 # Keys

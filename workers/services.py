@@ -43,6 +43,7 @@ def _nepse() -> Service:
     )
 
 
+EXIT_S = 5.0  # for what the tasks have left running, and for their functions of `atexit`
 SERVICES: dict[str, Callable[[], Service]] = {
     "nepse": _nepse,
     names.DISPLAY_SERVICE: lambda: Service(1, lambda *_: {}),  # has another loop: `workers.display.worker`
@@ -67,7 +68,7 @@ def make_session(settings: Settings, service: str, credit: int, name: str | None
 def run_worker(
     settings: Settings, home: Path, service: str, name: str | None = None, *, module: str | None = None, credit: int | None = None
 ) -> int:
-    """Run a worker process until it is retired or stopped.
+    """Run a worker process until it is retired or stopped; the process is then to exit, and does so within `EXIT_S`.
 
     Args:
         settings: checked.
@@ -99,7 +100,9 @@ def run_worker(
     session = make_session(settings, service, offered.credit, name, adapts=offered.adapts)
     logger = log.set_up(settings.log, process="worker", worker=session.name)
     with Member(settings, home, logger, kind=kind_of(service), name=session.name) as member:
-        return Worker(settings, home, session, lambda: offered.make_actions(settings, member), stop, logger, member).run()
+        code = Worker(settings, home, session, lambda: offered.make_actions(settings, member), stop, logger, member).run()
+    lifecycle.exit_within(EXIT_S, code)
+    return code
 
 
 def run_display_worker(settings: Settings, home: Path, stop: lifecycle.Stop, name: str | None) -> int:

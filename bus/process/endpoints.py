@@ -104,6 +104,9 @@ def mechanism_at(address: str) -> str | None:
         probe.settimeout(REACH_S)
         try:
             probe.connect((match[1], int(match[2])))
+            # To a free port of those that the system gives to clients, a socket may connect to itself.
+            if probe.getsockname() == probe.getpeername():
+                return None
         except OSError:
             return None
         with contextlib.suppress(OSError):

@@ -10,6 +10,7 @@ import socket
 import stat
 import struct
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -121,6 +122,20 @@ def end_with_parent() -> None:
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
     if os.getppid() != parent:  # it died before prctl(2) was called
         os.kill(os.getpid(), signal.SIGTERM)
+
+
+def exit_within(seconds: float, code: int) -> None:
+    """End this process with this code after a time, if it has not ended by then.
+
+    For a process that has run code of others: a pool of threads or a function of `atexit` that this code has left would keep the
+    process from ending.
+    """
+
+    def end() -> None:
+        time.sleep(seconds)
+        os._exit(code)
+
+    threading.Thread(target=end, name="exit", daemon=True).start()
 
 
 def make_home(home: Path, service: Path = SERVICE_HOME) -> None:

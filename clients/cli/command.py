@@ -22,6 +22,7 @@ import click
 
 from hulak.bus.errors import BusError, BusTimeout, ConfigError, HulakError, ProtocolError
 from hulak.bus.process.home import default_home
+from hulak.clients.printable import printable
 
 if TYPE_CHECKING:
     from hulak.bus.process.settings import Settings
@@ -227,7 +228,7 @@ def report(call: Call, error: HulakError) -> int:
     if call.as_json:
         print_json({"error": {"code": code, "text": text}})
     else:
-        click.echo(f"hulak: {text}", err=True)
+        click.echo(f"hulak: {printable(text)}", err=True)
     return status
 
 

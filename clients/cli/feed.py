@@ -60,7 +60,12 @@ FORMATS = [
 @click.option("--venue", type=click.Choice(VENUES), help="Protocol of the URL; [feed] venue by default.")
 @click.option("--url", help="Address to connect to, ws(s):// or, for oanda, http(s)://; [feed] url by default.")
 @click.option("--symbols", metavar="A,B", help="Symbols to subscribe to, as the venue writes them; [feed] symbols by default.")
-@click.option("--file", "tick_file", type=click.Path(path_type=Path), help="File of ticks to replay instead of a venue.")
+@click.option(
+    "--file",
+    "tick_file",
+    type=click.Path(path_type=Path),
+    help="File of ticks to replay instead of a venue; - is standard input.",
+)
 @click.option("--symbol", help="Symbol of a --file without a symbol column; of other files, the only symbol to replay.")
 @click.option("--format", "form", type=click.Choice(FORMATS), help="Format of a --file without a header line; plain by default.")
 @click.option(
@@ -70,7 +75,9 @@ FORMATS = [
 )
 @click.option("--source", metavar="NAME", help="Source in the ticks of --url, and the name of its feed; the venue's by default.")
 @click.option(
-    "--live", is_flag=True, help="Allow ticks of --file that are more than a day old or ahead on topics without a prefix."
+    "--live",
+    is_flag=True,
+    help="Allow topics without a prefix to a --file of exported ticks, or of ticks more than a day old or ahead.",
 )
 @click.option(
     "--speed", default="1", help="Speed of --file: 1 is real time, 10 is ten times as fast, max does not wait; 1 by default."
@@ -99,8 +106,8 @@ def feed(
 
     The header line of a file names its columns; the keys of its JSON lines do the same. A file without names has the columns
     time,bid,ask, or those of --format. Times without a zone are UTC. A file without quotes is rejected before any tick is
-    published (exit code 1). So is a file with ticks more than a day from now, unless --prefix gives it other topics or --live
-    allows it.
+    published (exit code 1). So is a file with ticks more than a day from now, and an export of the journal, unless --prefix gives
+    it other topics or --live allows it. A bad line is skipped; the exit code is 1 if more lines are refused than posted.
 
     Sends numbered frames `tick.SYMBOL NUL stamp body` to the collector, and REQUEST hulak.feed to the frontend to confirm them.
     """
@@ -121,7 +128,7 @@ def feed(
             form=form,
         )
         show(call, result)
-        ctx.exit(0 if result["confirmed"] == result["posted"] > 0 else FAILED)
+        ctx.exit(0 if is_done(result) else FAILED)
     if symbol is not None or speed != "1" or form is not None or live:
         raise click.UsageError("--symbol, --format, --live and --speed need --file")
     section = call.settings.feed
@@ -143,6 +150,11 @@ def feed(
     )
 
 
+def is_done(result: dict[str, Any]) -> bool:
+    """Return whether a replay is a success: every tick is confirmed, and there are as many of them as of refused lines."""
+    return bool(result["confirmed"] == result["posted"] >= max(1, result["refused"]))
+
+
 def show(call: Call, result: dict[str, Any]) -> None:
     """Print the result of a replay."""
     if call.as_json:
@@ -152,5 +164,7 @@ def show(call: Call, result: dict[str, Any]) -> None:
         f"{result['posted']:,} ticks posted in {result['seconds']:g} s, {result['confirmed']:,} confirmed, "
         f"{result['resent']:,} sent again, {result['refused']:,} refused"
     )
+    if result["first_refusal"]:
+        click.echo(f"the first refused line: {result['first_refusal']}")
     for symbol, code in result["refusals"].items():
         click.echo(f"the broker refused ticks of {symbol}: {code}")

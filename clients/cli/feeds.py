@@ -9,6 +9,7 @@ from hulak.clients.cli import table
 from hulak.clients.cli.command import Call, Command, print_json
 from hulak.clients.cli.help_text import examples
 from hulak.clients.judge.perf import age
+from hulak.clients.printable import printable
 
 HEADS = ["feed", "state", "for", "data", "heartbeat", "posted", "unconfirmed", "resent", "refused", "symbols", "stale", "errors"]
 
@@ -29,10 +30,8 @@ def feeds(call: Call) -> None:
         click.echo("no feed has reported; start one with `hulak feed`")
         return
     table.show(HEADS, [cells(row) for row in rows])
-    for line in (line for row in rows for line in remarks(row)):
-        click.echo(line)
-    for line in mixed(stats):
-        click.echo(line)
+    for line in [*(line for row in rows for line in remarks(row)), *mixed(stats)]:
+        click.echo(printable(line))
 
 
 def mixed(stats: Mapping[str, Any]) -> list[str]:

@@ -19,6 +19,7 @@ from hulak.clients.cli.scroll import Scroll, cut
 from hulak.clients.cli.stats_tables import symbols
 from hulak.clients.cli.status import mb, short
 from hulak.clients.judge.situations import Level
+from hulak.clients.printable import printable
 
 NARROW_CELL, WIDE_CELL = 25, 34  # columns of one symbol: with bid and ask; also with its ticks
 WIDE = 120  # least columns of a terminal with wide cells
@@ -95,7 +96,7 @@ def facts(snapshot: Snapshot) -> dict[str, Any]:
 
 def slot(worker: Mapping[str, Any]) -> str:
     """Return the slot of a worker under supervisord, or else the worker's name."""
-    return str(worker.get("slot") or worker["name"])
+    return printable(str(worker.get("slot") or worker["name"]))
 
 
 def render(

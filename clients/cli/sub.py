@@ -15,6 +15,7 @@ from hulak.bus.errors import BusTimeout, ProtocolError
 from hulak.clients.cli.command import Call, Command, subscribe, to_json
 from hulak.clients.cli.help_text import examples
 from hulak.clients.cli.table import moment
+from hulak.clients.printable import printable
 
 if TYPE_CHECKING:
     from hulak.bus.subscriber.events import Event
@@ -37,7 +38,7 @@ def as_text(event: "Event") -> str:
     at = moment(event.stamp.time_ns, "milliseconds")
     body = event.body
     text = " ".join(f"{key}={_short(value)}" for key, value in body.items()) if isinstance(body, dict) else _short(body)
-    return f"{at} {event.topic} #{event.stamp.sequence} {text}"
+    return printable(f"{at} {event.topic} #{event.stamp.sequence} {text}")
 
 
 def line_of(event: "Event", write: Callable[["Event"], str]) -> Iterator[str]:
@@ -45,7 +46,7 @@ def line_of(event: "Event", write: Callable[["Event"], str]) -> Iterator[str]:
     try:
         yield write(event)
     except (ProtocolError, RecursionError) as error:
-        click.echo(f"hulak: skipped {event.topic} sequence {event.stamp.sequence}: {error}", err=True)
+        click.echo(printable(f"hulak: skipped {event.topic} sequence {event.stamp.sequence}: {error}"), err=True)
 
 
 def _short(value: Any) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hulak.clients.cli.command import to_json
+from hulak.clients.printable import printable
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -59,19 +60,19 @@ def show_value(value: Any) -> None:
     """Print a value as one table or several."""
     for number, (title, heads, rows) in enumerate(sections(value)):
         if title:
-            click.echo(f"{title}:" if number == 0 else f"\n{title}:")
+            click.echo(f"{text(title)}:" if number == 0 else f"\n{text(title)}:")
         show(heads, rows)
 
 
 def text(value: Any) -> str:
-    """Format a cell; a list, a map or bytes as JSON."""
+    """Format a cell, with its control characters shown; a list, a map or bytes as JSON."""
     if value is None:
         return "-"
     if isinstance(value, float):
         return number(value)
     if isinstance(value, dict | list | bytes):
-        return to_json(value)
-    return str(value).replace("\t", " ").replace("\n", " ")
+        return printable(to_json(value))
+    return printable(str(value).replace("\t", " ").replace("\n", " "))
 
 
 def number(value: float) -> str:
@@ -95,7 +96,7 @@ def moment(at_ns: int, timespec: str = "seconds") -> str:
 def show(heads: Sequence[str], rows: Iterable[Row]) -> None:
     """Print a table: columns with headings on a terminal, tab-separated lines after a header line elsewhere."""
     if not on_terminal():
-        lines = ["\t".join(heads), *("\t".join(text(cell) for cell in row) for row in rows)]
+        lines = ["\t".join(map(text, heads)), *("\t".join(text(cell) for cell in row) for row in rows)]
         click.echo("\n".join(lines))
         return
     from rich.console import Console
@@ -118,8 +119,9 @@ def narrowest(heads: Sequence[str], rows: Sequence[Row]) -> int:
 
 def records(heads: Sequence[str], rows: Sequence[Row]) -> list[str]:
     """Return each row as a block of lines, a name and a value each: for tables that are wider than the terminal."""
-    width = max(map(len, heads), default=0)
-    return ["\n".join(f"{head:{width}}  {text(cell)}" for head, cell in zip(heads, row, strict=True)) for row in rows]
+    names = [text(head) for head in heads]
+    width = max(map(len, names), default=0)
+    return ["\n".join(f"{name:{width}}  {text(cell)}" for name, cell in zip(names, row, strict=True)) for row in rows]
 
 
 def _is_numeric(rows: Sequence[Row], at: int) -> bool:
@@ -136,7 +138,7 @@ def columns(heads: Sequence[str], rows: Iterable[Row]) -> "Table":
     for at, head in enumerate(heads):
         numbers = _is_numeric(lines, at)
         # People copy the first column into their next command, so it is not wrapped; half a number would be another one.
-        table.add_column(head, justify="right" if numbers else "left", overflow="fold", no_wrap=at == 0 or numbers)
+        table.add_column(text(head), justify="right" if numbers else "left", overflow="fold", no_wrap=at == 0 or numbers)
     for row in lines:
         table.add_row(*(Text(text(cell)) for cell in row))
     return table

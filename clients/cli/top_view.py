@@ -20,6 +20,7 @@ from hulak.clients.cli.status import ACTION_HEADS, PROCESS_HEADS, action_cells, 
 from hulak.clients.judge.perf import age
 from hulak.clients.judge.processes import Process, processes
 from hulak.clients.judge.verdict import Verdict
+from hulak.clients.printable import printable
 
 HISTORY = 300  # most values of ticks per second, one per second
 ABOVE, BELOW = 6, 2  # lines above the table's rows, with its header, and below
@@ -215,7 +216,7 @@ def _actions(top: TopView, stats: Mapping[str, Any], width: int, lines: int) -> 
 
 
 def _cell(process: Process, column: str, value: Any) -> Text:
-    text = "-" if value is None else str(value)
+    text = "-" if value is None else printable(str(value))
     if column == "state" and process.state in ("late", "hangs"):
         text = f"{text} {process.silence_s:.0f} s"
     return Text(text, style=STYLES[process.state] if column == "state" else "")

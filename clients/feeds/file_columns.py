@@ -21,6 +21,8 @@ TIMES = (
     *("time", "timeutc", "timems", "ts", "tsms", "tsrecv", "tsinit", "localtimestamp", "receipttimestamp", "timens"),
 )
 SYMBOL = ("symbol", "ticker", "instrument", "pair", "productid", "topic")
+VENUE = ("exchange", "venue", "exchangename")
+QUOTE = frozenset((*BID, *ASK, *SYMBOL, *VENUE))  # columns that are in all lines or in none
 BARS = {"open", "high", "low", "close", "adjclose", "bidopen", "bidhigh", "askopen", "askhigh", "openbid", "openask"}
 TRADES = {"price", "last", "lastprice", "tradeprice", "side", "tradeid", "aggressorside"}
 BOOK = {"levels", "bids", "asks", "level", "depth", "updatetype", "ordertype", "orderid", "action"}
@@ -51,9 +53,11 @@ class ColumnLayout:
     ask: int
     times: tuple[int, ...]  # the first non-empty one counts
     width: int  # minimum number of columns of a line
+    most: int  # maximum, without empty ones at the end
     named: bool = True  # by a header line, or by a format
     day_time: int | None = None  # MetaTrader: the time of day, which belongs to the date in the first of `times`
     symbol: int | None = None
+    venue: int | None = None  # whose quote it is, where a file has those of several
     received: int | None = None
     source: int | None = None
     flags: int | None = None
@@ -73,9 +77,10 @@ def by_names(names: Sequence[str]) -> ColumnLayout:
     Raises:
         FeedError: time, bid or ask is missing, or present twice; the text says what the file seems to be.
     """
-    words = [re.sub(r"[^a-z0-9]", "", name.lower()) for name in names]
+    words = [word_of(name) for name in names]
     recorded = {"timens", "topic", "sequence"} <= set(words)
     bid, ask, symbol = _index_of(words, BID, names), _index_of(words, ASK, names), _index_of(words, SYMBOL, names)
+    venue = next((words.index(word) for word in VENUE if word in words), None)
     day_time = words.index("time") if {"date", "time"} <= set(words) else None
     times = [words.index("date")] if day_time is not None else [words.index(word) for word in TIMES if word in words]
     if bid is None or ask is None or not times:
@@ -87,15 +92,22 @@ def by_names(names: Sequence[str]) -> ColumnLayout:
         ask,
         tuple(times),
         1 + max(bid, ask, times[0], day_time or 0, symbol or 0),
+        len(names),
         day_time=day_time,
         symbol=symbol,
+        venue=None if recorded else venue,
         received=words.index("receivedns") if recorded and "receivedns" in words else None,
         source=words.index("source") if recorded and "source" in words else None,
         flags=words.index("flags") if recorded and "flags" in words else None,
-        carried=day_time is not None,
-        fixed="px" in words[bid],
+        carried=day_time is not None and names[bid].startswith("<"),
+        fixed=words[bid] == "bidpx00",
         recorded=recorded,
     )
+
+
+def word_of(name: str) -> str:
+    """Return a column's name without its spelling: `Bid Price`, `bidPrice` and `<BID_PRICE>` are the same."""
+    return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
 def by_format(name: str) -> ColumnLayout:
@@ -120,7 +132,7 @@ def by_row(fields: Sequence[str]) -> ColumnLayout:
     if len(fields) == 4 and re.fullmatch(r"[A-Z]{3}/[A-Z]{3}", fields[0]) and is_time(fields[1]):
         return by_format("truefx")
     if len(fields) == 3 and not _looks_like(fields):
-        return ColumnLayout(1, 2, (0,), 3, named=False)
+        return ColumnLayout(1, 2, (0,), 3, 3, named=False)
     problem = _looks_like(fields) or f"{len(fields)} columns without names, whose meaning is unknown; {WANTED}"
     raise FeedError(f"it begins with {shown(','.join(fields))}: {problem}")
 

@@ -3,6 +3,9 @@
 import gzip
 import io
 import lzma
+import shutil
+import sys
+import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -12,6 +15,8 @@ from typing import BinaryIO
 from hulak.bus.errors import FeedError
 
 MAX_LINE = 1 << 16  # characters; bounds the memory for a file without line ends
+STDIN = Path("-")
+COPIED_BYTES = 1 << 20  # of a pipe at a time
 SAMPLE_BYTES = 256  # bytes from which the kind is detected
 _BROKEN = (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, NotImplementedError, RuntimeError)
 
@@ -37,8 +42,10 @@ _UTF16 = ((b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 
 
 def open_lines(path: Path) -> tuple[str, Iterator[str]]:
-    """Open a file of lines, plain, or compressed as .gz or alone in a .zip.
+    """Open a file of lines, plain, or compressed as .gz or alone in a .zip. A pipe is read to its end first.
 
+    Args:
+        path: the file; `-` is standard input.
     Returns:
         the file's name, with that of the file inside; and its lines, with their ends.
     Raises:
@@ -46,11 +53,11 @@ def open_lines(path: Path) -> tuple[str, Iterator[str]]:
             is damaged or a line is longer than `MAX_LINE`.
     """
     try:
-        file = path.open("rb")
+        file = _open(path)
     except OSError as error:
         raise FeedError(f"tick file {path} cannot be opened: {error.strerror or error}") from error
     try:
-        name, inside = _decompressed(file, path.name)
+        name, inside = _decompressed(file, "stdin" if path == STDIN else path.name)
         return name, _lines(name, inside, _encoding(name, inside))
     except FeedError:
         file.close()
@@ -58,6 +65,18 @@ def open_lines(path: Path) -> tuple[str, Iterator[str]]:
     except _BROKEN as error:
         file.close()
         raise FeedError(f"{path.name} is damaged: {error}") from error
+
+
+def _open(path: Path) -> BinaryIO:
+    """Open a file. A pipe is copied to a temporary file, because an archive is read from its end."""
+    file = sys.stdin.buffer if path == STDIN and sys.stdin is not None else path.open("rb")
+    if file.seekable():
+        return file
+    copy = tempfile.TemporaryFile()  # noqa: SIM115  # the caller closes it
+    with file:
+        shutil.copyfileobj(file, copy, COPIED_BYTES)
+    copy.seek(0)
+    return copy
 
 
 def _decompressed(file: BinaryIO, name: str) -> tuple[str, io.BufferedReader]:
@@ -89,7 +108,7 @@ def _encoding(name: str, file: io.BufferedReader) -> str:
     for magic, kind in _KINDS:
         if text.startswith(magic):
             raise FeedError(f"{name} is {kind}")
-    if not any(begins[1::2]) or not any(begins[::2]):  # ASCII in UTF-16 has a zero in each second byte
+    if (len(begins) > 1 and not any(begins[1::2])) or not any(begins[::2]):  # ASCII in UTF-16 has a zero in each second byte
         return "utf-16-be" if begins[0] == 0 else "utf-16-le"
     if b"\0" in begins:
         raise FeedError(f"{name} is binary, of an unknown kind, must be lines of text")

@@ -15,6 +15,23 @@ MAX_BACKLOG = 4 * BATCH  # frames that wait to be sent; a file can wait, a venue
 FRESH_MS = 86_400_000  # a tick further from now is not of today's market
 
 
+def check_live(lines: TickLines, now_ms: int) -> None:
+    """Refuse a file that does not belong to the topics of the live ticks.
+
+    Args:
+        lines: the file's lines, checked.
+        now_ms: ms since 1970 UTC.
+    Raises:
+        FeedError: the file was exported from a bus, whose subscribers had its ticks already; or its first tick is old.
+    """
+    if lines.recorded:
+        raise FeedError(
+            f"{lines.name} was exported from a bus, and subscribers would get its ticks twice: set a prefix with --prefix NAME "
+            f"(the topics are then tick.NAME.{lines.first.symbol} and so on), or use --live"
+        )
+    check_fresh(lines.first, now_ms, lines.name)
+
+
 def check_fresh(tick: Tick, now_ms: int, name: str) -> None:
     """Refuse an old tick, which subscribers would take for the market's current one.
 

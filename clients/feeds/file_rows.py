@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from hulak.bus.errors import FeedError
-from hulak.clients.feeds.file_columns import EXPORTED
+from hulak.clients.feeds.file_columns import EXPORTED, QUOTE, word_of
 from hulak.clients.feeds.venues.parsing import load_object, shown
 
 SEPARATORS = ",\t;"
@@ -23,15 +23,22 @@ def split_of(line: str) -> tuple[Split, list[str], bool]:
     if line.lstrip().startswith("{"):
         first = load_object(line)
         # An export's first tick may lack keys that a later one has.
-        names = list(EXPORTED) if {"time_ns", "topic", "sequence"} <= first.keys() else list(first)
-        return partial(_values, names), names, True
+        if {"time_ns", "topic", "sequence"} <= first.keys():
+            return partial(_values, EXPORTED, frozenset()), list(EXPORTED), True
+        return partial(_values, list(first), QUOTE), list(first), True
     split = partial(_fields, max(SEPARATORS, key=line.count))
     return split, split(line), False
 
 
-def _values(names: Sequence[str], line: str) -> list[str]:
-    """Return an object's values of these keys, as text; a missing key or null is empty."""
+def _values(names: Sequence[str], never_new: frozenset[str], line: str) -> list[str]:
+    """Return an object's values of these keys, as text; a missing key or null is empty.
+
+    Raises:
+        FeedError: it is not valid JSON, or has a key of `never_new` that the first object does not have.
+    """
     values = load_object(line)
+    if never_new and (new := [name for name in values.keys() - names if word_of(name) in never_new]):
+        raise FeedError(f"{shown(line)} has the key {shown(new[0])}, which the first line does not have")
     return [_text(values.get(name)) for name in names]
 
 

@@ -17,7 +17,7 @@ Only times from 1990 to 2100 are accepted. Fractions of ms are cut off.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date
 from functools import partial
 
@@ -32,12 +32,13 @@ _EST_MS = 5 * HOUR_MS
 
 Clock = Callable[[str], int]  # text of a time -> ms since 1970 UTC; raises ValueError or FeedError
 
-_SINCE_MIDNIGHT = re.compile(r"[0-9]{1,8}(?:\.[0-9]*)?").fullmatch
+_SINCE_MIDNIGHT = re.compile(r"[0-9]{1,8}(?:\.[0-9]{0,4})?").fullmatch  # LEAN has units of 100 ns at most
+_FINER = re.compile(r"[0-9]{1,8}\.[0-9]{5,}").fullmatch
 _NUMBER = re.compile(r"([0-9]{9,20})(?:\.([0-9]*))?").fullmatch
 _HISTDATA = re.compile(r"[0-9]{8} [0-9]{9}").fullmatch
 _TIME = r"([0-9]{2}):([0-9]{2}):([0-9]{2})(?:[.:]([0-9]{1,9}))? ?(?:Z|UTC|GMT)?(?:([+-])([0-9]{2}):?([0-9]{2}))?"
 _YEAR_FIRST = re.compile(rf"([0-9]{{4}})[-./]?([0-9]{{2}})[-./]?([0-9]{{2}})[TD ]{_TIME}").fullmatch
-_DAY_FIRST = re.compile(rf"([0-9]{{2}})\.([0-9]{{2}})\.([0-9]{{4}}) {_TIME}").fullmatch
+_DAY_FIRST = re.compile(rf"([0-9]{{2}})\.([0-9]{{2}})\.([0-9]{{4}})[T ]{_TIME}").fullmatch
 
 
 def clock_of(text: str, midnight: Callable[[], int]) -> Clock | None:
@@ -46,7 +47,11 @@ def clock_of(text: str, midnight: Callable[[], int]) -> Clock | None:
     Args:
         text: a time of the file.
         midnight: returns when the file's day begins, ms since 1970 UTC; raises `FeedError` if the day is unknown.
+    Raises:
+        FeedError: the day is unknown; or the times are no ms, but seconds or days.
     """
+    if _FINER(text):
+        raise FeedError(f"time is {shown(text)}, seconds of a day or days since 1900: write full timestamps")
     if _SINCE_MIDNIGHT(text):
         return partial(_since_midnight_ms, midnight())
     forms: tuple[tuple[Callable[[str], object], Clock], ...] = (
@@ -61,6 +66,19 @@ def clock_of(text: str, midnight: Callable[[], int]) -> Clock | None:
 def is_time(text: str) -> bool:
     """Return whether a text has the form of a time; its value may be out of range."""
     return bool(_SINCE_MIDNIGHT(text) or _NUMBER(text) or _HISTDATA(text) or _YEAR_FIRST(text) or _DAY_FIRST(text))
+
+
+def may_be_days(clock: Clock | None, times_ms: Sequence[int]) -> bool:
+    """Return whether a file's times are perhaps no ms of a day, but dates of 8 digits, such as 20240102: all are valid as such.
+
+    Args:
+        clock: of `clock_of`.
+        times_ms: the file's first times, as the clock returned them.
+    """
+    if not (isinstance(clock, partial) and clock.func is _since_midnight_ms):
+        return False
+    texts = [str(time_ms - clock.args[0]) for time_ms in times_ms]
+    return all("19900101" <= text < "21000101" and len(text) == 8 and day_in(text) for text in texts)
 
 
 def midnight_of(name: str, day: date | None, clock_h: float | None) -> int:
@@ -142,5 +160,7 @@ def _civil_ms(day: str, hours: str, minutes: str, seconds: str, fraction: str) -
 def _offset_ms(sign: str | None, hours: str | None, minutes: str | None) -> int:
     if sign is None or hours is None or minutes is None:
         return 0
+    if hours > "14" or minutes > "59":  # the Line Islands are at +14:00
+        raise ValueError(f"{sign}{hours}:{minutes}")
     offset = (int(hours) * 60 + int(minutes)) * 60_000
     return -offset if sign == "-" else offset

@@ -18,11 +18,12 @@ from hulak.bus.errors import ConfigError, FeedError, HandshakeFailed
 from hulak.bus.process import lifecycle, log
 from hulak.bus.process.member import Member
 from hulak.bus.process.settings import Settings
-from hulak.clients.feeds.file_replay import FileReplay, check_fresh
+from hulak.clients.feeds.file_lines import STDIN
+from hulak.clients.feeds.file_replay import FileReplay, check_live
 from hulak.clients.feeds.live import LiveFeed
 from hulak.clients.feeds.publisher import ASK_S, TickPublisher
 from hulak.clients.feeds.subscriptions import Subscriptions
-from hulak.clients.feeds.symbol_keys import check_prefix, check_source
+from hulak.clients.feeds.symbol_keys import LONGEST_NAME, check_prefix, check_source, check_text
 from hulak.clients.feeds.tick_files import open_ticks
 from hulak.clients.feeds.transports import check_url
 from hulak.clients.feeds.venues.dialect import Dialect
@@ -56,13 +57,15 @@ def run_feed(
         source: of its ticks; empty for that of the venue.
     Raises:
         ConfigError: the venue is unknown; the url is invalid, or the venue sends nothing there; all symbols are bad; two of them
-            have one topic; or the prefix or the source is invalid.
+            have one topic; or the prefix, the name or the source is invalid.
     """
     if venue not in VENUES:
         raise ConfigError(f"venue {venue!r} is unknown, must be one of {', '.join(VENUES)}")
     check_url(url)
     try:
         check_source(source)
+        if name is not None:
+            check_text("name", name, least=1)
     except FeedError as error:
         raise ConfigError(str(error)) from error
     given = settings.feed.symbols.split(",") if symbols is None else symbols
@@ -111,7 +114,7 @@ def run_replay(
     Args:
         settings: checked.
         home: the broker's folder.
-        file: the file.
+        file: the file; `-` is standard input.
         symbol: of all its ticks, where the file names none.
         speed: 1 as recorded, 10 ten times as fast; None as fast as the broker accepts them.
         name: of the feed, in the broker's statistics; the file's if None.
@@ -119,36 +122,50 @@ def run_replay(
         live: publish old ticks to the topics without prefix, which carry the live ones.
         form: of a file without a header line, see `clients.feeds.file_columns.FORMATS`.
     Returns:
-        `{"posted", "confirmed", "refused", "refusals", "resent", "dropped", "seconds"}`; `refused` counts lines of the file, and
-        ticks that the broker refused; `refusals` has their symbols and codes.
+        `{"posted", "confirmed", "refused", "first_refusal", "refusals", "resent", "dropped", "seconds"}`; `refused` counts lines
+        of the file, and ticks that the broker refused; `first_refusal` is the error of the first such line, `refusals` has the
+        symbols and codes of such ticks.
     Raises:
-        ConfigError: the speed or the prefix is invalid.
+        ConfigError: the speed, the prefix or the name is invalid.
         FeedError: the file is refused, before anything is posted; or a tick of it is old, and neither prefix nor live is given.
     """
     if speed is not None and not 0 < speed < math.inf:
         raise ConfigError(f"speed is {speed}, must be above 0, or max")
     try:
         topic_prefix = check_prefix(prefix)
+        if name is not None:
+            check_text("name", name, least=1)
     except FeedError as error:
         raise ConfigError(str(error)) from error
     started, now_ms = time.monotonic(), time.time_ns() // 1_000_000
     lines = open_ticks(file, symbol=symbol, form=form)
     guard_ms = None if topic_prefix or live else now_ms
     if guard_ms is not None:
-        check_fresh(lines.first, guard_ms, lines.name)
+        check_live(lines, guard_ms)
     publisher = _run(
-        settings, home, name or file.name, lambda publisher, _: FileReplay(publisher, lines, speed, guard_ms).run(), topic_prefix
+        settings,
+        home,
+        name or default_name(file),
+        lambda publisher, _: FileReplay(publisher, lines, speed, guard_ms).run(),
+        topic_prefix,
     )
     link = publisher.link
     return {
         "posted": link.unconfirmed.last,
         "confirmed": max(0, link.unconfirmed.oldest - 1 - link.unconfirmed.dropped - publisher.refusals.count),
         "refused": publisher.counters.get("refused", 0) + publisher.refusals.count,
+        "first_refusal": lines.first_error,
         "refusals": publisher.refusals.named,
         "resent": link.resent,
         "dropped": link.unconfirmed.dropped,
         "seconds": round(time.monotonic() - started, 3),
     }
+
+
+def default_name(file: Path) -> str:
+    """Return the name of a file's feed: without characters that a report may not have, and not too long for one."""
+    name = "stdin" if file == STDIN else file.name
+    return "".join(char if char.isprintable() else "?" for char in name)[:LONGEST_NAME]
 
 
 def _run(settings: Settings, home: Path, name: str, work: Work, prefix: str) -> TickPublisher:

@@ -7,6 +7,7 @@ only that line.
 
 import re
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from datetime import date
 from itertools import chain
 from pathlib import Path
@@ -16,7 +17,7 @@ from hulak.bus.wire.messages import FLAGS, Tick
 from hulak.clients.feeds.file_columns import FORMATS, ColumnLayout, by_format, by_names, by_row, is_header
 from hulak.clients.feeds.file_lines import open_lines
 from hulak.clients.feeds.file_rows import Split, split_of
-from hulak.clients.feeds.file_times import Clock, clock_of, midnight_of
+from hulak.clients.feeds.file_times import Clock, clock_of, may_be_days, midnight_of
 from hulak.clients.feeds.symbol_keys import SymbolKeys, canonical_symbol
 from hulak.clients.feeds.venues.dialect import Sides
 from hulak.clients.feeds.venues.parsing import price_of, shown
@@ -24,12 +25,17 @@ from hulak.clients.feeds.venues.parsing import price_of, shown
 CHECKED = 100  # lines that are read before the first tick is returned
 SWAPPED_OF, SWAPPED = 10, 0.9  # minimum of ticks, and share of them that is crossed: the sides are swapped
 UNDEFINED = {"9223372036854775807", "18446744073709551615"}  # Databento's missing price and missing time
+MAX_SYMBOLS = 10_000  # whose venue is remembered
 _FIXED = re.compile("-?[0-9]{1,19}").fullmatch
 _TOPIC = re.compile(r"tick\.([A-Za-z0-9._-]{0,105}[A-Za-z0-9_-])").fullmatch  # leaves room for a prefix before it
 
 _PAIR = re.compile(  # a base and one of the currencies that markets quote in
     "[A-Z0-9]{2,6}(?:USDT|USDC|BUSD|USD|EUR|JPY|GBP|CHF|AUD|CAD|NZD|SEK|NOK|SGD|HKD|CNH|MXN|ZAR|TRY|BTC|ETH)"
 ).fullmatch
+
+
+class MixedFile(FeedError):
+    """A line that shows that the file is not one table of one venue's quotes: the lines behind it may mean anything."""
 
 
 def read_ticks(
@@ -94,9 +100,11 @@ class TickLines:
         self.name = name
         self.source = source
         self.others: dict[str, int] = {}  # symbols that were not wanted -> number of their lines
+        self.first_error = ""  # of a bad line that `ticks` has passed
         self._midnight = lambda: midnight_of(name, day, clock_h)
         self._clock: Clock | None = None
         self._names, self._sides = SymbolKeys(), Sides()
+        self._venues: dict[str, str] = {}  # symbol -> whose quotes the file has
         self._lines: Iterator[tuple[int, str]] = enumerate(lines, 1)
         try:
             self.layout, self._split, first = self._begin(form)
@@ -125,6 +133,7 @@ class TickLines:
             elif on_error is None:
                 raise item
             else:
+                self.first_error = self.first_error or str(item)
                 on_error(item)
 
     def _begin(self, form: str | None) -> "tuple[ColumnLayout, Split, list[tuple[int, str]]]":
@@ -148,6 +157,8 @@ class TickLines:
         ticks = [item for item in items if isinstance(item, Tick)]
         if not ticks:
             raise self._refusal(self._why(items))
+        if may_be_days(self._clock, [tick.timestamp for tick in ticks]):
+            raise self._refusal("its times are dates without a time of day, or ms of a day: write full timestamps")
         crossed = sum(tick.bid is not None and tick.ask is not None and tick.bid > tick.ask for tick in ticks)
         if not self.layout.named and len(ticks) >= SWAPPED_OF and crossed > SWAPPED * len(ticks):
             swapped = (
@@ -170,22 +181,45 @@ class TickLines:
         for number, line in self._lines:
             if not (text := line.strip("\r\n")).strip():
                 continue
+            fields: list[str] = []
             try:
-                tick = self._tick(self._split(text))
+                fields = self._split(text)
+                tick = self._tick(fields)
+            except MixedFile as error:
+                raise self._refusal(f"line {number}: {error}") from error
             except FeedError as error:
-                yield FeedError(f"{self.name} line {number}: {error}")
+                if not self._is_header_again(number, fields):
+                    yield FeedError(f"{self.name} line {number}: {error}")
             else:
                 if tick is not None:
                     yield tick
+
+    def _is_header_again(self, number: int, fields: list[str]) -> bool:
+        """Return whether a line is the header line once more, as in files that were joined.
+
+        Raises:
+            FeedError: it is a header line, but of other columns.
+        """
+        try:
+            layout = by_names(fields)
+        except FeedError:
+            return False
+        if replace(layout, named=self.layout.named) != self.layout:
+            raise self._refusal(f"line {number} names columns unlike the first line, {shown(','.join(fields))}: split the file")
+        return True
 
     def _tick(self, fields: list[str]) -> Tick | None:
         """Make the tick of a line; None for a symbol that is not wanted, or while a side is still unknown."""
         layout = self.layout
         if len(fields) < layout.width:
             raise FeedError(f"{len(fields)} columns in {shown(','.join(fields))}, must be at least {layout.width}")
+        if len(fields) > layout.most and any(fields[layout.most :]):  # a comma in a number makes two of it
+            raise FeedError(f"{len(fields)} columns in {shown(','.join(fields))}, must be at most {layout.most}")
         symbol = self._symbol if layout.symbol is None else self._symbol_of(fields[layout.symbol])
         if not symbol:
             return None
+        if layout.venue is not None:
+            self._check_venue(symbol, fields[layout.venue] if layout.venue < len(fields) else "")
         time_ms = self._time(fields)
         bid, ask = self._price(fields[layout.bid], "bid"), self._price(fields[layout.ask], "ask")
         if layout.recorded:
@@ -214,12 +248,23 @@ class TickLines:
             self.others[symbol] = self.others.get(symbol, 0) + 1
         return ""
 
+    def _check_venue(self, symbol: str, venue: str) -> None:
+        """Check that all quotes of a symbol are of one venue: they have one topic. Raises `MixedFile`."""
+        other = self._venues.setdefault(symbol, venue)
+        if other != venue:
+            raise MixedFile(
+                f"it is a quote of {symbol} by {shown(venue)}, and the lines before it have those by {shown(other)}: "
+                "give a file of one venue's quotes"
+            )
+        if len(self._venues) > MAX_SYMBOLS:
+            del self._venues[next(iter(self._venues))]
+
     def _time(self, fields: list[str]) -> int:
         layout = self.layout
         values = (fields[at] for at in layout.times if at < len(fields))
         text = next((value for value in values if value and value not in UNDEFINED), "")
         if layout.day_time is not None:
-            text = f"{text} {fields[layout.day_time]}"
+            text = f"{text}T{fields[layout.day_time]}"  # not a blank, which HistData has between its digits
         clock = self._clock
         if clock is None:
             clock = clock_of(text, self._midnight)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from hulak.clients.judge.processes import number
 from hulak.clients.judge.situations import SITUATIONS, Level
+from hulak.clients.printable import printable
 
 if TYPE_CHECKING:
     from hulak.bus.process.settings import Settings
@@ -74,7 +75,7 @@ def finding(what: str, level: Level, text: str) -> Finding:
 
 def one_line(text: str) -> str:
     """Return a text as one line without a bar: a bar ends the text of a monitoring plugin."""
-    return " ".join(text.replace("|", "/").split())[:LONGEST]
+    return printable(" ".join(text.replace("|", "/").split()))[:LONGEST]
 
 
 def some(names: Sequence[str]) -> str:

@@ -4,6 +4,7 @@ POISON_LOG: file to which each good task writes its number when it begins, and e
 """
 
 import asyncio
+import atexit
 import ctypes
 import multiprocessing
 import os
@@ -12,6 +13,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent import futures
 from decimal import Decimal
 from pathlib import Path
 
@@ -19,7 +21,7 @@ from hulak.bus.errors import TaskFailed
 from hulak.workers.tasks import task
 
 SERVICE = "poison"
-KILLERS = ("dies", "faults", "hangs_on")
+KILLERS = ("dies", "faults", "hangs_on", "holds_on")
 LOST = "WORKER_LOST"
 resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 log = os.open(os.environ.get("POISON_LOG", os.devnull), os.O_WRONLY | os.O_APPEND | os.O_CREAT)
@@ -56,6 +58,11 @@ def hangs_on():
     child = subprocess.Popen(["sleep", "600"])
     note("forked", child.pid)
     time.sleep(600)  # which no soft limit interrupts
+
+
+@task(SERVICE, "holds_on")
+def holds_on():
+    ctypes.PyDLL(None).sleep(600)  # with the interpreter's lock: no other thread can run
 
 
 # Tasks that fail: action -> code, start of the text
@@ -128,6 +135,11 @@ def pool():
         return some.map(abs, [-1, -2])
 
 
+def leaves_threads():
+    futures.ThreadPoolExecutor(1).submit(time.sleep, 600)
+    atexit.register(time.sleep, 600)
+
+
 def forks(how):
     """Fork a child that goes on as if it were the worker; gives its exit code."""
     child = os.fork()
@@ -143,6 +155,7 @@ WORKS = {
     "forks_exits": (lambda: forks(lambda: sys.exit(7)), 7),
     "forks_raises": (lambda: forks(lambda: 1 // 0), 1),
     "runs": (lambda: subprocess.run(["true"], check=True).returncode, 0),
+    "leaves_threads": (leaves_threads, None),
     "moves": (lambda: os.chdir("/"), None),
     "infinite": (lambda: float("inf"), float("inf")),
 }

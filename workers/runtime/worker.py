@@ -40,6 +40,7 @@ from hulak.workers.runtime.task_failures import SoftLimit
 from hulak.workers.runtime.task_runner import Actions, TaskRunner, soft_limit
 from hulak.workers.runtime.task_timings import TaskTimings
 from hulak.workers.runtime.traced_runner import TracedRunner
+from hulak.workers.runtime.watchdog import Watchdog
 
 decode = codec.decode_to_worker
 POLLS = 4  # polls of the main thread per heartbeat
@@ -90,6 +91,7 @@ class Worker:
         self.ended: list[Send] = []  # results of the current batch: the task thread appends them without the lock
         self.out = SendQueue(session)
         self.durations = TaskTimings()
+        self.watchdog = Watchdog()
         self.exit: Exit | None = None
         self.carry_out = self.runner.carry_out
         if (tracing := Tracing.of(settings)) is not None:
@@ -137,10 +139,13 @@ class Worker:
                         self._send_ended()
                         self.out.flush()
                         self._receive(time.monotonic())
-                    self._duties(time.monotonic())
+                    now = time.monotonic()
+                    self._duties(now)
+                    self.watchdog.renew(now, now if self.inside else self.session.started)
                 finally:
                     self.lock.release()
         with self.lock:
+            self.watchdog.disarm()
             self.log.info("worker stopped", code=self.exit.code, why=self.exit.why)
             self.dealer.close(linger=500)  # ms to send the GOODBYE
             if self.member is not None:
@@ -186,6 +191,8 @@ class Worker:
             if task is not None:
                 if self.out.results and (len(self.out.results) >= MOST_RESULTS or task.action not in self.durations.short):
                     self.out.flush()
+                if task.hard_ms != self.watchdog.hard_ms:
+                    self.watchdog.arm(now, task.hard_ms)
                 return session.begin(self.durations.short, MOST_BATCH)
             self.out.flush()
             left_s = session.next_due() - now

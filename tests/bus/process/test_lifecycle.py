@@ -145,3 +145,19 @@ def test_a_process_with_a_failed_part_exits_with_70_and_the_reason(tmp_path, mon
     with ThreadPoolExecutor(1) as own:  # a broker changes the scheduling policy of its thread
         assert own.submit(main, tmp_path).result() == 70
     assert "the store's thread ended: TypeError" in capsys.readouterr().err
+
+
+LEAVES = """
+import atexit, time
+from concurrent.futures import ThreadPoolExecutor
+from hulak.bus.process.lifecycle import exit_within
+
+ThreadPoolExecutor(1).submit(time.sleep, 600)
+atexit.register(time.sleep, 600)
+exit_within(0.1, 7)
+"""
+
+
+def test_a_process_ends_whatever_others_have_left_running_in_it():
+    done = subprocess.run([sys.executable, "-c", LEAVES], timeout=30, check=False)
+    assert done.returncode == 7

@@ -1,12 +1,19 @@
 """Answers for people, where standard output is no terminal."""
 
+from types import SimpleNamespace
+
 import pytest
 
+from hulak.bus.errors import BusError
+from hulak.clients.cli.command import report
 from hulak.clients.cli.nepse_output import BOOK_HEADS, flat_rows, graph_points, order_book, sparkline, summary
 from hulak.clients.cli.nepse_output import show as show_nepse
 from hulak.clients.cli.status import mb, us
+from hulak.clients.cli.sub import as_text
 from hulak.clients.cli.table import flat, narrowest, number, records, sections, shape, show, show_value
+from hulak.clients.judge.facts import one_line
 from hulak.clients.judge.perf import age
+from hulak.clients.printable import printable
 
 
 def test_a_list_of_maps_has_a_row_each_and_a_column_for_every_key():
@@ -25,6 +32,30 @@ def test_anything_else_is_one_cell():
 def test_without_a_terminal_cells_are_separated_by_tabs(capsys):
     show(["name", "value"], [["a\tb", None], ["c", 0.1]])
     assert capsys.readouterr().out == "name\tvalue\na b\t-\nc\t0.1\n"
+
+
+HOSTILE = "a\x1b[2J\rHULAK OK\x9b\u202e\udc80\u2028"
+SHOWN = r"a\x1b[2J\rHULAK OK\x9b\u202e\udc80\u2028"
+
+
+def test_control_characters_of_others_are_shown_and_not_obeyed(capsys):
+    show([HOSTILE], [[HOSTILE], [[HOSTILE]], [{HOSTILE: 1}], ["नेप्से \xa0 €"]])
+    lines = capsys.readouterr().out.split("\n")
+    assert lines[:2] == [SHOWN] * 2
+    assert all(printable(line) == line and "HULAK OK" in line for line in lines[2:4])
+    assert lines[4] == "नेप्से \xa0 €", "other characters are as they were"
+    assert records([HOSTILE], [[HOSTILE]]) == [f"{SHOWN}  {SHOWN}"]
+    assert one_line(f"feed {HOSTILE}\n is stale") == f"feed {SHOWN} is stale".replace(r"\r", " ").replace(r"\u2028", "")
+
+
+def test_a_message_is_one_line_whatever_it_holds():
+    event = SimpleNamespace(topic="tick.A", stamp=SimpleNamespace(time_ns=0, sequence=1), body={HOSTILE: HOSTILE, "n": "a\nb"})
+    assert as_text(event).endswith(f"tick.A #1 {SHOWN}={SHOWN} n=a\\nb")
+
+
+def test_the_error_of_a_peer_is_one_line(capsys):
+    report(SimpleNamespace(as_json=False), BusError("X", f"{HOSTILE}\nHULAK OK"))
+    assert capsys.readouterr().err == f"hulak: {SHOWN}\\nHULAK OK\n"
 
 
 def test_quantities_are_written_with_their_units():

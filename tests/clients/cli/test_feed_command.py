@@ -1,0 +1,43 @@
+"""`hulak feed --file`: its result in words and as an exit code."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from hulak.clients.cli.feed import is_done, show
+
+WHOLE = {
+    "posted": 50,
+    "confirmed": 50,
+    "refused": 0,
+    "first_refusal": "",
+    "refusals": {},
+    "resent": 0,
+    "dropped": 0,
+    "seconds": 0.1,
+}
+
+
+@pytest.mark.parametrize(
+    ("values", "done"),
+    [
+        ({}, True),
+        ({"refused": 3}, True),  # a bad line is skipped
+        ({"refused": 51}, False),
+        ({"confirmed": 49}, False),
+        ({"posted": 0, "confirmed": 0}, False),
+        ({"posted": 0, "confirmed": 0, "refused": 50}, False),
+    ],
+)
+def test_a_file_is_replayed_if_all_ticks_are_confirmed_and_most_lines_are_ticks(values, done):
+    assert is_done({**WHOLE, **values}) is done
+
+
+def test_the_first_refused_line_is_shown(capsys):
+    refused = {"refused": 3, "first_refusal": "a.csv line 3: bid is 'x'", "refusals": {"EURUSD": "BAD_BODY"}}
+    show(SimpleNamespace(as_json=False), {**WHOLE, **refused})
+    assert capsys.readouterr().out.splitlines() == [
+        "50 ticks posted in 0.1 s, 50 confirmed, 0 sent again, 3 refused",
+        "the first refused line: a.csv line 3: bid is 'x'",
+        "the broker refused ticks of EURUSD: BAD_BODY",
+    ]

@@ -133,7 +133,7 @@ class NepseSettings(Section, frozen=True):
 class FeedSettings(Section, frozen=True):
     """`[feed]`: the feed that supervisord keeps running, and the settings common to all feeds."""
 
-    venue: Literal["binance", "kraken", "kraken-v1", "coinbase", "oanda", "fx", "json"] = "binance"
+    venue: Literal["binance", "kraken", "kraken-v1", "coinbase", "oanda", "fx", "json", "nepse"] = "binance"
     url: Annotated[str, Meta(pattern=r"^((wss?|https?)://\S+)?\Z")] = ""
     symbols: Annotated[str, Meta(pattern=r"^([^\s,][^,\t\r\n]{0,63}(,[^\s,][^,\t\r\n]{0,63})*)?\Z")] = ""
     prefix: Annotated[str, Meta(pattern=r"^([a-z0-9][a-z0-9-]{0,15})?\Z")] = ""

@@ -10,7 +10,7 @@ import msgspec
 
 # Bid above ask; bid equal to ask; older than the feed's tick of its symbol before it; one side of the book is empty; both are;
 # not tradeable now, as the venue says.
-FLAGS = ("crossed", "locked", "late", "one-sided", "empty", "halted")
+FLAGS = ("crossed", "locked", "late", "one-sided", "empty", "halted", "last")
 FIRST_MS, END_MS = 631_152_000_000, 4_102_444_800_000  # bounds of a venue's time: from 1990 to before 2100, ms since 1970 UTC
 ID_BYTES = 16  # of a request and of the task made from it; chosen by the client, at random
 

@@ -35,6 +35,7 @@ VENUES = [
     "oanda",
     "fx",
     "json",
+    "nepse",
 ]  # `clients.feeds.VENUES`, copied to avoid its imports
 FORMATS = [
     "plain",
@@ -54,12 +55,17 @@ FORMATS = [
     epilog=examples(
         "hulak feed --venue json --url ws://127.0.0.1:5560/json",
         "hulak feed --name kraken --venue kraken --url wss://ws.kraken.com/v2 --symbols BTC/USD,ETH/USD",
+        "hulak feed --venue nepse --symbols NABIL,NICA",
         "hulak feed --file ticks.csv --symbol EURUSD --speed max --prefix back",
     ),
 )
 @click.option("--venue", type=click.Choice(VENUES), help="Protocol of the URL; [feed] venue by default.")
 @click.option("--url", help="Address to connect to, ws(s):// or, for oanda, http(s)://; [feed] url by default.")
-@click.option("--symbols", metavar="A,B", help="Symbols to subscribe to, as the venue writes them; [feed] symbols by default.")
+@click.option(
+    "--symbols",
+    metavar="A,B",
+    help="Symbols to subscribe to, as the venue writes them; of nepse, those whose books are read. [feed] symbols by default.",
+)
 @click.option(
     "--file",
     "tick_file",
@@ -104,6 +110,8 @@ def feed(
     Each feed is a process with a unique name; `hulak feeds` shows their status. The variable HULAK_FEED__TOKEN has the token for
     the venue. Two feeds of one symbol share a topic, and displays mix their ticks, unless one of them has a --prefix.
 
+    The venue nepse has no URL: the feed asks the NEPSE workers for the prices once a minute, while the exchange trades.
+
     The header line of a file names its columns; the keys of its JSON lines do the same. A file without names has the columns
     time,bid,ask, or those of --format. Times without a zone are UTC. A file without quotes is rejected before any tick is
     published (exit code 1). So is a file with ticks more than a day from now, and an export of the journal, unless --prefix gives
@@ -132,10 +140,15 @@ def feed(
     if symbol is not None or speed != "1" or form is not None or live:
         raise click.UsageError("--symbol, --format, --live and --speed need --file")
     section = call.settings.feed
+    listed = None if symbols is None else symbols.split(",")
+    if (venue or section.venue) == "nepse":
+        if url is not None or source is not None:
+            raise click.UsageError("--venue nepse excludes --url and --source; the workers ask [nepse] base_url")
+        feeds.run_nepse(call.settings, call.home, watched=listed, name=name, prefix=prefix)
+        return
     where = url or section.url
     if not where:
         raise ConfigError("setting feed.url is '', must be a ws(s):// or http(s):// address; give --url or --file")
-    listed = None if symbols is None else symbols.split(",")
     if source is None and url is None:
         source = section.source  # it belongs to the url of the settings
     feeds.run_feed(

@@ -18,10 +18,14 @@ from hulak.bus.errors import ConfigError, FeedError, HandshakeFailed
 from hulak.bus.process import lifecycle, log
 from hulak.bus.process.member import Member
 from hulak.bus.process.settings import Settings
+from hulak.bus.subscriber.events import event_of
+from hulak.clients.calls.async_client import AsyncBusClient
 from hulak.clients.feeds.file_lines import STDIN
 from hulak.clients.feeds.file_replay import FileReplay, check_live
 from hulak.clients.feeds.live import LiveFeed
-from hulak.clients.feeds.publisher import ASK_S, TickPublisher
+from hulak.clients.feeds.nepse.feed import NepseFeed
+from hulak.clients.feeds.nepse.rows import SOURCE, symbol_of
+from hulak.clients.feeds.publisher import ANSWER_S, ASK_S, TickPublisher
 from hulak.clients.feeds.subscriptions import Subscriptions
 from hulak.clients.feeds.symbol_keys import LONGEST_NAME, check_prefix, check_source, check_text
 from hulak.clients.feeds.tick_files import open_ticks
@@ -30,6 +34,7 @@ from hulak.clients.feeds.venues.dialect import Dialect
 from hulak.clients.feeds.venues.registry import VENUES
 
 Work = Callable[[TickPublisher, Member], Coroutine[Any, Any, None]]
+POOL_S = 60.0  # limit for an answer of the NEPSE workers, all attempts included
 FINISH_S = 1.0  # limit for the broker's last confirmations when the feed stops
 
 
@@ -78,6 +83,47 @@ def run_feed(
         return LiveFeed(publisher, VENUES[venue], url, names, settings.feed, backoff, stale_s, source).run()
 
     _run(settings, home, name or source or venue, live, topic_prefix)
+
+
+def run_nepse(
+    settings: Settings, home: Path, *, watched: Sequence[str] | None = None, name: str | None = None, prefix: str | None = None
+) -> None:
+    """Run the feed of the Nepal Stock Exchange until a signal stops it; it asks the NEPSE workers.
+
+    Args:
+        settings: checked.
+        home: the broker's folder.
+        watched: securities whose order books are read too, as the exchange writes them; None for setting feed.symbols, if
+            feed.venue is nepse.
+        name: of the feed, in the broker's statistics; `nepse` if None.
+        prefix: of its topics; None for setting feed.prefix, if feed.venue is nepse.
+    Raises:
+        ConfigError: a security or the prefix is invalid.
+    """
+    section, of_settings = settings.feed, settings.feed.venue == SOURCE
+    given = watched if watched is not None else section.symbols.split(",") if of_settings else ()
+    names = [name.strip() for name in given if name.strip()]
+    try:
+        topic_prefix = check_prefix(prefix if prefix is not None else section.prefix if of_settings else "")
+        for security in names:
+            symbol_of(security)
+    except FeedError as error:
+        raise ConfigError(str(error)) from error
+
+    async def work(publisher: TickPublisher, _: Member) -> None:
+        client = AsyncBusClient(settings, home)
+        try:
+            last = await client.call("hulak.last", "", {"topic": f"tick.{topic_prefix}"}, timeout_s=ANSWER_S)
+            bodies = [event.body for event in map(event_of, last)]
+            await NepseFeed(publisher, partial(_ask_pool, client), names, clock=time.time).run(bodies)
+        finally:
+            client.close()
+
+    _run(settings, home, name or SOURCE, work, topic_prefix)
+
+
+async def _ask_pool(client: AsyncBusClient, action: str, **args: Any) -> Any:
+    return await client.call(SOURCE, action, args, timeout_s=POOL_S, share=True)
 
 
 def _live_stale_s(member: Member) -> float:

@@ -1,0 +1,219 @@
+"""The NEPSE feed: asks the pool of NEPSE workers, so that one rate limit and one session hold, and posts ticks.
+
+While the exchange trades, it asks once a minute for all prices, just after they have changed, then for the indices, and for the
+order books of a watch list. When the exchange has closed, it asks for the closing prices once, and for nothing more until the
+next hour at which the exchange may open.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from datetime import date
+from typing import Any, Protocol
+
+from hulak.bus.errors import BusError, FeedError
+from hulak.clients.feeds.nepse.market_clock import MarketClock, Phase, nepal_day
+from hulak.clients.feeds.nepse.posted_ticks import PostedTicks
+from hulak.clients.feeds.nepse.rows import MarketTick, book_tick, closing_tick, index_tick, live_tick, symbol_of, time_ms
+from hulak.clients.feeds.nepse.snapshot_lock import SnapshotLock
+
+AGAIN_S = 15.0  # after a question for prices that failed
+EMPTY_S = 10.0  # after an empty table of an open market: the session may have ended, or not begun
+SERVICE = "nepse"
+Ask = Callable[..., Awaitable[Any]]
+
+
+class Publisher(Protocol):
+    """The feed's connection to the bus, see `clients.feeds.publisher.TickPublisher`."""
+
+    counters: dict[str, Any]
+    log: Any
+
+    def post(self, tick: MarketTick, time_ns: int) -> None: ...
+
+
+class NepseFeed:
+    """The feed.
+
+    Args:
+        publisher: posts ticks.
+        ask: calls an action of the service `nepse`, with keyword arguments; or with service `hulak.last`.
+        watched: symbols whose order books are read, as the exchange writes them.
+        clock: returns seconds since 1970 UTC.
+        sleep: waits for a number of seconds.
+    Raises:
+        FeedError: a watched symbol is none.
+    """
+
+    def __init__(
+        self,
+        publisher: Publisher,
+        ask: Ask,
+        watched: Sequence[str] = (),
+        *,
+        clock: Callable[[], float],
+        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+    ) -> None:
+        self.publisher = publisher
+        self.market = MarketClock()
+        self.snapshots = SnapshotLock()
+        self.posted = PostedTicks()
+        self.refused = self.failed = self.asked = 0
+        self._ask = ask
+        self._watched = {symbol_of(name): name for name in watched}
+        self._clock = clock
+        self._sleep = sleep
+        self._newest: dict[str, MarketTick] = {}  # of each watched symbol, from its row
+        self._learnt_on: date | None = None
+        self._data_s: float | None = None  # when a tick was posted last
+
+    async def run(self, last_bodies: Iterable[Any] = ()) -> None:
+        """Ask and post until cancelled.
+
+        Args:
+            last_bodies: the bodies of the last ticks that the broker has.
+        """
+        self.posted.recall(last_bodies)
+        while True:
+            due_s = min(self.market.due_s, self.snapshots.due_s) if self.market.trades else self.market.due_s
+            if (left_s := due_s - self._clock()) > 0:
+                self._report()
+                await self._sleep(left_s)
+            await self.step()
+
+    async def step(self) -> None:
+        """Ask what is due now."""
+        now_s = self._clock()
+        if now_s >= self.market.due_s:
+            await self._read_status(now_s)
+        elif self.market.trades and now_s >= self.snapshots.due_s:
+            await self._read_prices(now_s)
+        self._report()
+
+    # Questions
+
+    async def _read_status(self, now_s: float) -> None:
+        status = await self._question("market-status")
+        if not isinstance(status, Mapping):
+            self.market.failed(self._clock())
+            return
+        if self.market.answered(str(status.get("isOpen")), self._clock()):
+            self.publisher.log.info("exchange", state=self.market.phase.value, as_of=status.get("asOf"))
+            if self.market.trades:
+                self.snapshots.begin(self._clock())
+            elif self.market.phase is Phase.CLOSED:
+                await self._read_closing(status.get("asOf"))
+        await self._learn(now_s)
+
+    async def _learn(self, now_s: float) -> None:
+        """Read holidays and the days of the last sessions, once a day."""
+        today = nepal_day(now_s)
+        if self._learnt_on == today:
+            return
+        holidays, history = await self._question("holidays"), await self._question("summary-history")
+        if holidays is None or history is None:
+            return  # with the next question for the state
+        self._learnt_on = today
+        self.market.holidays = frozenset(_days(holidays, "holidayDate"))
+        self.market.learn(_days(history, "businessDate"))
+
+    async def _read_prices(self, now_s: float) -> None:
+        rows = await self._question("live-market")
+        if rows is None:
+            self.snapshots.failed(self._clock(), AGAIN_S)
+            return
+        if not rows:
+            self.snapshots.failed(self._clock(), EMPTY_S)
+            self.market.doubt(self._clock())
+            return
+        ticks = self._ticks(live_tick, rows)
+        changed = self._post(ticks)
+        self.snapshots.answered(now_s, changed=changed > 0)
+        self._newest.update((tick.symbol, tick) for tick in ticks if tick.symbol in self._watched)
+        if changed:
+            await self._read_indices(max(tick.timestamp for tick in ticks))
+            await self._read_books()
+
+    async def _read_indices(self, at_ms: int) -> None:
+        for action in ("nepse-index", "sub-indices"):
+            rows = await self._question(action)
+            self._post(self._ticks(lambda row: index_tick(row, at_ms), rows or []))
+
+    async def _read_books(self) -> None:
+        for symbol, name in self._watched.items():
+            tick = self._newest.get(symbol)
+            if tick is not None and self.market.trades:
+                depth = await self._question("market-depth", symbol=name)
+                self._post([book_tick(tick, depth, int(self._clock() * 1000))])
+
+    async def _read_closing(self, as_of: object) -> None:
+        """Read the closing prices: the table of live prices is empty as soon as the session has ended."""
+        try:
+            at_ms = time_ms(as_of)
+        except FeedError as error:
+            self._refuse(error)
+            return
+        rows = await self._question("price-volume")
+        self._post(self._ticks(lambda row: closing_tick(row, at_ms), rows or []))
+        await self._read_indices(at_ms)
+
+    async def _question(self, action: str, **args: Any) -> Any:
+        """Ask; None if there is no answer."""
+        self.asked += 1
+        try:
+            return await self._ask(action, **args)
+        except BusError as error:
+            self.failed += 1
+            self.publisher.log.warning("question failed", action=action, code=error.code, why=str(error)[:300])
+            return None
+
+    # Ticks
+
+    def _ticks(self, make: Callable[[Mapping[str, Any]], MarketTick], rows: Iterable[Any]) -> list[MarketTick]:
+        ticks = []
+        for row in rows:
+            try:
+                ticks.append(make(row))
+            except (FeedError, AttributeError) as error:
+                self._refuse(error)
+        return ticks
+
+    def _refuse(self, error: Exception) -> None:
+        self.refused += 1
+        if self.refused & (self.refused - 1) == 0:  # the 1st, 2nd, 4th, ...
+            self.publisher.log.warning("row refused", why=str(error), refused=self.refused)
+
+    def _post(self, ticks: Iterable[MarketTick]) -> int:
+        now_s, count = self._clock(), 0
+        for tick in ticks:
+            if self.posted.is_new(tick):
+                self.publisher.post(tick, int(now_s * 1e9))
+                count += 1
+        if count:
+            self._data_s = now_s
+        return count
+
+    def _report(self) -> None:
+        now_s = self._clock()
+        self.publisher.counters.update(
+            state="connected" if self.market.phase is not Phase.UNKNOWN else "connecting",
+            since_s=round(now_s - self.market.since_s, 3) if self.market.since_s else 0.0,
+            market=self.market.phase.value,
+            next_opening_s=self.market.next_opening_s(now_s),
+            data_age_s=round(now_s - self._data_s, 3) if self._data_s is not None and self.market.trades else None,
+            asked=self.asked,
+            failed=self.failed,
+            refused=self.refused,
+            symbols=len(self.posted),
+            stale=0,
+            errors=0,
+        )
+
+
+def _days(rows: Any, key: str) -> list[date]:
+    days = []
+    for row in rows if isinstance(rows, list) else []:
+        try:
+            days.append(date.fromisoformat(str(row[key])[:10]))
+        except (ValueError, KeyError, TypeError):
+            continue
+    return days

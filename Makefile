@@ -47,7 +47,7 @@ test-pythons:
 
 trials: $(READY)
 	@bash .ci/browser
-	@$(VENV)/bin/python -m pytest tests/trials --long --timeout 1200
+	@$(VENV)/bin/python -m pytest tests/trials tests/bus/core/test_random_walk.py --long --timeout 1200
 
 check: $(READY)
 	$(VENV)/bin/ruff check

@@ -15,6 +15,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import msgspec
+
 from hulak.bus.errors import BusError, BusTimeout, ConfigError, HulakError
 from hulak.bus.process import load_settings
 from hulak.bus.process.check_settings import SECTIONS
@@ -74,7 +76,9 @@ class LocalBus:
         self._file = load_settings.find_file(default_home() if home is None else self.home, None)
         pool = {"scaling.min_workers": min_workers, "scaling.max_workers": max_workers}
         self._given = {**_addresses(demo=demo), **pool, **(settings or {})}
-        self.settings = load_settings.load(self.home, self._file, _sections(self._given))
+        loaded = load_settings.load(self.home, self._file, _sections(self._given))
+        # A key of the environment is of another broker.
+        self.settings = msgspec.structs.replace(loaded, security=msgspec.structs.replace(loaded.security, key=None))
 
     def __enter__(self) -> Self:
         self.start()
@@ -97,6 +101,7 @@ class LocalBus:
         variables |= supervisord.switches(demo=self._demo, feed=self._demo, displays=self._displays, gateway=False)
         variables |= supervisord.demo_variables(self.settings) if self._demo else {}
         variables["HULAK_CONFIG"] = str(self._file.absolute())
+        variables["HULAK_KEY"] = ""
         self._stack.callback(self._remove_home)
         try:
             supervisor = supervisord.start(self.home, variables, detached=False)

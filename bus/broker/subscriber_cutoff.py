@@ -19,7 +19,7 @@ class SlowSubscribers:
 
     Args:
         most_bytes: bytes published while a connection accepts nothing, after which it is closed.
-        roster: records who is blocked or was cut off.
+        roster: records the subscribers that are blocked or were cut off.
     """
 
     def __init__(self, most_bytes: int, roster: SubscriberRoster[PeerConnection]) -> None:
@@ -48,13 +48,13 @@ class SlowSubscribers:
         """
         full, roster = _full(there), self._roster
         roster.keep(there)
-        who = {peer: roster.blocked_peer(peer) or self._identify(peer) for peer in full}
-        roster.blocked(who, published, now)
+        peers = {peer: roster.blocked_peer(peer) or self._identify(peer) for peer in full}
+        roster.blocked(peers, published, now)
         ended = []
         for peer in self._blocked.poll(full, published):
             if end(peer) is not None:
-                ended.append(who[peer])
-                roster.cut_off(peer, *who[peer], now)
+                ended.append(peers[peer])
+                roster.cut_off(peer, *peers[peer], now)
         if ended or self._had_queue:
             self._trim_at, self._had_queue = now + AFTER_S, False
         elif self._trim_at is not None and now >= self._trim_at:

@@ -178,8 +178,8 @@ class TickService:
         there = self.connections.monitors["publisher"].known.values()
         for note, peer in self.slow.poll(there, self.published, now, partial(self.connections.end, "publisher")):
             self.bus.cut_off += 1
-            who = {"subscriber": note.name, "pid": note.pid, "peer": peer}
-            self.log.warning("subscriber cut off", **who, took_nothing_of_bytes=self.settings.broker.subscriber_bytes)
+            fields = {"subscriber": note.name, "pid": note.pid, "peer": peer}
+            self.log.warning("subscriber cut off", **fields, took_nothing_of_bytes=self.settings.broker.subscriber_bytes)
 
     def publish_last_sequences(self, now: float) -> None:
         """Publish the topics' last numbers."""
@@ -253,7 +253,7 @@ class TickService:
         return False
 
     def _take_note(self, subscription: bytes, frame: zmq.Frame) -> None:
-        """Record who a subscriber is; its note matches no topic, and is not subscribed to."""
+        """Record a subscriber's note, which matches no topic, and is not subscribed to."""
         connection = connection_of(frame)
         try:
             note = decode_note(subscription)
@@ -261,7 +261,7 @@ class TickService:
             self.reject("publisher", error)
             return
         if connection is not None:
-            self.subscribers.told(connection, note, time.monotonic())
+            self.subscribers.record(connection, note, time.monotonic())
 
     def _rebind_publisher(self) -> None:
         self.log.warning("publisher rebound", why="bytes that are no subscription came before subscriptions")

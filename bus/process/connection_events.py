@@ -1,4 +1,4 @@
-"""What the events of a socket that connects say of its connection: whether there is one, and whether the key was refused.
+"""The state of a connection, from the events of the socket that connects: whether there is one, and whether the key was refused.
 
 libzmq tries again after a connection was lost, and after the peer ended a handshake without a word. It does not after the peer
 refused the key, or speaks without keys: then its owner must connect again, or give up.

@@ -25,8 +25,8 @@ ADDRESS = re.compile(r"tcp://\[?([^\]]+)\]?:(\d+)")
 PEERS = {"collector": zmq.PUB, "publisher": zmq.SUB, "frontend": zmq.DEALER, "backend": zmq.DEALER}
 REACH_S = 0.5  # for a connection without a key, on this machine
 HANDSHAKE_S = 2.5  # with a key: five ways over a network
-QUICK_S = 1.0  # a broker that has another key breaks off at once; one that cannot decide now, after its [broker] handshake_s
-NOBODY = int(zmq.EVENT_CLOSED) | int(zmq.EVENT_CONNECT_RETRIED)
+QUICK_S = 1.0  # a broker that has another key breaks off at once; a broker that cannot decide now, after its [broker] handshake_s
+UNREACHED = int(zmq.EVENT_CLOSED) | int(zmq.EVENT_CONNECT_RETRIED)
 WITHOUT_KEYS = 0x11000002  # ZMQ_PROTOCOL_ERROR_ZMTP_MECHANISM_MISMATCH
 FORGED = 0x11000001  # ZMQ_PROTOCOL_ERROR_ZMTP_CRYPTOGRAPHIC
 DENIED = 400  # of ZAP: no; 300 and 500: it could not be decided
@@ -67,11 +67,10 @@ def find(settings: Settings, home: Path, name: str) -> BrokerAddress | None:
 
 def expected(settings: Settings, home: Path, name: str) -> str:
     """Return where one of the broker's sockets is to be found, for people: an address, or the path of its ipc file."""
-    path = sockets.ipc_path(home, name)
-    if settings.security.key is not None or settings.security.loopback == "open" or path is None:
-        address: str = getattr(settings.broker, name)
-        return address
-    return str(path)
+    path, address = sockets.ipc_path(home, name), str(getattr(settings.broker, name))
+    if settings.security.key is not None:
+        return f"{address} (with the key of {settings.security.key})"
+    return address if settings.security.loopback == "open" or path is None else str(path)
 
 
 def _local(home: Path, name: str) -> BrokerAddress | None:
@@ -93,7 +92,7 @@ def mechanism_at(address: str) -> str | None:
     """Return the security mechanism of the ZeroMQ socket at a TCP address: "NULL", "CURVE".
 
     Returns:
-        "" for a peer that accepts the connection and says nothing, or nothing that ZeroMQ would; None if nobody listens there.
+        "" for a peer that accepts the connection, and sends nothing that ZeroMQ would; None if no program listens there.
     """
     match = ADDRESS.fullmatch(address)
     if match is None:
@@ -143,7 +142,7 @@ def _shake_hands(address: str, key: ClientKey, server: str, kind: int) -> tuple[
     only = BrokerAddress(address, ClientKey(name=key.name, public=key.public, secret=key.secret, server=server))
 
     def watch(socket: "zmq.Socket[bytes]") -> None:
-        readers.append(sockets.monitor(context, socket, CONNECTED | FAILED | NOBODY))
+        readers.append(sockets.monitor(context, socket, CONNECTED | FAILED | UNREACHED))
 
     socket = sockets.connect(context, kind, only, watch)
     reader = readers[0]

@@ -81,7 +81,7 @@ def _import_without_rich() -> None:
     """Import structlog, but not rich: structlog loads it, for tracebacks that Hulak formats otherwise, in 0.1 s and 5 MB."""
     if "rich" in sys.modules or "structlog" in sys.modules:
         return
-    sys.modules["rich"] = None  # type: ignore[assignment] - an import of it fails
+    sys.modules["rich"] = None  # type: ignore[assignment]  # an import of it fails
     try:
         import structlog  # noqa: F401, PLC0415
     finally:

@@ -123,7 +123,7 @@ class Member:
             self._close()  # it was never started
 
     def ended(self) -> bool:
-        """Return whether the thread has ended without a call of `stop`: by an error of its own, or since its key was refused."""
+        """Return whether the thread has ended without a call of `stop`: by an error, or since its key was refused."""
         return self._thread.ident is not None and not self._thread.is_alive() and not self._ends
 
     def beat(self) -> None:

@@ -70,7 +70,7 @@ class Tracing:
 
     def inside(self, span: Any) -> AbstractContextManager[Any]:
         """Return a context manager in which this span is the present one: the parent of spans that are started there."""
-        return self._trace.use_span(span, end_on_exit=False, record_exception=False, set_status_on_exception=False)  # type: ignore[no-any-return]
+        return self._trace.use_span(span, end_on_exit=False, record_exception=False, set_status_on_exception=False)
 
     def context_of(self, span: Any) -> dict[str, str]:
         """Return the W3C trace context of a span; empty without a tracer provider, which makes no spans."""
@@ -91,7 +91,7 @@ class Tracing:
 
 
 def export(settings: Settings, process: str) -> None:
-    """Send this process's spans by OTLP, if the settings enable tracing and the program has no tracer provider of its own.
+    """Send this process's spans by OTLP, if the settings enable tracing and the program has not set a tracer provider.
 
     The destination, and the name of the service, are in OpenTelemetry's variables: OTEL_EXPORTER_OTLP_ENDPOINT and others.
 

@@ -1,4 +1,4 @@
-"""A subscriber's note to the broker: who it is, and what it has missed. PROTOCOL.md section 3.10."""
+"""A subscriber's note to the broker: its name, and the number of messages that it has missed. PROTOCOL.md section 3.10."""
 
 import os
 import sys
@@ -32,12 +32,12 @@ class NameNote:
         self._socket = socket
         self._router = router
         self._name = program_name() if name is None else plain_name(name)
-        self._told = SubscriberNote(self._name, os.getpid()).encode()
+        self._sent = SubscriberNote(self._name, os.getpid()).encode()
         self._next = 0.0  # monotonic seconds
-        socket.subscribe(self._told)
+        socket.subscribe(self._sent)
 
     def update(self, *, ended: bool = False) -> None:
-        """Tell what was missed, if that has changed; `ended`: at once, since all of it was replayed."""
+        """Send the numbers again, if they have changed; `ended`: at once, since all missed messages were replayed."""
         now = time.monotonic()
         if now < self._next and not ended:
             return
@@ -45,7 +45,7 @@ class NameNote:
         counts = self._router.counters()
         missed = counts["repaired"] + counts["lost"]
         note = SubscriberNote(self._name, os.getpid(), counts["gaps"], missed, counts["lost"]).encode()
-        if note != self._told:
-            self._socket.unsubscribe(self._told)
+        if note != self._sent:
+            self._socket.unsubscribe(self._sent)
             self._socket.subscribe(note)
-            self._told = note
+            self._sent = note

@@ -1,4 +1,4 @@
-"""How a subscriber tells the broker who it is: by a subscription that matches no topic. PROTOCOL.md section 3.10. Pure."""
+"""The note of a subscriber with its name, sent as a subscription that matches no topic. PROTOCOL.md section 3.10. Pure."""
 
 import re
 from typing import Any, Final
@@ -16,7 +16,7 @@ MOST_COUNT: Final = 1 << 53  # sums of figures stay below the largest number of 
 
 
 class SubscriberNote(msgspec.Struct, frozen=True, gc=False):
-    """What a subscriber tells of itself: its program and process, and what it has missed so far."""
+    """The program and process of a subscriber, and how many messages it has missed."""
 
     name: str
     pid: int

@@ -15,6 +15,7 @@ from hulak.clients.doctor.checks.facts import DoctorFacts
 from hulak.clients.doctor.checks.result import CheckResult
 from hulak.clients.judge.situations import Level
 
+LEVELS = {"ok": Level.OK, "warning": Level.WARNING, "error": Level.CRITICAL}  # of what `key_check` finds
 COLOURS = {Level.OK: "green", Level.WARNING: "yellow", Level.CRITICAL: "bold red"}
 
 
@@ -38,7 +39,8 @@ def doctor(ctx: click.Context, call: Call, problems: bool) -> None:
     Writes a file without a name to the home for up to 3 s, to measure the disk. Sends REQUEST hulak.ping and hulak.stats to a
     broker that listens.
     """
-    results = examine(_facts(call))
+    facts = _facts(call)
+    results = [*examine(facts), *_keys(call, is_running=facts.broker is not None)]
     level = max(result.level for result in results)
     chosen = [result for result in results if result.level > Level.OK] if problems else results
     if call.as_json:
@@ -49,14 +51,29 @@ def doctor(ctx: click.Context, call: Call, problems: bool) -> None:
 
 
 def _facts(call: Call) -> DoctorFacts:
+    from hulak.bus.process import key_files
     from hulak.clients.cli import port_check
     from hulak.clients.doctor import read_all, read_installation
 
     loaded, settings = read_installation.settings(call.home, call.file)
-    wanted = port_check.addresses(loaded, demo=False)
+    wanted = port_check.addresses(loaded, demo=False, has_keys=key_files.broker_path(call.home).exists())
     taken = [setting for setting, where in wanted.items() if port_check.taken({setting: where})]
     timeout_s = call.timeout_s or read_all.PING_S
     return read_all.read(call.home, loaded, settings, wanted, taken, time.time(), timeout_s)
+
+
+def _keys(call: Call, *, is_running: bool) -> list[CheckResult]:
+    """Check the keys of the home, and this program's; without a broker, its addresses are not judged."""
+    from hulak.clients.cli.key_check import NO_BROKER, check_keys
+    from hulak.clients.doctor import read_installation
+
+    loaded, _ = read_installation.settings(call.home, call.file)
+    results = []
+    for finding in check_keys(loaded, call.home)[0]:
+        if is_running or finding.code != NO_BROKER:
+            seen, _, advice = finding.text.partition("; ")
+            results.append(CheckResult("keys", finding.what, LEVELS[finding.state], seen, advice))
+    return results
 
 
 def _show(chosen: list[CheckResult], results: list[CheckResult]) -> None:

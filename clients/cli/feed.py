@@ -164,7 +164,7 @@ def feed(
 
 
 def is_done(result: dict[str, Any]) -> bool:
-    """Return whether a replay is a success: every tick is confirmed, and there are as many of them as of refused lines."""
+    """Return whether a replay is a success: every tick is confirmed, and there are at least as many of them as refused lines."""
     return bool(result["confirmed"] == result["posted"] >= max(1, result["refused"]))
 
 

@@ -70,8 +70,8 @@ def new(
 ) -> None:
     """Make a key pair, authorise it with roles, and write the file for the client.
 
-    Copy that file to the client, by a way that nobody can read, and let HULAK_KEY name it there: it is all that the client needs
-    besides the broker's addresses. The first key also makes the key of the broker, which takes keys from its next start on.
+    Copy that file to the client, by a way that no other user can read, and let HULAK_KEY name it there: the client needs only the
+    broker's addresses in addition. The first key also makes the key of the broker, which takes keys from its next start on.
 
     \b
     Roles; a PATTERN is a name, or its beginning and a star:
@@ -114,7 +114,7 @@ def list_keys(call: Call) -> None:
     security = None if stats is None else stats["security"]
     keys, refused = key_files.read_authorised_keys(call.home)
     known = (security or {}).get("keys")
-    rows = [key_output.row_of(found, known) for _, found in sorted(keys.items())]
+    rows = [key_output.row_of(key, known) for _, key in sorted(keys.items())]
     if call.as_json:
         print_json({"keys": rows, "files_refused": refused, "broker": security})
         return
@@ -143,11 +143,11 @@ def show(call: Call, name: str | None) -> None:
         if after is not None:
             facts |= {"next": after.public, "until": key_output.text(after.until)}
     else:
-        found = key_store.authorised(call.home, name)
-        facts = {"name": found.name, "public": found.public, "roles": sorted(map(str, found.roles))}
+        authorised = key_store.authorised(call.home, name)
+        facts = {"name": authorised.name, "public": authorised.public, "roles": sorted(map(str, authorised.roles))}
         facts |= {
-            "expires": key_output.text(found.expires),
-            "note": found.note,
+            "expires": key_output.text(authorised.expires),
+            "note": authorised.note,
             "file": str(key_files.authorised_path(call.home, name)),
         }
     if call.as_json:
@@ -159,7 +159,7 @@ def show(call: Call, name: str | None) -> None:
 @key.command(cls=Command, short_help="Revoke a key and end its connections.", epilog=examples("hulak key revoke alice"))
 @click.argument("name", metavar="NAME")
 def revoke(call: Call, name: str) -> None:
-    """Revoke a key: remove its file, after which the broker ends its connections within a second, and nobody else's.
+    """Revoke a key: remove its file, after which the broker ends its connections within a second, and no other key's.
 
     Sends REQUEST hulak.key.reload to the frontend, so that it happens at once.
     """
@@ -186,7 +186,7 @@ def revoke(call: Call, name: str) -> None:
     "--expires",
     type=Expiry(),
     metavar="WHEN",
-    help="When the new key expires, as of `hulak key new`; needed if the former one does.",
+    help="When the new key expires, see `hulak key new`; needed if the former one does.",
 )
 @OUT
 def rotate(call: Call, name: str, grace: timedelta, expires: datetime | str | None, out: Path | None) -> None:
@@ -282,7 +282,7 @@ def reload(call: Call) -> None:
 def check(call: Call, file: Path | None, save: bool) -> None:
     """Check a key's file, connect to each of the broker's addresses with it, and ask the broker for its roles.
 
-    Tells apart whose key is wrong: UNKNOWN_KEY, WRONG_SERVER_KEY, KEY_NEEDED, NO_KEYS, or NO_BROKER if nobody listens. On the
+    Tells apart whose key is wrong: UNKNOWN_KEY, WRONG_SERVER_KEY, KEY_NEEDED, NO_KEYS, or NO_BROKER if no program listens. On the
     broker's machine it checks the files of all keys too. Sends REQUEST hulak.key.whoami to the frontend.
     """
     from hulak.bus.process import load_settings
@@ -293,12 +293,10 @@ def check(call: Call, file: Path | None, save: bool) -> None:
     saved = _save(settings.security.key, answer) if save else False
     errors = [finding for finding in findings if finding.state == "error"]
     if call.as_json:
-        rows = [{"what": found.what, "state": found.state, "code": found.code, "text": found.text} for found in findings]
+        rows = [{"what": row.what, "state": row.state, "code": row.code, "text": row.text} for row in findings]
         print_json({"ok": not errors, "findings": rows, "whoami": answer, "saved": saved})
     else:
-        table.show(
-            ["what", "state", "code", "text"], [[found.what, found.state, found.code or "-", found.text] for found in findings]
-        )
+        table.show(["what", "state", "code", "text"], [[row.what, row.state, row.code or "-", row.text] for row in findings])
         if saved:
             click.echo(f"hulak: {settings.security.key} has the broker's keys now", err=True)
     if errors:

@@ -23,12 +23,11 @@ State = Literal["ok", "warning", "error"]
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """One thing that was checked.
+    """The result of one check of a file, an address or a key, which is `what`.
 
     Args:
-        what: a file, an address, or a key.
         state: `ok`; `warning`: it will cease to work, or is of no use; `error`: it does not work.
-        text: what was seen, and what to do about it.
+        text: a sentence with the facts, and with advice.
         code: of an error: that of `HandshakeFailed`, `NO_BROKER`, `CONFIG` or that of the broker's answer.
     """
 
@@ -49,22 +48,22 @@ def check_keys(settings: Settings, home: Path, now: datetime | None = None) -> t
         the findings; and what the broker says of this program's key (`hulak.key.whoami`), None if it was not asked.
     """
     now = now or datetime.now(UTC)
-    found = _files(home, now)
+    findings = _files(home, now)
     file = settings.security.key
     if file is None and key_files.broker_path(home).exists():
-        return [*found, *_addresses(settings, home)], None
+        return [*findings, *_addresses(settings, home)], None
     if file is None:
-        return [*found, Finding("key", "ok", "no key is used; `hulak key new NAME` makes one, HULAK_KEY names its file")], None
+        return [*findings, Finding("key", "ok", "no key is used; `hulak key new NAME` makes one, HULAK_KEY names its file")], None
     try:
         key = key_files.read_client_key(file)
     except ConfigError as error:
-        return [*found, Finding(str(file), "error", str(error), "CONFIG")], None
-    found.append(Finding(str(file), "ok", f"key {key.name!r}, public {key.public}"))
-    found += _addresses(settings, home)
-    if any(finding.state == "error" for finding in found[-len(sockets.NAMES) :]):
-        return found, None
+        return [*findings, Finding(str(file), "error", str(error), "CONFIG")], None
+    findings.append(Finding(str(file), "ok", f"key {key.name!r}, public {key.public}"))
+    findings += _addresses(settings, home)
+    if any(finding.state == "error" for finding in findings[-len(sockets.NAMES) :]):
+        return findings, None
     answer, finding = _whoami(settings, home, key, now)
-    return [*found, finding], answer
+    return [*findings, finding], answer
 
 
 # The files of a home
@@ -73,7 +72,7 @@ def check_keys(settings: Settings, home: Path, now: datetime | None = None) -> t
 def _files(home: Path, now: datetime) -> list[Finding]:
     if not key_files.folder(home).exists():
         return []
-    found = []
+    findings = []
     for read, path in (
         (key_files.read_broker_key, key_files.broker_path(home)),
         (key_files.read_next_broker_key, key_files.next_broker_path(home)),
@@ -81,15 +80,15 @@ def _files(home: Path, now: datetime) -> list[Finding]:
         try:
             key = read(home)
         except ConfigError as error:
-            found.append(Finding(str(path), "error", str(error), "CONFIG"))
+            findings.append(Finding(str(path), "error", str(error), "CONFIG"))
             continue
         if key is not None:
             until = "" if key.until is None else f", is the broker's from {shown(key.until)}"
-            found.append(Finding(str(path), "ok", f"public {key.public}{until}"))
+            findings.append(Finding(str(path), "ok", f"public {key.public}{until}"))
     keys, refused = key_files.read_authorised_keys(home)
-    found += [_authorised(key, now) for key in keys.values()]
-    found += [Finding(name or "keys", "error", why, "CONFIG") for name, why in refused.items()]
-    return found + _open_folders(home)
+    findings += [_authorised(key, now) for key in keys.values()]
+    findings += [Finding(name or "keys", "error", why, "CONFIG") for name, why in refused.items()]
+    return findings + _open_folders(home)
 
 
 def _authorised(key: key_files.AuthorisedKey, now: datetime) -> Finding:
@@ -105,14 +104,14 @@ def _authorised(key: key_files.AuthorisedKey, now: datetime) -> Finding:
 
 
 def _open_folders(home: Path) -> list[Finding]:
-    found = []
+    findings = []
     for folder in (key_files.folder(home), key_files.authorised_folder(home)):
         with contextlib.suppress(OSError):
             mode = stat.S_IMODE(folder.stat().st_mode)
             if mode & 0o022:
                 text = f"has mode {mode:04o}: other users can authorise keys; `chmod 700 {folder}`"
-                found.append(Finding(str(folder), "error", text, "CONFIG"))
-    return found
+                findings.append(Finding(str(folder), "error", text, "CONFIG"))
+    return findings
 
 
 # The connection
@@ -128,7 +127,7 @@ def _address(settings: Settings, home: Path, name: str) -> Finding:
     except HandshakeFailed as error:
         return Finding(name, "error", str(error), error.code)
     if where is None:
-        return Finding(name, "error", f"nobody listens at {endpoints.expected(settings, home, name)}", NO_BROKER)
+        return Finding(name, "error", f"no program listens at {endpoints.expected(settings, home, name)}", NO_BROKER)
     return Finding(name, "ok", str(where))
 
 

@@ -1,4 +1,4 @@
-"""What people and programs read from `hulak key`, and how it reads a role. No secret is among it."""
+"""The output of `hulak key` for people and programs, and how it reads a role. No secret is among it."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,37 +30,37 @@ class RoleText(click.ParamType["Role"]):
             self.fail(str(error), param, ctx)
 
 
-def row_of(found: "AuthorisedKey", known: dict[str, Any] | None) -> dict[str, Any]:
+def row_of(key: "AuthorisedKey", known: dict[str, Any] | None) -> dict[str, Any]:
     """Return what is known of a key: of its file, and of the broker.
 
     Args:
-        found: the key of the file.
-        known: what the broker says of the keys that it has seen, by name; None: it is not known, and neither is it of this one.
+        key: the key of the file.
+        known: the broker's facts of the keys that it has seen, by name; None: it is not known, and neither is it of this one.
     """
-    expired = found.expires is not None and found.expires <= datetime.now(UTC)
+    expired = key.expires is not None and key.expires <= datetime.now(UTC)
     row = {
-        "name": found.name,
+        "name": key.name,
         "state": "expired" if expired else "valid",
-        "public": found.public,
-        "roles": sorted(map(str, found.roles)),
-        "expires": text(found.expires),
-        "note": found.note,
+        "public": key.public,
+        "roles": sorted(map(str, key.roles)),
+        "expires": text(key.expires),
+        "note": key.note,
     }
     if known is None:
         return {**row, "connections": None, "last_seen": None, "refused": None}
-    live = known.get(found.name, {"connections": 0, "last_seen_ns": None, "refusals": {}})
+    live = known.get(key.name, {"connections": 0, "last_seen_ns": None, "refusals": {}})
     seen = live["last_seen_ns"]
     row |= {"connections": live["connections"], "last_seen": None if seen is None else table.moment(seen)}
     return {**row, "refused": sum(live["refusals"].values())}
 
 
 def facts_of(made: "ClientKey", path: Path) -> dict[str, Any]:
-    """Return what is told of a key that was made."""
+    """Return the report of a key that was made."""
     return {"name": made.name, "file": str(path), "public": made.public, "server": made.server}
 
 
 def hint_copy(path: Path) -> None:
-    """Say what to do with the file of a client."""
+    """Print what to do with the file of a client."""
     click.echo(f"hulak: copy {path} to the client and let HULAK_KEY name it there; it has the secret", err=True)
 
 

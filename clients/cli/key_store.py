@@ -89,7 +89,7 @@ def make(
             home, AuthorisedKey(name=name, public=pair.public, roles=roles, note=note, expires=expires)
         )
     except BaseException:
-        path.unlink(missing_ok=True)  # of no use: nobody would accept it
+        path.unlink(missing_ok=True)  # of no use: no broker would accept it
         raise
     return key, path
 

@@ -21,10 +21,10 @@ class Duration(click.ParamType[timedelta]):
         """Read it."""
         if isinstance(value, timedelta):
             return value
-        found = duration(value)
-        if found is None:
+        length = duration(value)
+        if length is None:
             self.fail(f"{value!r} must be a number of days, hours, minutes or seconds: 90d, 12h, 30m, 45s; or 0", param, ctx)
-        return found
+        return length
 
 
 class Expiry(click.ParamType[datetime | str]):
@@ -54,8 +54,8 @@ def duration(text: str) -> timedelta | None:
     if text == "0":
         return timedelta()
     match = DURATION.fullmatch(text)
-    found = None if match is None else timedelta(**{UNITS[match[2]]: int(match[1])})
-    return found if found is not None and found <= LONGEST else None
+    length = None if match is None else timedelta(**{UNITS[match[2]]: int(match[1])})
+    return length if length is not None and length <= LONGEST else None
 
 
 def expiry(text: str, now: datetime) -> datetime | None:

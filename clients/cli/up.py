@@ -79,7 +79,11 @@ def up(ctx: click.Context, call: Call, demo: bool, for_s: float | None, quiet: b
             "start them with `supervisorctl`, or remove the setting"
         )
     supervisord.refuse_running(call.home)
-    refuse_taken(call.settings, demo=demo, has_keys=key_files.broker_path(call.home).exists())
+    has_keys = key_files.broker_path(call.home).exists()
+    if call.settings.security.key is not None and not has_keys:
+        key = call.settings.security.key
+        raise ConfigError(f"the key {key} is of another broker: home {call.home} has no keys; unset HULAK_KEY or security.key")
+    refuse_taken(call.settings, demo=demo, has_keys=has_keys)
     tokens.refuse_open(call.settings.gateway, tokens.load(call.home))
     signals = Signals.install()
     service_environment.use_runtime_folder(call.home)

@@ -1,4 +1,4 @@
-"""What `hulak doctor` examines: an installation and its machine. The facts are read here, the rules are in `checks`, and pure.
+"""The examination of an installation and its machine, for `hulak doctor`. The rules are in `checks`, and pure.
 Imported by clients.cli.
 Start with `read_all.py`.
 """

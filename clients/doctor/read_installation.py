@@ -13,7 +13,7 @@ import psutil
 import zmq
 
 from hulak.bus.errors import BusError, ConfigError
-from hulak.bus.process import load_settings, sockets
+from hulak.bus.process import endpoints, load_settings
 from hulak.bus.process.check_settings import SECTIONS, types_of
 from hulak.bus.process.settings import SECRET, Settings
 from hulak.bus.version import VERSION
@@ -31,17 +31,17 @@ def versions() -> VersionFacts:
         required = [line for line in importlib.metadata.requires("hulak") or () if EXTRA not in line]
     except importlib.metadata.PackageNotFoundError:
         required = []
-    found = {}
+    installed = {}
     for name in map(name_of, required):
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-            found[name] = importlib.metadata.version(name)
+            installed[name] = importlib.metadata.version(name)
     return VersionFacts(
         hulak=VERSION,
         python=sys.version_info[:3],
         libzmq=zmq.zmq_version_info(),
         curve=bool(zmq.has("curve")),
         required=required,
-        found=found,
+        installed=installed,
     )
 
 
@@ -86,8 +86,9 @@ def broker(loaded: Settings, home: Path, timeout_s: float) -> tuple[BrokerFacts 
     Returns:
         its facts, and the path of its ring; None and an empty text if none answers.
     """
-    if sockets.endpoint(loaded.broker, home, "frontend") is None:
-        return None, ""
+    with contextlib.suppress(BusError, KeyError):
+        if endpoints.find(loaded, home, "frontend") is None:
+            return None, ""
     with contextlib.suppress(BusError, KeyError), BusClient(loaded, home) as client:
         pong = client.call("hulak.ping", timeout_s=timeout_s)
         stats = client.call("hulak.stats", timeout_s=timeout_s)
@@ -110,7 +111,7 @@ def listeners() -> list[tuple[str, int, int | None]]:
 def addresses(
     wanted: Mapping[str, tuple[str, int]], taken: Collection[str], home: Path, known: BrokerFacts | None
 ) -> list[AddressFacts]:
-    """Say of each address who has it.
+    """Return for each address whether it is free, and the process that has it.
 
     Args:
         wanted: host and port by the name of their setting.
@@ -119,9 +120,9 @@ def addresses(
         known: the broker that answers.
     """
     rows = listeners()
-    mine = {pid for pid in psutil.pids() if _home_of(pid) == home.resolve()} if taken else set()
+    ours = {pid for pid in psutil.pids() if _home_of(pid) == home.resolve()} if taken else set()
     if known is not None and Path(known.home).resolve() == home.resolve():
-        mine.add(known.pid)
+        ours.add(known.pid)
     facts = []
     for setting, (host, port) in wanted.items():
         pids = [pid for at, number, pid in rows if number == port and pid is not None and at in (host, *ANY_ADDRESS)]
@@ -132,7 +133,7 @@ def addresses(
                 port=port,
                 free=setting not in taken,
                 holder=_holder(pids[0]) if pids and setting in taken else "",
-                ours=bool(mine & set(pids)),
+                ours=bool(ours & set(pids)),
             )
         )
     return facts
@@ -154,7 +155,7 @@ def _home_of(pid: int) -> Path | None:
 
 
 def running_as(home: Path) -> int:
-    """Return the user that runs the processes of a home: its owner, or whoever runs this if it does not exist."""
+    """Return the user that runs the processes of a home: its owner, or the user of this process if it does not exist."""
     with contextlib.suppress(OSError):
         return home.stat().st_uid
     return os.geteuid()

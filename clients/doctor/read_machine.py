@@ -1,4 +1,4 @@
-"""Read the facts of the machine for `hulak doctor`: clock, kernel, limits, memory. What cannot be read here is None."""
+"""Read the facts of the machine for `hulak doctor`: clock, kernel, limits, memory. Facts that cannot be read are None."""
 
 import contextlib
 import ctypes

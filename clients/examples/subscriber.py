@@ -78,7 +78,7 @@ class Subscriber:
             print(f"gap {first}..{self.expected - 1} repaired" + f" but for {self.lost}" * (self.lost > 0), file=sys.stderr)
 
 
-def connect(socket: zmq.Socket, address: str) -> None:
+def connect(socket: "zmq.Socket[bytes]", address: str) -> None:
     """Connect a socket: with a key if `HULAK_KEY` names its file and the address is TCP."""
     path = os.environ.get("HULAK_KEY")
     if not path or not address.startswith("tcp:"):

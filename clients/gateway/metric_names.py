@@ -11,7 +11,7 @@ FIGURES = (
     ("hulak_symbols", "Symbols that have had a tick.", "ticks.symbols"),
     ("hulak_symbols_ticking", "Symbols with a tick in the last minute.", "ticks.ticking"),
     ("hulak_subscriptions", "Subscriptions at the publisher.", "ticks.subscriptions"),
-    ("hulak_subscribers_named", "Subscribers that told the broker their names.", "subscribers.named"),
+    ("hulak_subscribers_named", "Subscribers that have reported their names.", "subscribers.named"),
     ("hulak_subscribers_blocked", "Subscribers that have not read for at least a second.", "subscribers.blocked"),
     ("hulak_ring_size_bytes", "Size of the ring of ticks in shared memory.", "ring.bytes"),
     ("hulak_ring_written_bytes_total", "Bytes written into the ring.", "ring.written"),

@@ -24,7 +24,7 @@ TYPE = "text/plain; version=0.0.4; charset=utf-8"
 TOTALS = "_totals"  # suffix of a latency's histogram, in reports and statistics
 TASK_STATES = ("queued", "waiting", "running")
 OTHER = "other"
-MOST_SERVICES = 100  # that have a label of their own
+MOST_SERVICES = 100  # with a separate label
 SLOT = re.compile(r"_\d+$")  # a slot of supervisord: one process at a time
 
 Row = Mapping[str, Any]
@@ -173,7 +173,7 @@ def _tasks(tasks: Mapping[str, Any]) -> Iterator[Metric]:
 
 
 def known_services(tasks: Mapping[str, Any]) -> set[str]:
-    """Return the services that have a label: those that have had a worker. All other names come from clients, without a bound."""
+    """Return the services with a label, which have had a worker. All other names come from clients, without a bound."""
     return set(list(tasks.get("attempts", {}))[:MOST_SERVICES])
 
 

@@ -98,7 +98,7 @@ REFUSED = {
 
 @pytest.mark.parametrize("kind", REFUSED)
 @pytest.mark.parametrize("code", ["UNKNOWN_KEY", "WRONG_SERVER_KEY", "KEY_NEEDED", "NO_KEYS"])
-def test_every_client_says_why_it_has_no_connection(peer, kind, code):
+def test_every_client_returns_why_it_has_no_connection(peer, kind, code):
     peer.bind(keys=code != "NO_KEYS")
     other = {"server": key_files.new_pair().public} if code == "WRONG_SERVER_KEY" else {}
     key = None if code == "KEY_NEEDED" else peer.key(accepted=code != "UNKNOWN_KEY", **other)
@@ -107,7 +107,7 @@ def test_every_client_says_why_it_has_no_connection(peer, kind, code):
     assert error.value.code == code
 
 
-def test_an_asyncio_client_says_why_it_has_no_connection(peer):
+def test_an_asyncio_client_returns_why_it_has_no_connection(peer):
     peer.bind("frontend")
 
     async def call():
@@ -128,7 +128,7 @@ def test_a_missing_file_is_named_before_anything_is_sent(peer, kind):
         REFUSED[kind](peer.settings(), peer.home, peer.home / "nowhere.secret")
 
 
-def test_nobody_at_the_address_is_no_matter_of_keys(peer):
+def test_an_address_without_a_broker_is_no_matter_of_keys(peer):
     with BusClient(peer.settings(), peer.home, key=peer.key()) as client, pytest.raises(BusTimeout, match="no broker answers"):
         client.call("hulak.ping", timeout_s=0.2)
 
@@ -167,7 +167,7 @@ def test_asyncio_calls_end_when_the_key_is_revoked(peer):
     asyncio.run(call())
 
 
-def test_a_channel_says_that_the_key_was_revoked_and_keeps_its_requests(peer):
+def test_a_channel_returns_that_the_key_was_revoked_and_keeps_its_requests(peer):
     peer.bind("frontend")
     path = peer.key()
     channel = RequestChannel(peer.context, peer.settings(path), peer.home)
@@ -190,7 +190,7 @@ def test_a_channel_says_that_the_key_was_revoked_and_keeps_its_requests(peer):
     channel.close()
 
 
-def test_forbidden_is_an_error_of_its_own(peer):
+def test_forbidden_is_a_separate_error(peer):
     peer.bind("frontend")
     answers = iter([Error(b"", "FORBIDDEN", "key 'alice' lacks the role control")])
 
@@ -297,7 +297,7 @@ def test_a_subscriber_whose_key_is_revoked_raises_instead_of_waiting(peer, way):
         subscriptions(peer, 3)
 
 
-def test_a_subscriber_says_when_the_broker_came_back_with_another_key(peer):
+def test_a_subscriber_raises_when_the_broker_came_back_with_another_key(peer):
     peer.bind("publisher")
     with subscriber(peer, peer.key(), "tick.") as received:
         subscriptions(peer, 3)
@@ -309,7 +309,7 @@ def test_a_subscriber_says_when_the_broker_came_back_with_another_key(peer):
         assert error.value.code == "WRONG_SERVER_KEY"
 
 
-def test_clients_that_know_the_brokers_next_key_notice_nothing_of_the_change(peer):
+def test_clients_that_have_the_brokers_next_key_are_served_over_the_change(peer):
     peer.bind("publisher", "frontend", "collector")
     after = key_files.new_pair()
     path = peer.key(server_next=after.public)

@@ -13,7 +13,7 @@ BOARD = json.loads(DASHBOARD.read_text())
 PANELS = [panel for panel in BOARD["panels"] if panel["type"] != "row"]
 VARIABLES = {"datasource", "job", "instance"}
 KINDS = {"timeseries", "stat", "table"}  # in every Grafana from version 9 on
-GRAFANA = {"$__rate_interval": "1m", "$job": "hulak", "$instance": ".*"}  # what Grafana puts in
+GRAFANA = {"$__rate_interval": "1m", "$job": "hulak", "$instance": ".*"}  # Grafana replaces these
 
 
 def expressions():
@@ -51,7 +51,7 @@ def test_counters_are_shown_as_rates_only():
         assert set(counters) <= {"rate(", "increase("}, f"{title}: {expression}"
 
 
-def test_every_metric_that_tells_of_a_loss_is_on_the_dashboard():
+def test_every_metric_of_a_loss_is_on_the_dashboard():
     shown = {name for _, expression in expressions() for name in re.findall(r"\bhulak_\w+", expression)}
     losses = re.compile("(lost|failed|refused|rejected|errors|dropped|expired|cut_off|restarts|duplicate|early|conflated)")
     assert {name for name in metric_names() if losses.search(name)} - shown == set()

@@ -21,8 +21,8 @@ REASONS = dict(re.findall(r"^# no alert: (\w+): (.{20,})$", RULES.read_text(), r
 
 
 def judged(rule):
-    found = OF_THE_JUDGE.fullmatch(rule["expr"])
-    return found and found[1]
+    match = OF_THE_JUDGE.fullmatch(rule["expr"])
+    return match and match[1]
 
 
 def run(*words, folder=FOLDER):
@@ -105,7 +105,7 @@ def moments(rule):
 def trial_of_situations():
     """Return a test of promtool: each alert fires in its situation, with the severity of the judge, and ends with it."""
     series = [{"series": f'up{{job="hulak",instance="{INSTANCE}"}}', "values": "1x100"}]
-    looks = []
+    checks = []
     for rule in ALERTS:
         if what := judged(rule):
             every = [labels_of(what, level.name.lower()) for level in SITUATIONS[what].levels]
@@ -113,12 +113,12 @@ def trial_of_situations():
             series += [{"series": series_of("hulak_problem", labels), "values": values} for labels in every]
             texts = {key: value.replace("{{ $labels.instance }}", INSTANCE) for key, value in rule["annotations"].items()}
             alerts = [{"exp_labels": labels, "exp_annotations": texts} for labels in every]
-            looks += [(at, rule["alert"], alerts if fires else []) for at, fires in moments(rule)]
-    looks += [(BEGINS + 60, ALERTS[0]["alert"], []), (BEGINS + 60, ALERTS[1]["alert"], [])]
+            checks += [(at, rule["alert"], alerts if fires else []) for at, fires in moments(rule)]
+    checks += [(BEGINS + 60, ALERTS[0]["alert"], []), (BEGINS + 60, ALERTS[1]["alert"], [])]
     return {
         "interval": "15s",
         "input_series": series,
-        "alert_rule_test": [{"eval_time": f"{at}s", "alertname": name, "exp_alerts": alerts} for at, name, alerts in looks],
+        "alert_rule_test": [{"eval_time": f"{at}s", "alertname": name, "exp_alerts": alerts} for at, name, alerts in checks],
     }
 
 
@@ -129,7 +129,7 @@ def trial_of_the_gateway():
     texts = {key: value.replace("{{ $labels.instance }}", "a:1") for key, value in down["annotations"].items()}
     expected = [{"exp_labels": labels, "exp_annotations": texts}]
     gone = [{"exp_labels": {"job": "hulak", "severity": "critical"}, "exp_annotations": missing["annotations"]}]
-    looks = [
+    checks = [
         (down, 150, []),
         (down, 180 + seconds(down["for"]), expected),
         (missing, 300, []),
@@ -140,7 +140,7 @@ def trial_of_the_gateway():
         "interval": "15s",
         "input_series": [{"series": 'up{job="hulak",instance="a:1"}', "values": "1x11 0x11 _x60"}],
         "alert_rule_test": [
-            {"eval_time": f"{at}s", "alertname": rule["alert"], "exp_alerts": alerts} for rule, at, alerts in looks
+            {"eval_time": f"{at}s", "alertname": rule["alert"], "exp_alerts": alerts} for rule, at, alerts in checks
         ],
     }
 

@@ -1,4 +1,4 @@
-"""Tasks for the tests of traces: one makes a span of its own, one fails the first time."""
+"""Tasks for the tests of traces: the first makes a further span, the second fails the first time."""
 
 from opentelemetry import trace
 

@@ -27,7 +27,7 @@ def double(value):
 
 
 class KeyedBus(LocalBus):
-    """A broker with keys, and a folder of somebody else, without socket files."""
+    """A broker with keys, and a folder of another user, without socket files."""
 
     def __init__(self):
         super().__init__(**{"security.loopback": "owner"})
@@ -105,14 +105,14 @@ def test_a_prefix_beyond_the_roles_is_refused_to_programs_and_to_the_command(bus
     assert (code, json.loads(out)["error"]["code"], err) == (1, "FORBIDDEN", "")
 
 
-def test_every_command_says_whose_key_is_wrong(bus):
+def test_every_command_prints_whose_key_is_wrong(bus):
     path = bus.key("reader", "read")
     assert bus.command("stats", "--json", key=path)[0] == 0
     key = key_files.read_client_key(path)
-    stranger = key_files.new_pair()
+    unknown = key_files.new_pair()
     wrong = {
         "WRONG_SERVER_KEY": {"server": key_files.new_pair().public},
-        "UNKNOWN_KEY": {"public": stranger.public, "secret": stranger.secret},
+        "UNKNOWN_KEY": {"public": unknown.public, "secret": unknown.secret},
     }
     for code, changes in wrong.items():
         fields = {name: getattr(key, name) for name in ("name", "public", "secret", "server")}
@@ -120,7 +120,7 @@ def test_every_command_says_whose_key_is_wrong(bus):
         status, out, _ = bus.command("stats", "--json", key=other)
         assert (status, json.loads(out)["error"]["code"]) == (1, code)
         status, out, _ = bus.command("key", "check", "--json", key=other)
-        assert (status, {found["code"] for found in json.loads(out)["findings"]}) == (1, {"", code})
+        assert (status, {finding["code"] for finding in json.loads(out)["findings"]}) == (1, {"", code})
     status, out, _ = bus.command("stats", "--json")
     assert (status, json.loads(out)["error"]["code"]) == (1, "KEY_NEEDED")
     status, out, _ = bus.command("key", "check", "--json", key=path)
@@ -142,7 +142,7 @@ def test_a_revoked_key_ends_the_commands_that_wait_and_the_workers(bus):
         Subscriber("tick.", **bus.away_from_home(reader), timeout_s=WITHIN_S)
 
 
-def test_a_change_of_the_brokers_key_is_noticed_by_nobody_who_knows_the_next_one(bus):
+def test_a_change_of_the_brokers_key_disconnects_no_client_that_knows_the_next_one(bus):
     feed, reader = bus.key("feed", "feed:tick.*"), bus.key("reader", "subscribe:tick.*")
     before = key_files.read_broker_key(bus.home).public
     assert bus.command("key", "rotate-broker", "--grace", "1h", home=bus.home)[0] == 0

@@ -119,8 +119,10 @@ def test_what_starts_too_slowly_to_wait_for_runs_on_in_the_background(local_bus)
     assert "start incomplete after 0.01 s" in up.log.read_text()
     assert f"the processes run on until `hulak down --home {local_bus.home}`" in up.log.read_text()
     supervisor = psutil.Process(int(eventually_text(local_bus.home / "run" / "supervisord.pid")))
-    eventually(lambda: pool(local_bus), within_s=STANDS_S)
-    assert local_bus.hulak("down").wait(ENDS_S) == 0
+    try:
+        eventually(lambda: pool(local_bus), within_s=STANDS_S)
+    finally:
+        assert local_bus.hulak("down").wait(ENDS_S) == 0
     assert not supervisor.is_running() or supervisor.status() == psutil.STATUS_ZOMBIE
 
 

@@ -13,11 +13,23 @@ from hulak.bus.wire.subscriber_names import UNNAMED, SubscriberNote
 pytestmark = pytest.mark.system
 
 
+class Sockets:
+    """Sockets of the process's context, which is not terminated: after a subscriber with unread messages, that may block."""
+
+    def __init__(self):
+        self.made = []
+
+    def socket(self, kind):
+        self.made.append(zmq.Context.instance().socket(kind))
+        return self.made[-1]
+
+
 @pytest.fixture
 def context():
-    context = zmq.Context()
-    yield context
-    context.destroy(linger=0)
+    sockets = Sockets()
+    yield sockets
+    for socket in sockets.made:
+        socket.close(linger=0)
 
 
 def feed_of(context, local_bus):
@@ -47,11 +59,11 @@ def test_a_subscriber_that_does_not_read_is_listed_while_blocked_and_after_it_wa
         eventually(lambda: local_bus.stats()["ticks"]["subscriptions"] == 1, within_s=10)
         assert local_bus.stats()["subscribers"]["named"] == int(named)
         large = codec.feed_frame("NEVER", 0, 1, 1, codec.pack({"symbol": "NEVER", "pad": bytes(60_000)}))
-        for _ in range(100):  # 6 MB: more than the buffers hold, less than a subscriber is cut off for
+        for _ in range(240):  # 14 MB: more than the kernel's buffers hold, less than a subscriber is cut off for
             feed.send(large)
         (row,) = eventually(lambda: slow(local_bus), within_s=20)
         assert row["blocked_s"] >= 1
-        assert row["unread_bytes"] <= 6 << 20
+        assert row["unread_bytes"] <= 15 << 20
         assert (row["name"], row["pid"]) == (("board", 4711) if named else (UNNAMED, os.getpid()))
 
         def cut_off():
@@ -65,7 +77,7 @@ def test_a_subscriber_that_does_not_read_is_listed_while_blocked_and_after_it_wa
         assert programs[row["name"]]["cut_off"] == 1
 
 
-def test_a_subscriber_that_missed_messages_tells_it(context):
+def test_a_subscriber_that_missed_messages_reports_it(context):
     with LocalBus(**{"broker.subscriber_hwm": 1000, "broker.ring_bytes": 0}) as local_bus:
         local_bus.start_broker()
         feed = feed_of(context, local_bus)
@@ -77,7 +89,7 @@ def test_a_subscriber_that_missed_messages_tells_it(context):
             eventually(lambda: local_bus.stats()["ticks"]["taken"] == count, within_s=30)
             assert [late.poll(20).stamp.sequence for _ in range(count)] == list(range(1, count + 1))
             missed = late.counters()["repaired"]
-            (row,) = eventually(lambda: slow(local_bus), within_s=10)
+            (row,) = eventually(lambda: [row for row in slow(local_bus) if row["missed"] == missed], within_s=10)
         assert missed > 0
         assert (row["name"], row["pid"], row["missed"], row["lost"]) == ("late_quotes", os.getpid(), missed, 0)
         eventually(lambda: local_bus.stats()["subscribers"]["named"] == 0, within_s=10)

@@ -34,7 +34,7 @@ def receiver():
 
 @pytest.fixture(scope="module")
 def tracer(receiver):
-    """Give this process a tracer provider, as a program has one; it can be set once only."""
+    """Set the tracer provider of this process, as a program does; it can be set once only."""
     provider = TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(OTLPSpanExporter(f"{receiver.url}/v1/traces")))
     if isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
@@ -126,9 +126,9 @@ def test_a_failed_call_is_marked_with_its_code(receiver, tracer, client):
     (call,), (attempt,) = spans["call traced never"], spans["attempt traced never"]
     assert (call.failed, call.attributes["error.type"]) == (True, "NO")
     assert (attempt.failed, attempt.attributes["error.type"]) == (True, "NO")
-    with tracer.start_as_current_span("nobody"), pytest.raises(BusTimeout):
-        client.call("nobody", "there", timeout_s=0.2)
-    assert of_trace(receiver, "nobody", 2)["call nobody there"][0].failed
+    with tracer.start_as_current_span("absent"), pytest.raises(BusTimeout):
+        client.call("absent", "there", timeout_s=0.2)
+    assert of_trace(receiver, "absent", 2)["call absent there"][0].failed
 
 
 def test_many_calls_at_a_time_have_a_trace_each(receiver, tracer, client):
@@ -144,14 +144,14 @@ def test_calls_of_asyncio_are_traced_and_cancelled_ones_marked(receiver, tracer,
         async with AsyncBusClient(local_bus.settings, local_bus.home) as client:
             with tracer.start_as_current_span("asyncio"):
                 assert await client.call("traced", "work", {"x": 2}, timeout_s=LIMIT_S) == 3
-                never = client.submit("nobody", "there", timeout_s=LIMIT_S)
+                never = client.submit("absent", "there", timeout_s=LIMIT_S)
                 never.cancel()
             await asyncio.sleep(0)
 
     asyncio.run(calls())
     spans = of_trace(receiver, "asyncio", 7)
     assert spans["attempt traced work"][0].parent == spans["call traced work"][0].id
-    assert spans["call nobody there"][0].attributes["error.type"] == "CancelledError"
+    assert spans["call absent there"][0].attributes["error.type"] == "CancelledError"
 
 
 def test_control_requests_and_untraced_calls_have_no_spans(receiver, tracer, client, local_bus):

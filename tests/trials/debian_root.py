@@ -1,4 +1,4 @@
-"""A fresh Debian in a folder: made by debootstrap, booted by systemd-nspawn with a network of its own. Root only.
+"""A fresh Debian in a folder: made by debootstrap, booted by systemd-nspawn with a separate network. Root only.
 
 `HULAK_DEBIAN_ROOT` names a folder that debootstrap has filled before; a copy of it is taken then, which saves minutes.
 """
@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 
 SUITE = "bookworm"
-PACKAGES = "systemd-sysv,dbus,python3,adduser"  # beside the smallest Debian: what boots it, and what our package depends on
+PACKAGES = "systemd-sysv,dbus,python3,adduser"  # beside the smallest Debian: to boot it, and as dependencies of our package
 TOOLS = ("debootstrap", "systemd-nspawn", "nsenter", "apt-get")
 CONTROL_GROUPS = Path("/sys/fs/cgroup")
 REACH_S = 10
@@ -57,7 +57,7 @@ class DebianRoot:
     """A Debian in a folder.
 
     Args:
-        folder: of its own; it is removed by `remove`.
+        folder: must not exist; `remove` removes it.
         source: a folder that debootstrap has filled, to copy; None: it is run now.
     """
 
@@ -107,7 +107,7 @@ class DebianRoot:
         return [hierarchy / name for hierarchy in hierarchies if (hierarchy / "cgroup.procs").exists()]
 
     def run(self, *words, check=True, within_s=RUN_S):
-        """Run a command in it as root, after a boot beside its systemd, else alone; returns what subprocess does."""
+        """Run a command in it as root, after a boot beside its systemd, else alone; returns the completed process."""
         words = [str(word) for word in words]
         if self.nspawn is None:
             settings = [f"--setenv={name}={value}" for name, value in ENVIRONMENT.items()]
@@ -127,7 +127,7 @@ class DebianRoot:
         return done
 
     def shut_down(self):
-        """Shut it down in order; kill what is left after a while."""
+        """Shut it down in order; kill it after a while."""
         if self.nspawn is None:
             return
         nspawn, self.nspawn = self.nspawn, None
@@ -150,7 +150,7 @@ class DebianRoot:
             group.rmdir()
 
     def files(self):
-        """List the files of this Debian that packages and their scripts make: all but logs, caches and what is made at a boot."""
+        """List the files of this Debian that packages and their scripts make: all but logs, caches and the files of a boot."""
         left_out = (
             "proc",
             "sys",

@@ -41,7 +41,7 @@ from hulak import task
 def add(a, b):
     return a + b
 """
-MADE = {"etc/hulak", "etc/hulak/hulak.toml", "var/lib/hulak"}  # what a removal keeps, beside the content of the home
+MADE = {"etc/hulak", "etc/hulak/hulak.toml", "var/lib/hulak"}  # a removal keeps these, beside the content of the home
 SKIP = missing() or ("" if shutil.which("dpkg-buildpackage") else "needs dpkg-buildpackage: apt-get install dpkg-dev debhelper")
 
 pytestmark = [pytest.mark.system, pytest.mark.full_size, pytest.mark.timeout(2400), pytest.mark.skipif(bool(SKIP), reason=SKIP)]
@@ -78,7 +78,7 @@ def packages(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def fresh(tmp_path_factory):
-    """Return a Debian with nothing of ours, to copy."""
+    """Return a Debian without Hulak, to copy."""
     root = DebianRoot(tmp_path_factory.mktemp("fresh") / "debian")
     yield root.folder
     root.remove()
@@ -112,7 +112,7 @@ def lines(debian, *words):
 
 
 def in_background(debian, name, *words, folder="/"):
-    """Run `hulak` as the user of the service, in a unit of its own."""
+    """Run `hulak` as the user of the service, in a separate unit."""
     debian.run("systemd-run", f"--unit={name}", "--uid=hulak", f"--working-directory={folder}", "hulak", *words)
 
 
@@ -234,7 +234,7 @@ def test_install_use_reboot_upgrade_and_remove(debian, record_figure):
     record_figure(f"upgraded to {version} with {len(rows):,} ticks in a full journal and {TASKS} queued tasks; all are there")
 
 
-def test_without_systemd_an_installation_starts_nothing_and_says_how(debian):
+def test_without_systemd_an_installation_starts_nothing_and_prints_how(debian):
     assert "runuser -u hulak -- hulak up --detach" in install(debian, "previous.deb")
     steps = [
         "runuser -u hulak -- hulak up --detach",
@@ -244,7 +244,7 @@ def test_without_systemd_an_installation_starts_nothing_and_says_how(debian):
     ]
     done = debian.run("sh", "-ec", "; ".join(steps))
     assert "HULAK OK" in done.stdout
-    assert "all processes ended" in done.stdout, "an upgrade stops what was started by hand"
+    assert "all processes ended" in done.stdout, "an upgrade stops the processes that were started by hand"
     assert "ended 2" in done.stdout
     debian.run("apt-get", "purge", "--yes", "hulak")
     assert not debian.path("/var/lib/hulak").exists()

@@ -87,7 +87,7 @@ def test_hostile_tasks_end_as_they_should_and_no_other_is_charged_for_them(tmp_p
                 asked = [{"task": task, "wait_ms": 1000 * ENDS_S} for task in ids]
                 rows = list(client.map("hulak.result", "", asked, timeout_s=ENDS_S))
                 values = [call.result() for call in called]
-                lost = [one.exception() for one in stuck]
+                lost = [future.exception() for future in stuck]
                 took_s = time.monotonic() - began
             # The broker has given them up before: one passed its hard limit, the other one sent no heartbeats.
             eventually(lambda: keeper.ended[70] == keeper.ended[1] == 1, within_s=STARTS_S)

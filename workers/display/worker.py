@@ -105,10 +105,10 @@ class DisplayWorker:
         """Run until retired or stopped; return the process's exit code."""
         where = {}
         for name in sockets.NAMES:
-            found = find_broker(self.settings, self.home, name, self.stop, self.log)
-            if found is None:
+            address = find_broker(self.settings, self.home, name, self.stop, self.log)
+            if address is None:
                 return 0
-            where[name] = found
+            where[name] = address
         subscriber = self._subscriber()
         if subscriber is None:
             return 0

@@ -1,7 +1,7 @@
 """Subscribers by name, and which of them are slow: blocked now, cut off, or with gaps lately. Pure, and of a bounded size.
 
-A subscriber may have told who it is (PROTOCOL.md section 3.10). It repeats what it told when it connects again: so the first note
-of a connection only says from where its figures count.
+A subscriber may have sent a note with its name (PROTOCOL.md section 3.10). libzmq repeats the note when it connects again: so the
+first note of a connection only shows from where its figures count.
 """
 
 from collections.abc import Collection, Hashable, Mapping
@@ -15,7 +15,7 @@ BLOCKED_S = 1.0  # a subscriber may be busy for a moment, and a burst larger tha
 KEPT_S = 600.0  # since the last loss of a subscriber
 MOST_SLOW = 100  # subscribers remembered; the one whose last loss is the longest ago is forgotten
 MOST_ROWS = 20  # of the statistics
-MOST_PROGRAMS = 50  # names that have counters of their own, since they come from subscribers; the others share `OTHER`
+MOST_PROGRAMS = 50  # names with separate counters, since they come from subscribers; the others share `OTHER`
 OTHER = "other"
 
 
@@ -61,7 +61,7 @@ class SubscriberRoster(Generic[Peer]):
         self._blocked: dict[Peer, _Blocked] = {}
         self._programs: dict[str, _Losses] = {}
 
-    def told(self, connection: Peer, note: SubscriberNote, now: float) -> None:
+    def record(self, connection: Peer, note: SubscriberNote, now: float) -> None:
         """Record a subscriber's note."""
         before = self._notes.get(connection)
         self._notes[connection] = note

@@ -15,7 +15,7 @@ class VersionFacts:
     libzmq: Version
     curve: bool  # libzmq can encrypt
     required: Sequence[str] = ()  # as in the package's metadata: "click>=8.2"
-    found: Mapping[str, str] = field(default_factory=dict)  # package -> its version; a missing package is not in it
+    installed: Mapping[str, str] = field(default_factory=dict)  # package -> its version; a missing package is not in it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +38,7 @@ class HomeFacts:
     """The home folder and its disk."""
 
     path: str
-    user: str  # who runs the command
+    user: str  # of the command
     exists: bool = True  # as far as the user can see
     folder: bool = True  # not a file; if it does not exist: the nearest path above it
     owner: str = ""  # of the folder; if it does not exist: of the nearest folder above it

@@ -33,15 +33,15 @@ def name_of(requirement: str) -> str:
     return name[0] if name else requirement
 
 
-def unmet(requirement: str, found: str) -> str:
+def unmet(requirement: str, version: str) -> str:
     """Return the first bound of a requirement, such as "supervisor>=4.3,<5", that a version does not keep; else an empty text."""
-    have = version_of(found)
+    have = version_of(version)
     for sign, number in BOUND.findall(requirement):
         wanted = version_of(number)
         width = max(len(have), len(wanted))
-        left, right = (version + (0,) * (width - len(version)) for version in (have, wanted))
-        kept = {">=": left >= right, "<=": left <= right, "==": left == right, "!=": left != right, ">": left > right}
-        if not kept.get(sign, left < right if sign == "<" else left >= right):
+        a, b = (numbers + (0,) * (width - len(numbers)) for numbers in (have, wanted))
+        kept = {">=": a >= b, "<=": a <= b, "==": a == b, "!=": a != b, ">": a > b}
+        if not kept.get(sign, a < b if sign == "<" else a >= b):
             return f"{sign}{number}"
     return ""
 
@@ -78,13 +78,13 @@ def _libraries(facts: DoctorFacts) -> CheckResult:
     known, wrong = facts.versions, []
     for requirement in known.required:
         name = name_of(requirement)
-        found = known.found.get(name)
-        if found is None:
+        version = known.installed.get(name)
+        if version is None:
             wrong.append(f"{name} is missing")
-        elif bound := unmet(requirement, found):
-            wrong.append(f"{name} is {found}, must be {bound}")
+        elif bound := unmet(requirement, version):
+            wrong.append(f"{name} is {version}, must be {bound}")
     if wrong:
-        return bad("versions", "libraries", "; ".join(wrong), "install Hulak again, in an environment of its own")
+        return bad("versions", "libraries", "; ".join(wrong), "install Hulak again, in a separate environment")
     return fine("versions", "libraries", f"{len(known.required)} packages, as required")
 
 

@@ -1,4 +1,4 @@
-"""The result of a check: what was seen, how bad it is, and what to do about it. Pure."""
+"""The result of a check: its level, the facts seen, and advice. Pure."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -14,8 +14,8 @@ class CheckResult:
         area: group of checks, such as "disk".
         what: name of the check within its area, such as "speed".
         level: OK, WARNING or CRITICAL.
-        seen: what was found, in words and with units.
-        advice: what to do about it; empty if nothing needs to be done. A result that is OK may have advice for lower latency.
+        seen: the facts, in words and with units.
+        advice: the remedy; empty if nothing needs to be done. A result that is OK may have advice for lower latency.
     """
 
     area: str

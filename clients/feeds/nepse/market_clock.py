@@ -72,9 +72,9 @@ class MarketClock:
         return self.phase is Phase.OPEN
 
     def answered(self, is_open: str, now_s: float) -> bool:
-        """Record the state that the exchange has told; return whether the phase changed.
+        """Record the state that the exchange reports; return whether the phase changed.
 
-        An unknown text counts as closed, so that nothing is asked in vain; the caller reports it.
+        An unknown text counts as closed, so that nothing is asked without success; the caller reports it.
         """
         phase = PHASES.get(is_open, Phase.CLOSED)
         changed = phase is not self.phase

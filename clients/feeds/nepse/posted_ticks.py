@@ -1,4 +1,4 @@
-"""What the bus has of the exchange already, so that a restarted feed posts nothing twice. Pure."""
+"""The figures of the exchange that the bus has already, so that a restarted feed posts nothing twice. Pure."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any

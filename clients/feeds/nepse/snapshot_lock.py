@@ -1,6 +1,6 @@
 """When to ask for a table that the exchange makes once a minute, so that each one is read once and soon. Pure.
 
-A snapshot of a minute can be read about half a minute later; when exactly, nobody has published. So the lag is measured: if the
+A snapshot of a minute can be read about half a minute later; when exactly, is not published. So the lag is measured: if the
 answer has not changed yet, it is asked again a little later, and the next question comes at the lag that was found; if it had
 changed at once, the next one comes a little earlier.
 """

@@ -39,7 +39,7 @@ def test_a_known_key_finds_each_of_the_brokers_sockets(peer, name):
 
 
 @pytest.mark.parametrize("name", sockets.NAMES)
-def test_the_four_reasons_are_told_apart(peer, name):
+def test_the_four_reasons_are_distinguished(peer, name):
     peer.bind(name)
     other = key_files.new_pair().public
     assert code_of(peer, peer.key(accepted=False), name) == "UNKNOWN_KEY"
@@ -82,13 +82,13 @@ def test_the_file_of_the_key_is_named_if_it_is_missing(peer):
         endpoints.find(peer.settings(peer.home / "missing.secret"), peer.home, "frontend")
 
 
-@pytest.mark.parametrize("said", [b"", b"HTTP/1.1 400 Bad Request\r\n\r\n", b"\xff\0\0", bytes(64)])
-def test_a_peer_that_is_no_broker_has_no_mechanism(said):
+@pytest.mark.parametrize("sent", [b"", b"HTTP/1.1 400 Bad Request\r\n\r\n", b"\xff\0\0", bytes(64)])
+def test_a_peer_that_is_no_broker_has_no_mechanism(sent):
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def serve():
             connection, _ = server.accept()
-            connection.sendall(said)
+            connection.sendall(sent)
             connection.close()
 
         thread = threading.Thread(target=serve)
@@ -103,8 +103,8 @@ def test_a_silent_peer_is_found_without_a_key_and_not_with_one(peer, monkeypatch
     monkeypatch.setattr(endpoints, "HANDSHAKE_S", 0.05)
     with socket.create_server(("127.0.0.1", 0)) as server:
         peer.addresses["frontend"] = f"tcp://127.0.0.1:{server.getsockname()[1]}"
-        found = endpoints.find(peer.settings(loopback="open"), peer.home, "frontend")
-        assert found == sockets.BrokerAddress(peer.addresses["frontend"])
+        address = endpoints.find(peer.settings(loopback="open"), peer.home, "frontend")
+        assert address == sockets.BrokerAddress(peer.addresses["frontend"])
         assert endpoints.find(peer.settings(peer.key()), peer.home, "frontend") is None
 
 
@@ -115,8 +115,9 @@ def test_an_open_address_is_used_only_if_that_was_asked_for(peer):
     assert endpoints.find(peer.settings(), peer.home, "frontend") is None
     assert endpoints.find(peer.settings(loopback="open"), peer.home, "frontend") == sockets.BrokerAddress(address)
     assert endpoints.expected(peer.settings(), peer.home, "frontend") == f"{peer.home}/run/frontend.ipc"
-    for settings in (peer.settings(loopback="open"), peer.settings(peer.key())):
-        assert endpoints.expected(settings, peer.home, "frontend") == address
+    assert endpoints.expected(peer.settings(loopback="open"), peer.home, "frontend") == address
+    path = peer.key()
+    assert endpoints.expected(peer.settings(path), peer.home, "frontend") == f"{address} (with the key of {path})"
 
 
 def test_a_mechanism_is_read_from_the_greeting(peer):
@@ -144,9 +145,31 @@ def test_a_mechanism_is_read_from_the_greeting(peer):
         ([(AUTH, A), (CONNECTED, A)], 1, True, False),
     ],
 )
-def test_what_events_say_of_a_connection(events, connections, connected, refused):
+def test_what_events_mean_for_a_connection(events, connections, connected, refused):
     state = ConnectionEvents()
     for event, address in events:
         state.take(event, address)
     assert (state.connections, state.connected, state.refused) == (connections, connected, refused)
     assert REFUSED & AUTH
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_a_probe_that_has_connected_to_itself_has_found_no_broker(monkeypatch, host):
+    class Unlucky(socket.socket):
+        """A socket that the system has given the port to which it connects."""
+
+        def connect(self, address):
+            self.bind(address)
+            super().connect(address)
+
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        with socket.create_server((host, 0), family=family) as listener:
+            port = listener.getsockname()[1]
+    except OSError:
+        pytest.skip("this machine has no IPv6")
+    monkeypatch.setattr(endpoints.plain, "socket", Unlucky)
+    with Unlucky(family) as alone:
+        alone.connect((host, port))
+        assert alone.getsockname() == alone.getpeername()
+    assert endpoints.mechanism_at(f"tcp://[{host}]:{port}" if ":" in host else f"tcp://{host}:{port}") is None

@@ -9,7 +9,7 @@ from hulak.bus.errors import ConfigError
 from hulak.bus.process.home import default_home, is_for
 from hulak.bus.process.lifecycle import make_home
 
-NOBODY = 65534
+OTHER = 65534
 
 
 def test_home_is_the_variable_or_the_services_or_the_users_state_folder(monkeypatch, tmp_path):
@@ -25,7 +25,7 @@ def test_the_home_of_the_service_is_for_its_user_and_for_root(tmp_path):
     owner = tmp_path.stat().st_uid
     assert is_for(tmp_path, owner)
     assert is_for(tmp_path, 0)
-    assert not is_for(tmp_path, NOBODY)
+    assert not is_for(tmp_path, OTHER)
     assert not is_for(tmp_path / "none", 0)
 
 
@@ -34,8 +34,8 @@ def test_root_starts_nothing_on_the_home_of_the_service(tmp_path):
     service, other = tmp_path / "service", tmp_path / "other"
     for home in (service, other):
         home.mkdir()
-        os.chown(home, NOBODY, NOBODY)
-    with pytest.raises(ConfigError, match=r"belongs to the service.*`runuser -u nobody -- hulak up"):
+        os.chown(home, OTHER, OTHER)
+    with pytest.raises(ConfigError, match=r"belongs to the service.*`runuser -u \S+ -- hulak up"):
         make_home(service, service)
     assert list(service.iterdir()) == []
     make_home(other, service)

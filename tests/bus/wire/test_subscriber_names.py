@@ -8,7 +8,7 @@ from hulak.bus.wire.subscriber_names import LONGEST_NAME, SUBSCRIBER, Subscriber
 
 
 @pytest.mark.parametrize("note", [SubscriberNote("quotes", 4711), SubscriberNote("display_00", 1, 3, 40, 2)])
-def test_a_note_is_read_as_it_was_told(note):
+def test_a_note_is_read_as_it_was_sent(note):
     assert decode_note(note.encode()) == note
 
 

@@ -14,6 +14,7 @@ from hulak.bus.process import key_files
 from hulak.bus.process.settings import BrokerSettings, Settings
 from hulak.clients.cli import cli, key_check, key_store
 from hulak.clients.cli.key_times import duration, expiry
+from hulak.clients.local import local
 
 NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -99,7 +100,7 @@ def test_a_file_that_exists_is_not_overwritten_and_the_key_is_not_authorised(run
 
 
 @pytest.mark.parametrize(
-    ("words", "code", "said"),
+    ("words", "code", "text"),
     [
         (["new", "alice"], 2, "--role"),
         (["new", "alice", "--role", "reader"], 2, "role 'reader' is unknown"),
@@ -110,11 +111,11 @@ def test_a_file_that_exists_is_not_overwritten_and_the_key_is_not_authorised(run
         (["new", "alice", "--role", "read", "--expires", "0"], 2, "is over already"),
         (["new", "alice", "--role", "read", "--expires", "soon"], 2, "must be a duration"),
         (["new", "alice", "--role", "read", "--expires", "2027-01-01T00:00:00"], 2, "its zone"),
-        (["show", "nobody"], 1, "key 'nobody' is unknown"),
+        (["show", "unknown"], 1, "key 'unknown' is unknown"),
         (["show"], 1, "has no keys"),
-        (["revoke", "nobody"], 1, "key 'nobody' is unknown"),
+        (["revoke", "unknown"], 1, "key 'unknown' is unknown"),
         (["revoke", "../broker"], 78, "name of a key"),
-        (["rotate", "nobody"], 1, "key 'nobody' is unknown"),
+        (["rotate", "unknown"], 1, "key 'unknown' is unknown"),
         (["rotate-broker"], 1, "has no keys"),
         (["list"], 1, "has no keys"),
         (["reload", "--timeout", "0.1"], 3, "no broker answers"),
@@ -122,10 +123,10 @@ def test_a_file_that_exists_is_not_overwritten_and_the_key_is_not_authorised(run
         (["check", "--save"], 78, "--save needs a key"),
     ],
 )
-def test_what_is_wrong_is_said_with_the_exit_code_of_its_kind(run, words, code, said):
-    text = run(*words, code=code)
-    assert said in text
-    assert "Traceback" not in text
+def test_what_is_wrong_is_printed_with_the_exit_code_of_its_kind(run, words, code, text):
+    output = run(*words, code=code)
+    assert text in output
+    assert "Traceback" not in output
 
 
 def test_the_list_has_files_that_are_refused_with_the_reason(run):
@@ -209,8 +210,8 @@ def test_a_home_that_cannot_be_written_is_one_sentence(run, monkeypatch, tmp_pat
     ],
 )
 def test_durations(text, seconds):
-    found = duration(text)
-    assert found is None if seconds is None else found.total_seconds() == seconds
+    findings = duration(text)
+    assert findings is None if seconds is None else findings.total_seconds() == seconds
 
 
 @pytest.mark.parametrize(
@@ -243,11 +244,11 @@ def unused():
     return BrokerSettings(**{name: f"tcp://127.0.0.1:{port}" for name, port in zip(names, free_ports(4), strict=True)})
 
 
-def states(found):
-    return [(finding.what, finding.state, finding.code) for finding in found]
+def states(findings):
+    return [(finding.what, finding.state, finding.code) for finding in findings]
 
 
-def test_the_check_of_a_client_tells_whose_key_is_wrong(peer):
+def test_the_check_of_a_client_reports_whose_key_is_wrong(peer):
     peer.bind()
     home = peer.home / "client"
     sockets = ["collector", "publisher", "frontend", "backend"]
@@ -255,12 +256,12 @@ def test_the_check_of_a_client_tells_whose_key_is_wrong(peer):
         ("UNKNOWN_KEY", peer.key("bob", accepted=False)),
         ("WRONG_SERVER_KEY", peer.key("carol", server=key_files.new_pair().public)),
     ):
-        found, answer = key_check.check_keys(peer.settings(path), home, NOW)
-        assert states(found) == [(str(path), "ok", ""), *((name, "error", code) for name in sockets)]
+        findings, answer = key_check.check_keys(peer.settings(path), home, NOW)
+        assert states(findings) == [(str(path), "ok", ""), *((name, "error", code) for name in sockets)]
         assert answer is None
     peer.unbind()
-    found, _ = key_check.check_keys(peer.settings(path), home, NOW)
-    assert states(found)[1:] == [(name, "error", "NO_BROKER") for name in sockets]
+    findings, _ = key_check.check_keys(peer.settings(path), home, NOW)
+    assert states(findings)[1:] == [(name, "error", "NO_BROKER") for name in sockets]
 
 
 def test_the_check_of_a_home_warns_of_keys_that_expire(tmp_path):
@@ -273,8 +274,8 @@ def test_the_check_of_a_home_warns_of_keys_that_expire(tmp_path):
             tmp_path, key_files.AuthorisedKey(name=name, public=public, roles=roles, expires=NOW + days * DAY)
         )
     key_files.authorised_folder(tmp_path).chmod(0o777)
-    found, _ = key_check.check_keys(Settings(broker=unused()), tmp_path, NOW)
-    by_name = {finding.what.removeprefix("key "): finding for finding in found}
+    findings, _ = key_check.check_keys(Settings(broker=unused()), tmp_path, NOW)
+    by_name = {finding.what.removeprefix("key "): finding for finding in findings}
     assert {name: by_name[name].state for name in ("old", "soon", "later")} == {
         "old": "warning",
         "soon": "warning",
@@ -289,3 +290,21 @@ def test_news_of_the_brokers_key_are_kept_in_the_file():
     assert (during.server, during.server_next) == ("old", "new")
     after = key_check.news_of(during, {"server": "new", "server_next": None})
     assert (after.server, after.server_next) == ("new", "")
+
+
+# A key of the environment that is of another broker
+
+
+def test_no_broker_is_started_with_the_key_of_another_one(run, monkeypatch):
+    run("new", "alice", "--role", "read", "--json")
+    path = key_store.secret_path(run.home, "alice")
+    monkeypatch.setenv("HULAK_KEY", str(path))
+    monkeypatch.setenv("HULAK_HOME", str(run.home / "other"))
+    result = CliRunner().invoke(cli, ["up"], prog_name="hulak")
+    assert (result.exit_code, "has no keys; unset HULAK_KEY" in result.output) == (78, True)
+
+
+def test_a_bus_for_one_script_uses_no_key(run, monkeypatch):
+    monkeypatch.setenv("HULAK_KEY", str(run.home / "alice.secret"))
+    bus = local()
+    assert (bus.settings.security.key, bus.settings.security.loopback) == (None, "owner")

@@ -1,4 +1,4 @@
-"""The checks of `hulak doctor`, by numbers: what is seen, how bad it is, and that every problem has advice."""
+"""The checks of `hulak doctor`, by numbers: every problem has its level and advice."""
 
 from dataclasses import replace
 
@@ -28,7 +28,7 @@ GOOD = DoctorFacts(
         libzmq=(4, 3, 5),
         curve=True,
         required=("click>=8.2", "supervisor>=4.3,<5"),
-        found={"click": "8.5.1", "supervisor": "4.3.0"},
+        installed={"click": "8.5.1", "supervisor": "4.3.0"},
     ),
     settings=SettingsFacts(path="/etc/hulak/hulak.toml", mode=0o640),
     home=HomeFacts(
@@ -73,7 +73,7 @@ def address(**values):
 
 
 def problems(facts):
-    """List what is not OK: area, check and level."""
+    """List the results that are not OK: area, check and level."""
     return [(row.area, row.what, row.level.name) for row in examine(facts) if row.level is not Level.OK]
 
 
@@ -86,9 +86,9 @@ def test_a_good_installation_has_no_problem_and_nothing_to_do():
 
 CASES = [
     (changed("versions", python=(3, 10, 9)), "versions", "python", "CRITICAL"),
-    (changed("versions", found={"click": "8.5.1"}), "versions", "libraries", "CRITICAL"),
-    (changed("versions", found={"click": "8.1.7", "supervisor": "4.3.0"}), "versions", "libraries", "CRITICAL"),
-    (changed("versions", found={"click": "8.2", "supervisor": "5.0"}), "versions", "libraries", "CRITICAL"),
+    (changed("versions", installed={"click": "8.5.1"}), "versions", "libraries", "CRITICAL"),
+    (changed("versions", installed={"click": "8.1.7", "supervisor": "4.3.0"}), "versions", "libraries", "CRITICAL"),
+    (changed("versions", installed={"click": "8.2", "supervisor": "5.0"}), "versions", "libraries", "CRITICAL"),
     (changed("versions", libzmq=(4, 2, 5)), "versions", "libzmq", "CRITICAL"),
     (changed("versions", curve=False), "versions", "libzmq", "WARNING"),
     (changed("broker", version="1.1.0"), "versions", "broker", "WARNING"),
@@ -183,7 +183,7 @@ def test_a_broker_of_the_ring_needs_no_more_room_for_it():
 
 
 @pytest.mark.parametrize(
-    ("requirement", "found", "bound"),
+    ("requirement", "version", "bound"),
     [
         ("click>=8.2", "8.2", ""),
         ("click>=8.2", "8.2.0", ""),
@@ -198,8 +198,8 @@ def test_a_broker_of_the_ring_needs_no_more_room_for_it():
         ("python-dateutil>2", "2", ">2"),
     ],
 )
-def test_the_bounds_of_a_requirement(requirement, found, bound):
-    assert unmet(requirement, found) == bound
+def test_the_bounds_of_a_requirement(requirement, version, bound):
+    assert unmet(requirement, version) == bound
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What `hulak doctor` reads: of files of the system, of a home folder, of addresses; and the command itself."""
+"""The facts that `hulak doctor` reads of the system, of a home folder and of addresses; and the command itself."""
 
 import json
 import os
@@ -79,8 +79,8 @@ def test_files_of_the_system_that_are_missing_or_odd_are_not_known(tmp_path):
     (tmp_path / "two").write_text("32768\t60999\n")
     (tmp_path / "word").write_text("max\n")
     (tmp_path / "bytes").write_bytes(b"\xff\xfe")
-    found = [read_machine.number_of(tmp_path / name) for name in ("number", "two", "word", "bytes", "missing")]
-    assert found == [4096, 32768, None, None, None]
+    numbers = [read_machine.number_of(tmp_path / name) for name in ("number", "two", "word", "bytes", "missing")]
+    assert numbers == [4096, 32768, None, None, None]
     assert read_machine.numbers_of(tmp_path / "two") == (32768, 60999)
     assert [read_machine.chosen(text) for text in ("always [madvise] never", "[always] never", "", None)] == [
         "madvise",
@@ -125,11 +125,11 @@ def port():
         yield listener.getsockname()[1]
 
 
-def test_a_taken_port_is_critical_and_names_who_has_it(tmp_path, port):
+def test_a_taken_port_is_critical_and_its_process_is_named(tmp_path, port):
     done = run("--json", home=tmp_path, HULAK_GATEWAY__PORT=str(port))
-    found = json.loads(done.stdout)
-    assert (done.exit_code, found["level"]) == (2, "CRITICAL")
-    (row,) = (row for row in found["results"] if row["what"] == "gateway.port")
+    report = json.loads(done.stdout)
+    assert (done.exit_code, report["level"]) == (2, "CRITICAL")
+    (row,) = (row for row in report["results"] if row["what"] == "gateway.port")
     assert row["level"] == "CRITICAL"
     assert f"127.0.0.1:{port} is in use by" in row["seen"]
     assert f"(process {os.getpid()})" in row["seen"]

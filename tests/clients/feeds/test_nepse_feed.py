@@ -204,7 +204,7 @@ def test_rows_without_symbol_or_price_are_counted_and_the_others_posted():
 # Parts
 
 
-def test_a_row_becomes_a_tick_that_says_what_its_prices_are():
+def test_a_row_becomes_a_tick_with_a_flag_for_its_kind_of_price():
     tick = live_tick(LIVE)
     assert (tick.symbol, tick.name, tick.bid, tick.ask, tick.last, tick.flags) == (
         "NICAD85-86",

@@ -19,8 +19,8 @@ def dispatcher():
 
 
 def row(times, action="do", service="nepse"):
-    (found,) = [item for item in times.rows() if (item["service"], item["action"]) == (service, action)]
-    return found
+    (only,) = [item for item in times.rows() if (item["service"], item["action"]) == (service, action)]
+    return only
 
 
 def ended(action, service="nepse", wait_s=0.0, **more):
@@ -33,12 +33,12 @@ def test_wait_and_run_are_counted_when_an_attempt_ends(dispatcher):
     dispatcher.ready()
     dispatcher.now += 0.5
     dispatcher.result()
-    found = row(dispatcher.core.lifecycle.times)
-    assert (found["wait_totals"]["count"], found["wait_totals"]["sum_us"]) == (1, 2e6)
-    assert (found["run_totals"]["count"], found["run_totals"]["sum_us"]) == (1, 5e5)
-    assert found["failed"] == 0
-    assert next(bound for bound, below in zip(TASK_BOUNDS, found["wait_totals"]["le"], strict=True) if below) == 2.0**21
-    assert next(bound for bound, below in zip(TASK_BOUNDS, found["run_totals"]["le"], strict=True) if below) == 2.0**19
+    item = row(dispatcher.core.lifecycle.times)
+    assert (item["wait_totals"]["count"], item["wait_totals"]["sum_us"]) == (1, 2e6)
+    assert (item["run_totals"]["count"], item["run_totals"]["sum_us"]) == (1, 5e5)
+    assert item["failed"] == 0
+    assert next(bound for bound, below in zip(TASK_BOUNDS, item["wait_totals"]["le"], strict=True) if below) == 2.0**21
+    assert next(bound for bound, below in zip(TASK_BOUNDS, item["run_totals"]["le"], strict=True) if below) == 2.0**19
 
 
 def test_each_attempt_has_a_run_and_only_the_first_a_wait(dispatcher):
@@ -47,8 +47,8 @@ def test_each_attempt_has_a_run_and_only_the_first_a_wait(dispatcher):
     dispatcher.result(value=RETRYABLE, done=False)
     dispatcher.pass_time(1.0, (b"w1", ()))
     dispatcher.result(attempt=2)
-    found = row(dispatcher.core.lifecycle.times)
-    assert (found["run_totals"]["count"], found["wait_totals"]["count"], found["failed"]) == (2, 1, 1)
+    item = row(dispatcher.core.lifecycle.times)
+    assert (item["run_totals"]["count"], item["wait_totals"]["count"], item["failed"]) == (2, 1, 1)
 
 
 def test_a_task_that_no_worker_took_has_waited_until_it_expired(dispatcher):

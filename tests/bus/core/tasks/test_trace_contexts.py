@@ -23,7 +23,7 @@ def ready(dispatcher, wanted, identity=b"w1", credit=1):
     ]
 
 
-def test_a_worker_that_wants_contexts_gets_one_before_the_task_with_the_time_in_the_queue(dispatcher):
+def test_a_worker_that_requests_contexts_gets_one_before_the_task_with_the_time_in_the_queue(dispatcher):
     dispatcher.request(**CONTEXT)
     dispatcher.now += 0.25
     assert ready(dispatcher, wanted=True) == [(b"w1", TaskContext(A, 1, CONTEXT, 250_000)), (b"w1", task(1))]

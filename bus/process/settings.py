@@ -148,6 +148,11 @@ class FeedSettings(Section, frozen=True):
     heartbeat_stale_s: Seconds = 30.0
     degraded_s: Seconds = 300.0
 
+    @property
+    def runs(self) -> bool:
+        """Whether `hulak up` runs a feed: one of NEPSE needs no url."""
+        return bool(self.url) or self.venue == "nepse"
+
 
 Threshold = Annotated[float, Meta(gt=0, le=1)]
 

@@ -129,7 +129,7 @@ class LiveModel:
         expects_task: as in `Snapshot`.
         wanted_displays: as in `Snapshot`.
         page: as in `Snapshot`.
-        expects_feed: setting feed.url is not empty.
+        expects_feed: `hulak up` runs a feed.
         min_workers: setting scaling.min_workers.
         limits: limits of the quantities.
     """

@@ -63,7 +63,7 @@ class LiveThreads:
             demo,
             len(shown),
             page=settings.gateway.url,
-            expects_feed=bool(settings.feed.url),
+            expects_feed=settings.feed.runs,
             min_workers=settings.scaling.min_workers,
             limits=limits_of(settings),
         )

@@ -119,7 +119,7 @@ def variables(call: Call, *, demo: bool) -> dict[str, str]:
     from hulak.clients import supervisord
     from hulak.clients.cli import service_environment
 
-    result = supervisord.switches(demo=demo, feed=demo or bool(call.settings.feed.url))
+    result = supervisord.switches(demo=demo, feed=demo or call.settings.feed.runs)
     if call.file is not None:
         result["HULAK_CONFIG"] = str(call.file.absolute())
     if call.settings.log.format == "auto" and service_environment.is_journal(2):

@@ -27,13 +27,13 @@ class Facts:
     supervised: Sequence[Mapping[str, Any]] = ()  # as `bus.process.supervisor_rpc.list_processes`; empty: no supervisord
     feeds: int | None = None  # minimum number of feeds; None: one, if the settings or supervisord have a feed
     workers: int | None = None  # minimum of NEPSE workers; None: as the scaler reports, else `min_workers` under supervisord
-    expects_feed: bool = False  # setting feed.url is not empty
+    expects_feed: bool = False  # `hulak up` runs one
     min_workers: int = 1  # setting scaling.min_workers
 
     @classmethod
     def of(cls, settings: "Settings", stats: Mapping[str, Any] | None, **more: Any) -> Self:
         """Return the facts of settings and statistics; `more` are further fields."""
-        return cls(stats, expects_feed=bool(settings.feed.url), min_workers=settings.scaling.min_workers, **more)
+        return cls(stats, expects_feed=settings.feed.runs, min_workers=settings.scaling.min_workers, **more)
 
     @property
     def values(self) -> Mapping[str, Any]:

@@ -166,11 +166,13 @@ def changed(before: Mapping[str, str], after: Mapping[str, str]) -> list[Setting
 
 def flat(settings: "Settings") -> dict[str, str]:
     """Return the settings as texts by name, `{"broker.publisher": "'tcp://...'"}`; of a secret only that it differs."""
+    from hulak.bus.process.check_settings import PER_SERVICE
     from hulak.bus.process.settings import SECRET
 
+    tables = {name: getattr(settings, name) for name in settings.__struct_fields__ if name != "services"}
+    tables |= {f"{PER_SERVICE}{service}": own for service, own in settings.services.items()}
     values = {}
-    for section in settings.__struct_fields__:
-        table = getattr(settings, section)
+    for section, table in tables.items():
         for name in table.__struct_fields__:
             value: Any = getattr(table, name)
             secret = name in SECRET and value

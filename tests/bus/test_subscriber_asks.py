@@ -1,5 +1,7 @@
 """The requests of a subscriber while answers to the former request are still on their way."""
 
+from types import SimpleNamespace
+
 from hulak.bus.subscriber.events import subscription
 from hulak.bus.subscriber.frame_receiver import FrameReceiver
 from hulak.bus.subscriber.frame_router import FrameRouter
@@ -53,6 +55,7 @@ def test_parts_for_a_replaced_request_are_not_taken_for_the_answer_to_the_next()
     sink = EventSink()
     router = receiver.router = FrameRouter([subscription("ticks")], sink, lossless=True, hold=10_000)
     broker = receiver._replay_requests = Broker()
+    receiver._note = SimpleNamespace(update=lambda **_: None)
     bodies = [{"bid": number} for number in range(2000, KNOWN + 1)]
     router._follow("ticks", Chunk(BEFORE, 2000, bodies, 5))
     sink.items.clear()

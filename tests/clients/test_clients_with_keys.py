@@ -13,6 +13,7 @@ from hulak.bus.process import key_files
 from hulak.bus.process.requests import RequestChannel
 from hulak.bus.wire import batch_frames, codec
 from hulak.bus.wire.messages import Error, Reply
+from hulak.bus.wire.subscriber_names import SUBSCRIBER
 from hulak.clients.calls.async_client import AsyncBusClient
 from hulak.clients.calls.client import BusClient
 from hulak.clients.displays.client import DisplayClient
@@ -220,7 +221,9 @@ def subscriptions(peer, count):
     received = set()
     while len(received) < count:
         assert xpub.poll(MS)
-        received.add(xpub.recv())
+        event = xpub.recv()
+        if not event.startswith(b"\1" + SUBSCRIBER):  # its name, which is no subscription to a topic
+            received.add(event)
     return received
 
 

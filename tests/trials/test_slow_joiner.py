@@ -8,7 +8,7 @@ import zmq
 from stage import SYMBOLS, Stage
 from waiting import eventually
 
-from hulak.bus.subscriber.events import rows_of
+from hulak.bus.subscriber.events import read_rows
 from hulak.bus.wire import codec
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
@@ -54,7 +54,7 @@ def join_a_prefix(context, where, at):
     messages = received(context, where, b"tick.")
     snapshot = next(messages)
     assert (snapshot.topic, snapshot.stamp.sequence) == ("tick.", 0)
-    last = {topic: codec.STAMP.unpack(stamp)[1] for topic, stamp, _ in rows_of(snapshot)}
+    last = {topic: codec.STAMP.unpack(stamp)[1] for topic, stamp, _ in read_rows(snapshot.body)}
     assert len(last) == SYMBOLS
     for item in itertools.islice(messages, FOLLOWED * 4):
         assert item.stamp.sequence == last[item.topic] + 1
@@ -65,11 +65,11 @@ def join_all_at_once(context, where, at):
     """An empty array with the number that comes next, then arrays that go on from there."""
     messages = received(context, where, b"ticks\0")
     first = next(messages)
-    assert rows_of(first) == []
+    assert read_rows(first.body) == []
     expected = first.stamp.sequence
     for item in itertools.islice(messages, FOLLOWED):
         assert item.stamp.sequence == expected
-        expected += len(rows_of(item))
+        expected += len(read_rows(item.body))
 
 
 def test_each_join_under_a_running_feed_gets_the_last_value_and_every_message_behind_it(stage, context, long):

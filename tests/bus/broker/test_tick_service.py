@@ -1,6 +1,7 @@
 """The tick service with real sockets and a real journal, its turns by hand: a tick is written before it is published."""
 
 import errno
+import itertools
 import os
 import time
 
@@ -239,10 +240,11 @@ def test_bytes_that_are_no_subscription_are_refused_and_all_resubscribe_if_other
     listener = fixture.subscriber(key("EURUSD"))
     received(listener)
     unknown, publisher = fixture.connect(zmq.XSUB, "publisher"), fixture.service.publisher
-    unknown.send(b"no subscription")
-    unknown.send(b"\1" + key("USDJPY"))
+    numbers = itertools.count()
 
     def is_refused():
+        unknown.send(b"no subscription")
+        unknown.send(b"\1" + key(f"X{next(numbers)}"))  # if it comes later than those bytes, they have shifted nothing
         if fixture.service.publisher.poll(10):
             fixture.service.subscriptions()
         return fixture.service.publisher is not publisher

@@ -41,13 +41,13 @@ def test_settings_that_variables_override_are_known_by_name():
 
 def test_a_secret_is_compared_and_never_shown(tmp_path):
     (tmp_path / "run").mkdir()
-    settings = replaced(gateway={"token": "very-secret"})
+    settings = replaced(feed={"token": "very-secret"})
     reload.record(tmp_path, settings)
     text = (tmp_path / "run" / "settings.json").read_text()
     assert "very-secret" not in text
     assert stat.S_IMODE((tmp_path / "run" / "settings.json").stat().st_mode) == 0o600
-    (change,) = reload.changed(reload.recorded(tmp_path), reload.flat(replaced(gateway={"token": "another"})))
-    assert change.name == "gateway.token"
+    (change,) = reload.changed(reload.recorded(tmp_path), reload.flat(replaced(feed={"token": "another"})))
+    assert change.name == "feed.token"
     assert "another" not in change.text
 
 

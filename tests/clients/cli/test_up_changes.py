@@ -24,7 +24,7 @@ def test_a_process_that_fails_is_named_once_and_again_when_supervisord_gives_it_
     changes.update(snapshot(100.0), 100.0)
     seen = []
     for at, state in ((101.0, "backoff"), (102.0, "backoff"), (103.0, "starting"), (104.0, "backoff"), (105.0, "fatal")):
-        seen += [change.text for change in changes.update(snapshot(at, nepse_00=(state, 0)), at) if "supervisord" in change.text]
+        seen += [change.text for change in changes.update(snapshot(at, nepse_00=(state, 0)), at) if "in state" in change.text]
     assert [text.rpartition(" ")[2] for text in seen] == ["backoff", "backoff", "fatal"]
 
 

@@ -6,7 +6,7 @@ import pytest
 import structlog
 from structlog.testing import capture_logs
 
-from hulak.bus.process import sockets
+from hulak.bus.process import endpoints, sockets
 from hulak.bus.process.settings import Settings
 from hulak.bus.wire.messages import Error, Reply
 from hulak.clients.feeds import publisher
@@ -63,7 +63,7 @@ def channel(monkeypatch):
 
 
 def test_a_broker_that_subscribes_between_two_polls_is_noticed(tmp_path, monkeypatch):
-    monkeypatch.setattr(sockets, "endpoint", lambda *_: "ipc:///nowhere")
+    monkeypatch.setattr(endpoints, "find", lambda *_: sockets.BrokerAddress("ipc:///nowhere"))
     monkeypatch.setattr(sockets, "make", lambda *_, **__: Out())
     post = TickPublisher(Settings(), tmp_path, "a", QUIET)
     asyncio.run(asyncio.wait_for(post.connect(), 5))

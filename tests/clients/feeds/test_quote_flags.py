@@ -19,7 +19,7 @@ def test_crossed_locked_and_late_quotes_are_flagged_in_this_order():
     assert marked((1, 2, 10), (2, 1, 10), (2, 2, 11), (1, 2, 5), (2, 1, 4), (2, 2, 3), (1, 2, 3)) == [
         *((), ("crossed",), ("locked",), ("late",), ("crossed", "late"), ("locked", "late"), ())
     ]
-    assert FLAGS == ("crossed", "locked", "late", "one-sided", "empty", "halted")
+    assert FLAGS == ("crossed", "locked", "late", "one-sided", "empty", "halted", "last")
 
 
 def test_empty_sides_are_flagged_and_the_venues_flags_are_kept():

@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from hulak.bus.process.sockets import BrokerAddress
 from hulak.bus.wire.messages import Error, Part, Reply
 from hulak.workers.display import broker_link
 from hulak.workers.display.broker_link import AGAIN_S, BrokerLink
@@ -40,7 +41,7 @@ class Desk:
     """A link, and what was given by it."""
 
     def __init__(self, context):
-        self.link = BrokerLink(context, "ipc:///nowhere/collector.ipc", None, None)
+        self.link = BrokerLink(context, BrokerAddress("ipc:///nowhere/collector.ipc"), None, None)
         self.requests = self.link.requests
         self.days, self.rows = [], []
 

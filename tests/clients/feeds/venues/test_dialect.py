@@ -15,7 +15,7 @@ from hulak.clients.feeds.venues.registry import VENUES
 
 
 def test_the_command_line_and_the_settings_name_every_venue():
-    assert list(VENUES) == NAMES == list(types_of(FeedSettings)["venue"].__args__)
+    assert [*VENUES, "nepse"] == NAMES == list(types_of(FeedSettings)["venue"].__args__)
 
 
 def test_the_known_sides_are_bounded():

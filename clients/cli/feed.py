@@ -55,7 +55,7 @@ FORMATS = [
     epilog=examples(
         "hulak feed --venue json --url ws://127.0.0.1:5560/json",
         "hulak feed --name kraken --venue kraken --url wss://ws.kraken.com/v2 --symbols BTC/USD,ETH/USD",
-        "hulak feed --venue nepse --symbols NABIL,NICA",
+        "hulak feed --venue nepse --symbols NABIL",
         "hulak feed --file ticks.csv --symbol EURUSD --speed max --prefix back",
     ),
 )

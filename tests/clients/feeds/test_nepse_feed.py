@@ -8,6 +8,7 @@ from itertools import pairwise
 import pytest
 
 from hulak.bus.errors import TaskFailed
+from hulak.bus.wire.report_values import check_reported
 from hulak.clients.feeds.nepse.feed import NepseFeed
 from hulak.clients.feeds.nepse.market_clock import DAY_S, NEPAL, MarketClock, Phase, moment_s, nepal_day
 from hulak.clients.feeds.nepse.posted_ticks import PostedTicks
@@ -109,6 +110,7 @@ class World:
         feed = NepseFeed(self, self.ask, watched, clock=lambda: self.now_s, sleep=self.sleep)
         with pytest.raises(Ended):
             asyncio.run(feed.run(last_bodies))
+        check_reported("the feed's report", self.counters)  # as the broker does
         return feed
 
     def questions(self, action, begin_s=0.0, end_s=float("inf")):

@@ -90,6 +90,7 @@ class Member:
         self._reloads = False
         self._end_reloads: Callable[[], None] = lambda: None
         self._report_due = 0.0  # used by the thread only
+        self.refusal = ""  # why the broker does not accept the key: then the thread has ended
         self._refused = ""  # the code of the last answer that was an error
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._wakes, self._wakened = plain.socketpair()
@@ -165,7 +166,8 @@ class Member:
             HandshakeFailed,
             ConfigError,
         ) as error:  # libzmq does not try again; a process that is started again reads its key again
-            self.log.error("key refused", code=getattr(error, "code", "CONFIG"), why=str(error))  # noqa: TRY400 - the trace says nothing more
+            self.refusal = str(error)
+            self.log.error("key refused", code=getattr(error, "code", "CONFIG"), why=self.refusal)  # noqa: TRY400 - the trace says nothing more
         finally:
             self._close()
 

@@ -1,5 +1,6 @@
 """`hulak service`: Hulak as a service of systemd, or under a supervisord of the machine."""
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -58,19 +59,23 @@ def install(call: Call, system: bool | None, dry_run: bool, no_start: bool, pyth
     python = _absolute(python)
     if system and call.named and call.home != SYSTEM_HOME:
         raise ConfigError(
-            f"home {call.home} is not {SYSTEM_HOME}, which a system service has; to use another disk, mount it there"
+            f"home {call.home} is not {SYSTEM_HOME}, which a system service has; to use another disk, mount it there; "
+            "else leave out --home, and unset HULAK_HOME"
         )
     files = _files(call, python, system=system, packaged=root is not None)
     if dry_run:
         _print_files(call, files)
+        with contextlib.suppress(OSError):  # the files are for another machine
+            if system and root is None and (hidden := _hidden(python)):
+                click.echo(f"hulak: here this unit would not start: {hidden}", err=True)
         return
     if root is not None:
         _write([ServiceFile(_below(root, row.path), row.text, row.mode, row.keep) for row in files])
         _report(call, {"installed": [str(row.path) for row in files]}, f"files of the service are below {root}")
         return
     _refuse_impossible(system=system)
-    if system and (why := next(filter(None, map(service_files.hidden_part, _needed(python))), "")):
-        raise ConfigError(f"{why}; install Hulak for all users, such as in /opt/hulak, or use `hulak service install --user`")
+    if system and (hidden := _hidden(python)):
+        raise ConfigError(f"{hidden}; install Hulak for all users, such as in /opt/hulak, or use `hulak service install --user`")
     _write(files)
     if system:
         _run(["systemd-sysusers"])
@@ -223,6 +228,11 @@ def _absolute(python: str | None) -> str:
     if python and not Path(python).is_absolute():
         raise ConfigError(f"interpreter {python} must be an absolute path, such as {sys.executable}")
     return python or sys.executable
+
+
+def _hidden(python: str) -> str:
+    """Return why the service's user cannot read what it needs; empty if it can."""
+    return next(filter(None, map(service_files.hidden_part, _needed(python))), "")
 
 
 def _needed(python: str) -> list[Path]:

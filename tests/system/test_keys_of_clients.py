@@ -137,7 +137,8 @@ def test_a_revoked_key_ends_the_commands_that_wait_and_the_workers(bus):
         assert "its connections were ended" in bus.command("key", "revoke", path.stem, home=bus.home)[1]
     eventually(lambda: subscriber.poll() is not None and working.poll() is not None, within_s=WITHIN_S)
     assert (subscriber.returncode, "UNKNOWN_KEY" in subscriber.log.read_text()) == (1, True)
-    assert (working.returncode != 0, "UNKNOWN_KEY" in working.log.read_text()) == (True, True)
+    assert (working.returncode, "UNKNOWN_KEY" in working.log.read_text()) == (1, True)
+    assert "its key is refused" in working.log.read_text().splitlines()[-1]
     with pytest.raises(HandshakeFailed):
         Subscriber("tick.", **bus.away_from_home(reader), timeout_s=WITHIN_S)
 

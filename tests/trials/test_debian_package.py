@@ -172,7 +172,9 @@ def use(debian):
 def reboot(debian):
     """Stop the service and the machine, and start the machine; returns the ticks of the journal."""
     debian.run("systemctl", "stop", "hulak")
-    assert debian.run("ps", "-U", "hulak", "-o", "args=", check=False).stdout.count("hulak.bus") == 0
+    commands = debian.run("sh", "-c", "cat /proc/[0-9]*/cmdline | tr '\\0' ' '", check=False).stdout
+    assert "systemd" in commands
+    assert "hulak.bus" not in commands
     debian.shut_down()
     debian.boot()
     eventually(lambda: is_active(debian), within_s=90)

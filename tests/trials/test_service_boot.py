@@ -112,13 +112,13 @@ def test_the_service_lives_a_life_in_a_booted_debian(service):
 
     # A broker that is killed is supervisord's business; a dead `hulak up` and a frozen broker are systemd's.
     main, broker = service.show("MainPID"), service.pid_of_broker()
-    run("kill", "-KILL", broker)
+    run("sh", "-c", f"kill -KILL {broker}")
     eventually(lambda: service.pid_of_broker() not in (0, broker), within_s=STARTS_S, every_s=1)
     assert (service.show("MainPID"), service.show("NRestarts")) == (main, "0")
-    run("kill", "-KILL", main)
+    run("sh", "-c", f"kill -KILL {main}")
     service.wait_until_active(restarts=1)
     assert service.hulak("last", "tick.EURUSD", *HOME).returncode == 0
-    run("kill", "-STOP", service.pid_of_broker())
+    run("sh", "-c", f"kill -STOP {service.pid_of_broker()}")
     service.wait_until_active(restarts=2)
 
     # A stop leaves nothing but the home, and a reboot starts it again.

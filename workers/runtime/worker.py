@@ -43,6 +43,7 @@ from hulak.workers.runtime.traced_runner import TracedRunner
 from hulak.workers.runtime.watchdog import Watchdog
 
 decode = codec.decode_to_worker
+REFUSED = 1  # exit code: the broker does not accept the key
 POLLS = 4  # polls of the main thread per heartbeat
 MAX_MESSAGES = 128  # received between two tasks
 MOST_RESULTS = 64  # of short tasks, sent together; the broker reads them while the next tasks run
@@ -128,6 +129,8 @@ class Worker:
             self.stop.drain()
             if self.member is not None:
                 self.member.beat()
+            if self.exit is None and self.member is not None and self.member.refusal:
+                self.exit = Exit(REFUSED, f"its key is refused: {self.member.refusal}")
             if self.exit is None and (not self.thread.is_alive() or (self.member is not None and self.member.ended())):
                 break_off(self.log, "a permanent thread has ended")
             if self.stop.asked and not notified:

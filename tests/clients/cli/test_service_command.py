@@ -84,6 +84,15 @@ def test_dry_run_prints_every_file_and_writes_none(run, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_dry_run_warns_of_a_unit_that_would_not_start_here(run, tmp_path):
+    python = tmp_path / "bin" / "python"
+    python.parent.mkdir()
+    python.touch()
+    result = run("install", "--system", "--dry-run", "--python", str(python))
+    assert (result.exit_code, f"ExecStart={python}" in result.stdout) == (0, True)
+    assert f"here this unit would not start: {python} lies " in result.stderr
+
+
 def test_the_files_of_a_package_lie_below_its_root_and_keep_the_settings_of_the_operator(run, tmp_path):
     settings = tmp_path / "etc" / "hulak" / "hulak.toml"
     settings.parent.mkdir(parents=True)

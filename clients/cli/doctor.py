@@ -56,7 +56,9 @@ def _facts(call: Call) -> DoctorFacts:
     from hulak.clients.doctor import read_all, read_installation
 
     loaded, settings = read_installation.settings(call.home, call.file)
-    wanted = port_check.addresses(loaded, demo=False, has_keys=key_files.broker_path(call.home).exists())
+    has_keys = key_files.broker_path(call.home).exists()
+    binds = has_keys or loaded.security.key is None  # a home with another broker's key is a client's: it binds nothing
+    wanted = port_check.addresses(loaded, demo=False, has_keys=has_keys) if binds else {}
     taken = [setting for setting, where in wanted.items() if port_check.taken({setting: where})]
     timeout_s = call.timeout_s or read_all.PING_S
     return read_all.read(call.home, loaded, settings, wanted, taken, time.time(), timeout_s)

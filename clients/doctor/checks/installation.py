@@ -157,6 +157,8 @@ def addresses(facts: DoctorFacts) -> Iterator[CheckResult]:
             by = f"in use by {known.holder}" if known.holder else "in use by a process of another user"
             variable = f"HULAK_{name.replace('.', '__').upper()}"
             advice = f"stop that process (`ss -ltnp` shows it), or set {name} ({variable})"
+            if " of home " in known.holder:
+                advice = f"if you mean that one, name its home by HULAK_HOME or --home; else set {name} ({variable}), or stop it"
             yield bad("ports", name, f"{where} is {by}", advice)
         elif known.port < (machine.first_free_port or 0) and not machine.root:
             allow = f"`sysctl net.ipv4.ip_unprivileged_port_start={known.port}`"

@@ -207,3 +207,15 @@ def test_the_bounds_of_a_requirement(requirement, version, bound):
 )
 def test_sizes_are_shown_in_decimal_units(count, text):
     assert size(count) == text
+
+
+@pytest.mark.parametrize(
+    ("holder", "advice"),
+    [
+        ("nginx (process 3)", "stop that process"),
+        ("python (process 3 of home /srv/hulak)", "if you mean that one, name its home by HULAK_HOME or --home"),
+    ],
+)
+def test_an_address_of_another_home_may_be_the_one_that_was_meant(holder, advice):
+    (row,) = [row for row in examine(address(free=False, holder=holder)) if row.area == "ports"]
+    assert row.advice.startswith(advice)

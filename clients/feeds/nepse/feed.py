@@ -105,7 +105,7 @@ class NepseFeed:
         await self._learn(now_s)
 
     async def _learn(self, now_s: float) -> None:
-        """Read holidays and the days of the last sessions, once a day."""
+        """Read holidays, the days of the last sessions and the listed symbols, once a day."""
         today = nepal_day(now_s)
         if self._learnt_on == today:
             return
@@ -113,6 +113,11 @@ class NepseFeed:
         if holidays is None or history is None:
             return  # with the next question for the state
         self._learnt_on = today
+        if self._watched:
+            listed = await self._question("symbol-id-map") or {}
+            if unknown := [name for name in self._watched.values() if listed and name.upper() not in listed]:
+                self.publisher.log.warning("watched symbols are not listed, no order book is read", symbols=unknown)
+                self._watched = {symbol: name for symbol, name in self._watched.items() if name not in unknown}
         self.market.holidays = frozenset(_days(holidays, "holidayDate"))
         self.market.learn(_days(history, "businessDate"))
 

@@ -47,12 +47,13 @@ class World:
         self.market = Market(self.exchange, 80)
         self.asked, self.ticks = [], []
         self.failing = list(failing)
-        self.counters, self.log = {}, self
+        self.counters, self.log, self.warnings = {}, self, []
 
     def info(self, *_, **__):
         pass
 
-    warning = info
+    def warning(self, event, **values):
+        self.warnings.append((event, values))
 
     def post(self, tick, time_ns):
         assert time_ns == int(self.now_s * 1e9)
@@ -101,6 +102,9 @@ class World:
 
     def summary_history(self):
         return [{"businessDate": str(FRIDAY - timedelta(days=days))} for days in (0, 1, 2, 3, 4, 7, 8, 9, 10, 11)]
+
+    def symbol_id_map(self):
+        return {company.symbol: company.id for company in self.exchange.companies}
 
     def market_depth(self):
         buy, sell = ([{"orderBookOrderPrice": price} for price in side] for side in ((499.1, 499.0), (500.0, 501.0)))
@@ -192,6 +196,13 @@ def test_a_watch_list_has_the_best_prices_of_its_order_books():
     assert booked
     assert {(tick.bid, tick.ask) for tick in booked} == {(499.1, 500.0)}
     assert all(tick.last is not None and tick.volume for tick in booked)
+
+
+def test_a_watched_symbol_that_is_not_listed_is_named_and_not_asked_for():
+    world = World(at(12), until_s=at(12, 3))
+    world.run(watched=["NABIL", "NOSUCH"])
+    assert [values["symbols"] for event, values in world.warnings if event.startswith("watched symbols")] == [["NOSUCH"]]
+    assert {tick.symbol for _, tick in world.ticks if not tick.flags} == {"NABIL"}
 
 
 def test_rows_without_symbol_or_price_are_counted_and_the_others_posted():

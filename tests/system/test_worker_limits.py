@@ -1,5 +1,6 @@
 """A worker while a task blocks its process: it sends heartbeats, is interrupted at the soft limit, and ends at the hard one."""
 
+import time
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ from local_bus import LocalBus
 from waiting import eventually
 
 from hulak.bus.errors import TaskFailed
+from hulak.workers.runtime.watchdog import SLACK_S
 
 pytestmark = pytest.mark.system
 MODULE = """
@@ -65,3 +67,16 @@ def test_a_worker_whose_task_thread_has_ended_ends_at_once_and_is_lost():
         assert worker.wait(10) == 70
         assert "worker broken" in worker.log.read_text()
         eventually(lambda: not local_bus.stats()["workers"], within_s=5)
+
+
+def test_a_worker_without_a_task_outlives_the_hard_limit_of_its_last_one():
+    """The timer that ends a worker whose task holds the interpreter's lock is postponed also while it waits for tasks."""
+    with LocalBus(**{"task.soft_s": 0.2, "task.hard_s": 0.4}) as local_bus, local_bus.client() as client:
+        local_bus.start_broker()
+        (local_bus.home / "slow.py").write_text(MODULE)
+        worker = local_bus.start("-m", "hulak.workers", "slow", "--module", "slow", PYTHONPATH=f"{local_bus.home}:{Path.cwd()}")
+        assert client.call("slow", "quick", {"n": 1}, timeout_s=20) == 1
+        over = time.monotonic() + 0.4 + SLACK_S + 1.0
+        eventually(lambda: worker.poll() is not None or time.monotonic() > over, within_s=30)
+        assert worker.poll() is None
+        assert client.call("slow", "quick", {"n": 2}, timeout_s=20) == 2

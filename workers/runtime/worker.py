@@ -188,6 +188,7 @@ class Worker:
         if batch and self.exit is None:
             self._ended(now, batch, rest)
         while self.exit is None:
+            self.watchdog.renew(now, session.started)  # the main thread cannot while this one waits: it has the lock
             if now >= session.next_beat or self.stop.asked or session.leave_by is not None:  # limits: see `_watch`
                 self._duties(now)
             task = session.running

@@ -22,7 +22,7 @@ from hulak.bus.process import key_files
 from hulak.bus.process.key_files import AuthorisedKey, BrokerKey
 
 LOOK_S = 0.5  # between two checks of the files: a revoked key has nothing more within a second
-PAUSE_S = 10.0  # for a key whose peer sent what no program of ZeroMQ sends
+PAUSE_S, LONGEST_PAUSE_S = 10.0, 3600.0  # for a key whose peer sent what no program of ours sends: longer each time
 MOST_REFUSED = 100  # subscriptions of one connection that were refused; beyond it the connection ends
 USER_ID = b"User-Id"  # as libzmq names it in the metadata of a message
 
@@ -62,6 +62,7 @@ class KeyGuard:
         self._on_dropped = on_dropped
         self._on_new_key = on_new_key
         self._seen: dict[str, int] = {}  # name of a key -> when it was last known to be connected, ns since 1970 UTC
+        self._pauses: dict[str, tuple[float, float]] = {}  # name of a key -> its last pause, and when it began
         self._paused: dict[str, float] = {}  # name of a key -> until when it may not connect, monotonic seconds
         self._signature: key_files.Signature | None = None
         self._due = 0.0
@@ -121,9 +122,18 @@ class KeyGuard:
             self._on_dropped(caller)
 
     def pause(self, caller: Caller, why: str) -> None:
-        """End a connection whose peer sent what no program of ZeroMQ sends; its key may not connect for `PAUSE_S`."""
-        caller.refuse("malformed", f"key {caller.name!r} {why}; it may connect again in {PAUSE_S:.0f} s")
-        self._paused[caller.name] = time.monotonic() + PAUSE_S
+        """End all connections of a key whose peer sent what no program of ours sends; it may connect again after a pause.
+
+        Each pause is ten times as long as the one before, if that was within `LONGEST_PAUSE_S`.
+        """
+        now = time.monotonic()
+        pause_s, at = self._pauses.get(caller.name, (PAUSE_S / 10, now))
+        pause_s = min(LONGEST_PAUSE_S, 10 * pause_s) if now - at <= LONGEST_PAUSE_S else PAUSE_S
+        self._pauses[caller.name] = (pause_s, now)
+        caller.refuse("malformed", f"key {caller.name!r} {why}; it may connect again in {pause_s:.0f} s")
+        self._paused[caller.name] = now + pause_s
+        for other in [other for other in self.callers.values() if other.name == caller.name]:
+            self.drop(other)
         self.drop(caller)
 
     def forget(self, socket: str) -> None:

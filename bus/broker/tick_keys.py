@@ -1,13 +1,14 @@
 """Keys at the collector and the publisher: whose ticks are accepted, and which subscriptions are set. PROTOCOL.md section 14."""
 
 import contextlib
+import time
 
 import zmq
 
 from hulak.bus.broker.key_guard import MOST_REFUSED, KeyGuard
 from hulak.bus.core.broker_state import BrokerState
 from hulak.bus.core.security import needs
-from hulak.bus.core.security.callers import Caller, RefusedSubscriptions
+from hulak.bus.core.security.callers import MOST_SUBSCRIBED, Caller, RefusedSubscriptions
 from hulak.bus.core.security.feed_owners import FeedOwners
 from hulak.bus.core.ticks.intake import ForbiddenFrame
 from hulak.bus.errors import ProtocolError
@@ -95,24 +96,58 @@ class TickKeys:
             ended = not is_new and bool(self.refused) and _has_no_connection(event)
             return not (ended and self.refused.take(prefix)), None
         if not is_new:
-            was_refused = prefix in caller.refused
-            caller.refused.discard(prefix)
-            return not (was_refused and self.refused.take(prefix)), caller
+            instead = caller.refused.pop(prefix, None)
+            if instead is not None:
+                publisher.setsockopt(zmq.UNSUBSCRIBE, instead)
+            else:
+                caller.subscribed -= 1
+            return not (instead is not None and self.refused.take(prefix)), caller
         missing = needs.subscribes(caller.rights, prefix)
         if not missing:
+            caller.subscribed += 1
+            if caller.subscribed > MOST_SUBSCRIBED:
+                self.guard.pause(caller, f"has more than {MOST_SUBSCRIBED:,} subscriptions")
             return True, caller
         self._refuse(publisher, caller, prefix, missing)
         return False, caller
 
+    def note(self, event: zmq.Frame) -> bool:
+        """Return whether a subscriber's note is to be read; too many of one connection end it."""
+        data = event.bytes
+        try:
+            caller = self.guard.caller(event, "publisher")
+        except ProtocolError:
+            return False
+        if caller is None:
+            return True
+        if data[:1] == b"\0":
+            caller.notes.discard(data[1:])
+            return True
+        caller.notes.add(data[1:])
+        if caller.charge(time.monotonic()):
+            self.guard.pause(caller, "sent too many notes")
+            return False
+        return True
+
+    def too_large(self, event: zmq.Frame) -> None:
+        """End the connection of a peer whose subscription is too long: libzmq has kept it already."""
+        with contextlib.suppress(ProtocolError):
+            caller = self.guard.caller(event, "publisher")
+            if caller is not None:
+                self.guard.pause(caller, "sent a subscription that is too long")
+
     def _refuse(self, publisher: "zmq.Socket[bytes]", caller: Caller, prefix: bytes, missing: str) -> None:
-        if prefix not in caller.refused:
-            caller.refused.add(prefix)
-            self.refused.add(prefix)
         refusal = self._refusal(prefix, caller.forbid(f"subscribe to {_shown(prefix)}", missing))
         # The refusal must match a subscription of the peer: this one matches nothing that is published.
-        publisher.setsockopt(zmq.SUBSCRIBE, refusal[: len(prefix.removesuffix(NUL)) + 1 + STAMP.size])
+        instead = refusal[: len(prefix.removesuffix(NUL)) + 1 + STAMP.size]
+        if prefix not in caller.refused:
+            self.refused.add(prefix)
+        caller.refused[prefix] = instead
+        publisher.setsockopt(zmq.SUBSCRIBE, instead)
         sockets.send_frame(publisher, refusal)
-        if len(caller.refused) > MOST_REFUSED:
+        if caller.charge(time.monotonic()):
+            self.guard.pause(caller, "sent too many subscriptions that its roles do not permit")
+        elif len(caller.refused) > MOST_REFUSED:
             self.guard.drop(caller)
 
     def _refusal(self, prefix: bytes, error: ProtocolError) -> bytes:

@@ -225,17 +225,19 @@ class TickService:
                     break
         except zmq.Again:
             self.strange = False
-        if not answered:
-            self.publish(self.bus.topics.welcome(HELLO, time.time_ns()))
+        if not answered:  # with keys it may go to a peer that must not know of the ring
+            self.publish(self.bus.topics.welcome(HELLO, time.time_ns(), local=self.keys is None))
 
     def _subscription(self, on: bool, prefix: bytes, frame: zmq.Frame) -> bool:
         """Process one event; true if a message was sent to its subscriber."""
         topics, local = self.bus.topics, True
         if len(prefix) > sockets.MAX_SUBSCRIPTION:
             self.reject("publisher", ProtocolError("TOO_LARGE", f"a subscription of {len(prefix)} bytes"))
+            if self.keys is not None:
+                self.keys.too_large(frame)
             return False
         if prefix.startswith(SUBSCRIBER):
-            if on:
+            if (self.keys is None or self.keys.note(frame)) and on:
                 self._take_note(prefix, frame)
             return False
         if self.keys is not None:

@@ -237,11 +237,18 @@ def read_authorised_keys(home: Path) -> tuple[dict[str, AuthorisedKey], dict[str
     return keys, refused
 
 
+def _without_waiting(path: str, flags: int) -> int:
+    """Open a file; a named pipe too, without waiting for its writer."""
+    return os.open(path, flags | os.O_NONBLOCK)
+
+
 def _table(path: Path, known: set[str], *, secret: bool) -> dict[str, Any]:
     """Read a file of keys. Raises FileNotFoundError; ConfigError: it cannot be read, is malformed or not secret."""
     try:
-        with path.open("rb") as file:
+        with open(path, "rb", opener=_without_waiting) as file:
             mode = os.fstat(file.fileno()).st_mode
+            if not stat.S_ISREG(mode):
+                raise ConfigError(f"key file {path} is no file, must be one")
             if secret and mode & OTHERS:
                 shown = f"{stat.S_IMODE(mode):04o}"
                 raise ConfigError(f"key file {path} has mode {shown}: other users can read the secret; `chmod 600 {path}`")

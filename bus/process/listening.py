@@ -19,6 +19,7 @@ from hulak.bus.errors import ConfigError
 from hulak.bus.process.settings import BrokerSettings, loopback_endpoint
 from hulak.bus.process.sockets import KEEPALIVE, LONGEST_IPC, ipc_path, ipv6, make
 
+MOST_EVENT = 4096  # bytes from a subscriber: libzmq keeps 48 bytes for each before the broker sees a subscription
 REBIND_TRIES, REBIND_S = 200, 0.005
 
 
@@ -33,7 +34,7 @@ def _broker_options(settings: BrokerSettings, name: str) -> dict[str, int | byte
             return {**common, "rcvhwm": settings.collector_hwm, "subscribe": b""}
         case "publisher":
             last_value = {"xpub_manual_last_value": 1, "sndhwm": settings.subscriber_hwm, "rcvhwm": 0}
-            return {**common, **last_value, "maxmsgsize": 2 << 20}
+            return {**common, **last_value, "maxmsgsize": MOST_EVENT}
         case _:
             return {**common, "rcvhwm": 10_000, "sndhwm": 10_000, "router_mandatory": 1}
 

@@ -179,6 +179,8 @@ def _offered(headers: Mapping[str, str]) -> list[str]:
 
 
 def _hostname(host: str) -> str:
+    if any(character in host for character in "@/?#\\"):  # no part of a host: `evil@localhost` is not localhost
+        return ""
     try:
         return urlsplit(f"//{host}").hostname or ""
     except ValueError:  # e.g. an open bracket

@@ -11,6 +11,9 @@ from hulak.bus.wire.roles import Rights
 LOG_AGAIN_S = 300.0  # between two log lines about the same key and reason
 MOST_LOGGED = 1000  # pairs of key and reason whose log line was written; beyond it all are forgotten, and logged again
 MOST_UNKNOWN = 20  # keys that are not authorised, logged within `LOG_AGAIN_S`; all are counted
+MOST_EVENTS, EVENTS_PER_S = 200, 2.0  # notes and refused subscriptions of one connection: at once, and in the long run
+MOST_NOTES = 8  # of one connection that it has not taken back
+MOST_SUBSCRIBED = 50_000  # subscriptions of one connection
 MOST_TOPICS = 10_000  # whose permission a caller remembers
 
 
@@ -83,7 +86,21 @@ class Caller:
         identity: of the peer at a ROUTER; else empty.
     """
 
-    __slots__ = ("_topics", "connection", "identity", "name", "refusals", "refused", "rights", "socket", "user_id")
+    __slots__ = (
+        "_charged_at",
+        "_room",
+        "_topics",
+        "connection",
+        "identity",
+        "name",
+        "notes",
+        "refusals",
+        "refused",
+        "rights",
+        "socket",
+        "subscribed",
+        "user_id",
+    )
 
     def __init__(
         self, user_id: str, name: str, rights: Rights, refusals: Refusals, socket: str, connection: Any, identity: bytes = b""
@@ -95,7 +112,10 @@ class Caller:
         self.socket = socket
         self.connection = connection
         self.identity = identity
-        self.refused: set[bytes] = set()  # subscriptions that it has and that were not set
+        self.refused: dict[bytes, bytes] = {}  # subscriptions that it has and that were not set -> what was set instead
+        self.notes: set[bytes] = set()  # that it has not taken back
+        self.subscribed = 0  # subscriptions that it has
+        self._room, self._charged_at = float(MOST_EVENTS), 0.0
         self._topics: dict[bytes, bool] = {}
 
     def may_post(self, topic: bytes) -> bool:
@@ -106,6 +126,17 @@ class Caller:
                 self._topics.clear()
             known = self._topics[topic] = self.rights.may_feed(topic)
         return known
+
+    def charge(self, now: float) -> bool:
+        """Count a note or a refused subscription; return whether there were too many: each costs the broker memory.
+
+        Args:
+            now: monotonic seconds.
+        """
+        self._room = min(float(MOST_EVENTS), self._room + EVENTS_PER_S * (now - self._charged_at))
+        self._charged_at = now
+        self._room -= 1.0
+        return self._room < 0 or len(self.notes) > MOST_NOTES
 
     def widen(self, rights: Rights) -> None:
         """Put further rights in force."""

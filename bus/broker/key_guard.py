@@ -17,12 +17,12 @@ from hulak.bus.broker.socket_monitor import connection_of
 from hulak.bus.broker.zap import ZapHandler
 from hulak.bus.core.security.callers import Caller, Refusals
 from hulak.bus.core.security.key_table import TRY_AGAIN, KeyChanges, KeyTable, KnownKey, key_name
+from hulak.bus.core.security.pauses import Pauses
 from hulak.bus.errors import ConfigError, ProtocolError
 from hulak.bus.process import key_files
 from hulak.bus.process.key_files import AuthorisedKey, BrokerKey
 
 LOOK_S = 0.5  # between two checks of the files: a revoked key has nothing more within a second
-PAUSE_S, LONGEST_PAUSE_S = 10.0, 3600.0  # for a key whose peer sent what no program of ours sends: longer each time
 MOST_REFUSED = 100  # subscriptions of one connection that were refused; beyond it the connection ends
 USER_ID = b"User-Id"  # as libzmq names it in the metadata of a message
 
@@ -62,8 +62,7 @@ class KeyGuard:
         self._on_dropped = on_dropped
         self._on_new_key = on_new_key
         self._seen: dict[str, int] = {}  # name of a key -> when it was last known to be connected, ns since 1970 UTC
-        self._pauses: dict[str, tuple[float, float]] = {}  # name of a key -> its last pause, and when it began
-        self._paused: dict[str, float] = {}  # name of a key -> until when it may not connect, monotonic seconds
+        self._pauses = Pauses()
         self._signature: key_files.Signature | None = None
         self._due = 0.0
         self.zap = ZapHandler(context, self._issue)  # before TCP is bound: without a handler, handshakes fail
@@ -72,8 +71,9 @@ class KeyGuard:
 
     def _issue(self, public: str, address: str) -> str:
         name = self.table.name_of(public)
-        if name and self._paused.get(name, 0.0) > time.monotonic():
-            raise ProtocolError(TRY_AGAIN, f"key {name!r} may connect again in a few seconds")
+        paused_s = self._pauses.left(name, time.monotonic())
+        if paused_s:
+            raise ProtocolError(TRY_AGAIN, f"key {name!r} may connect again in {paused_s:.0f} s")
         try:
             user_id = self.table.issue(public, time.time())
         except ProtocolError as error:
@@ -122,19 +122,16 @@ class KeyGuard:
             self._on_dropped(caller)
 
     def pause(self, caller: Caller, why: str) -> None:
-        """End all connections of a key whose peer sent what no program of ours sends; it may connect again after a pause.
+        """End all connections of a key whose peer sent what Hulak's own programs never send; it may connect after a pause.
 
-        Each pause is ten times as long as the one before, if that was within `LONGEST_PAUSE_S`.
+        Args:
+            caller: the peer.
+            why: its deed, for the sentence.
         """
-        now = time.monotonic()
-        pause_s, at = self._pauses.get(caller.name, (PAUSE_S / 10, now))
-        pause_s = min(LONGEST_PAUSE_S, 10 * pause_s) if now - at <= LONGEST_PAUSE_S else PAUSE_S
-        self._pauses[caller.name] = (pause_s, now)
+        pause_s = self._pauses.begin(caller.name, time.monotonic())
         caller.refuse("malformed", f"key {caller.name!r} {why}; it may connect again in {pause_s:.0f} s")
-        self._paused[caller.name] = now + pause_s
         for other in [other for other in self.callers.values() if other.name == caller.name]:
             self.drop(other)
-        self.drop(caller)
 
     def forget(self, socket: str) -> None:
         """Forget the peers of a socket that was closed."""
@@ -192,8 +189,7 @@ class KeyGuard:
             if not has(caller.socket, caller.connection) and not caller.connection.is_there():
                 del self.callers[caller.user_id]
             self._seen[caller.name] = time_ns
-        now = time.monotonic()
-        self._paused = {name: until for name, until in self._paused.items() if until > now}
+        self._pauses.prune(time.monotonic())
 
     # The broker's own key
 

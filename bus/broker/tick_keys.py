@@ -87,9 +87,8 @@ class TickKeys:
         except ProtocolError as error:
             if is_new:
                 self.refused.add(prefix)
-                sockets.send_frame(
-                    publisher, self._refusal(prefix, error)
-                )  # to no peer: it takes the place of the answer to this one
+                # To no peer: it takes the place of the answer to this one.
+                sockets.send_frame(publisher, self._refusal(prefix, error))
                 return False, None
             return not self.refused.take(prefix), None
         if caller is None:
@@ -99,13 +98,12 @@ class TickKeys:
             instead = caller.refused.pop(prefix, None)
             if instead is not None:
                 publisher.setsockopt(zmq.UNSUBSCRIBE, instead)
-            else:
-                caller.subscribed -= 1
+            caller.subscribed.discard(prefix)
             return not (instead is not None and self.refused.take(prefix)), caller
         missing = needs.subscribes(caller.rights, prefix)
         if not missing:
-            caller.subscribed += 1
-            if caller.subscribed > MOST_SUBSCRIBED:
+            caller.subscribed.add(prefix)
+            if len(caller.subscribed) > MOST_SUBSCRIBED:
                 self.guard.pause(caller, f"has more than {MOST_SUBSCRIBED:,} subscriptions")
             return True, caller
         self._refuse(publisher, caller, prefix, missing)
@@ -140,8 +138,11 @@ class TickKeys:
         refusal = self._refusal(prefix, caller.forbid(f"subscribe to {_shown(prefix)}", missing))
         # The refusal must match a subscription of the peer: this one matches nothing that is published.
         instead = refusal[: len(prefix.removesuffix(NUL)) + 1 + STAMP.size]
-        if prefix not in caller.refused:
+        former = caller.refused.get(prefix)
+        if former is None:
             self.refused.add(prefix)
+        elif former != instead:  # of another epoch
+            publisher.setsockopt(zmq.UNSUBSCRIBE, former)
         caller.refused[prefix] = instead
         publisher.setsockopt(zmq.SUBSCRIBE, instead)
         sockets.send_frame(publisher, refusal)

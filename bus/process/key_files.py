@@ -13,8 +13,6 @@ import contextlib
 import json
 import os
 import re
-import stat
-import tomllib
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,16 +22,14 @@ import msgspec
 import zmq
 
 from hulak.bus.errors import ConfigError
-from hulak.bus.wire.plain_values import short, suggestion
+from hulak.bus.process import key_fields
+from hulak.bus.wire.plain_values import short
 from hulak.bus.wire.roles import Role, parse_roles
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-Z85 = re.compile(r"[0-9a-zA-Z.\-:+=^!/*?&<>()\[\]{}@%$#]{40}")
 SUFFIX = ".key"
-LONGEST_FILE = 1 << 18  # bytes: 1,000 roles have less
 LONGEST_NOTE = 1000  # characters
 MOST_KEYS = 1000  # authorised ones: the folder is listed every second
-OTHERS = 0o007
 
 
 class KeyPair(msgspec.Struct, frozen=True):
@@ -137,10 +133,14 @@ def read_next_broker_key(home: Path) -> BrokerKey | None:
 
 def _read_broker(path: Path) -> BrokerKey | None:
     try:
-        table = _table(path, {"public", "secret", "until"}, secret=True)
+        table = key_fields.read_table(path, {"public", "secret", "until"}, secret=True)
     except FileNotFoundError:
         return None
-    return BrokerKey(_z85(path, table, "public"), _secret(path, table), _time(path, table, "until"))
+    return BrokerKey(
+        key_fields.z85(path, table, "public"),
+        key_fields.secret_of(path, table),
+        key_fields.time_of(path, table, "until"),
+    )
 
 
 def read_client_key(path: Path) -> ClientKey:
@@ -150,13 +150,17 @@ def read_client_key(path: Path) -> ClientKey:
         ConfigError: it does not exist, is malformed, or can be read by other users.
     """
     try:
-        table = _table(path, set(ClientKey.__struct_fields__), secret=True)
+        table = key_fields.read_table(path, set(ClientKey.__struct_fields__), secret=True)
     except FileNotFoundError:
         raise ConfigError(f"key file {path} not found; `hulak key new NAME` on the broker's machine makes one") from None
-    name = check_name(_text(path, table, "name"))
-    server, server_next = _z85(path, table, "server"), _z85(path, table, "server_next", optional=True)
+    name = check_name(key_fields.text(path, table, "name"))
+    server, server_next = key_fields.z85(path, table, "server"), key_fields.z85(path, table, "server_next", optional=True)
     return ClientKey(
-        name=name, public=_z85(path, table, "public"), secret=_secret(path, table), server=server, server_next=server_next
+        name=name,
+        public=key_fields.z85(path, table, "public"),
+        secret=key_fields.secret_of(path, table),
+        server=server,
+        server_next=server_next,
     )
 
 
@@ -170,7 +174,7 @@ def read_authorised_key(path: Path) -> AuthorisedKey:
         raise ConfigError(f"key file {path}: its name must end with {SUFFIX}")
     name = check_name(path.name.removesuffix(SUFFIX))
     try:
-        table = _table(path, {"public", "roles", "note", "expires"}, secret=False)
+        table = key_fields.read_table(path, {"public", "roles", "note", "expires"}, secret=False)
     except FileNotFoundError:
         raise ConfigError(f"key file {path} not found") from None
     roles = table.get("roles", [])
@@ -180,10 +184,10 @@ def read_authorised_key(path: Path) -> AuthorisedKey:
         parsed = parse_roles(roles)
     except ValueError as error:
         raise ConfigError(f"key file {path}: {error}") from None
-    note = _text(path, table, "note", optional=True)
+    note = key_fields.text(path, table, "note", optional=True)
     if len(note) > LONGEST_NOTE:
         raise ConfigError(f"key file {path}: note has {len(note)} characters, must have at most {LONGEST_NOTE}")
-    public, expires = _z85(path, table, "public"), _time(path, table, "expires")
+    public, expires = key_fields.z85(path, table, "public"), key_fields.time_of(path, table, "expires")
     return AuthorisedKey(name=name, public=public, roles=parsed, note=note, expires=expires)
 
 
@@ -235,70 +239,6 @@ def read_authorised_keys(home: Path) -> tuple[dict[str, AuthorisedKey], dict[str
             del keys[name]
             refused[name + SUFFIX] = f"{' and '.join(other + SUFFIX for other in same)} have the same public key, must differ"
     return keys, refused
-
-
-def _without_waiting(path: str, flags: int) -> int:
-    """Open a file; a named pipe too, without waiting for its writer."""
-    return os.open(path, flags | os.O_NONBLOCK)
-
-
-def _table(path: Path, known: set[str], *, secret: bool) -> dict[str, Any]:
-    """Read a file of keys. Raises FileNotFoundError; ConfigError: it cannot be read, is malformed or not secret."""
-    try:
-        with open(path, "rb", opener=_without_waiting) as file:
-            mode = os.fstat(file.fileno()).st_mode
-            if not stat.S_ISREG(mode):
-                raise ConfigError(f"key file {path} is no file, must be one")
-            if secret and mode & OTHERS:
-                shown = f"{stat.S_IMODE(mode):04o}"
-                raise ConfigError(f"key file {path} has mode {shown}: other users can read the secret; `chmod 600 {path}`")
-            text = file.read(LONGEST_FILE + 1)
-        if len(text) > LONGEST_FILE:
-            raise ConfigError(f"key file {path} is longer than {LONGEST_FILE} bytes")
-        table = tomllib.loads(text.decode())
-    except FileNotFoundError:
-        raise
-    except OSError as error:
-        raise ConfigError(f"key file {path} cannot be read: {error.strerror}") from error
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
-        raise ConfigError(f'key file {path} is malformed, must have lines such as public = "...": {error}') from error
-    for name in table:
-        if name not in known:
-            allowed = f"allowed are {', '.join(sorted(known))}{suggestion(name, known)}"
-            raise ConfigError(f"key file {path}: {short(name)} is unknown; {allowed}")
-    return table
-
-
-def _text(path: Path, table: Mapping[str, Any], name: str, *, optional: bool = False) -> str:
-    value = table.get(name, "" if optional else None)
-    if not isinstance(value, str):
-        raise ConfigError(f"key file {path}: {name} is {'missing' if value is None else short(value)}, must be a text")
-    return value
-
-
-def _z85(path: Path, table: Mapping[str, Any], name: str, *, optional: bool = False, secret: bool = False) -> str:
-    value = _text(path, table, name, optional=optional)
-    if (value or not optional) and Z85.fullmatch(value) is None:
-        seen = f"has {len(value)} characters" if secret else f"is {short(value)}"
-        raise ConfigError(f"key file {path}: {name} {seen}, must be a key of 40 characters in Z85")
-    return value
-
-
-def _secret(path: Path, table: Mapping[str, Any]) -> str:
-    secret = _z85(path, table, "secret", secret=True)
-    if zmq.curve_public(secret.encode()).decode() != table["public"]:
-        raise ConfigError(f"key file {path}: public is not the public key of secret; one of the two was changed")
-    return secret
-
-
-def _time(path: Path, table: Mapping[str, Any], name: str) -> datetime | None:
-    value = table.get(name)
-    if isinstance(value, str):
-        with contextlib.suppress(ValueError):
-            value = datetime.fromisoformat(value)
-    if value is None or (isinstance(value, datetime) and value.tzinfo is not None):
-        return value
-    raise ConfigError(f"key file {path}: {name} is {short(str(value))}, must be a time with its zone: 2027-01-31T12:00:00Z")
 
 
 # Writing

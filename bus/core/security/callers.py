@@ -13,7 +13,7 @@ MOST_LOGGED = 1000  # pairs of key and reason whose log line was written; beyond
 MOST_UNKNOWN = 20  # keys that are not authorised, logged within `LOG_AGAIN_S`; all are counted
 MOST_EVENTS, EVENTS_PER_S = 200, 2.0  # notes and refused subscriptions of one connection: at once, and in the long run
 MOST_NOTES = 8  # of one connection that it has not taken back
-MOST_SUBSCRIBED = 50_000  # subscriptions of one connection
+MOST_SUBSCRIBED = 100_000  # subscriptions of one connection
 MOST_TOPICS = 10_000  # whose permission a caller remembers
 
 
@@ -114,7 +114,7 @@ class Caller:
         self.identity = identity
         self.refused: dict[bytes, bytes] = {}  # subscriptions that it has and that were not set -> what was set instead
         self.notes: set[bytes] = set()  # that it has not taken back
-        self.subscribed = 0  # subscriptions that it has
+        self.subscribed: set[bytes] = set()  # subscriptions that it has
         self._room, self._charged_at = float(MOST_EVENTS), 0.0
         self._topics: dict[bytes, bool] = {}
 

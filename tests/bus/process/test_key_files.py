@@ -155,6 +155,14 @@ def test_odd_files_are_refused_or_ignored_but_never_an_error(tmp_path):
     assert sorted(refused) == ["a b.key", "binary.key", "folder.key", "link.key"]
 
 
+def test_a_pipe_in_the_place_of_a_key_is_refused_without_waiting_for_its_writer(tmp_path):
+    put(tmp_path, "alice.key", f'public = "{PAIR.public}"\n')
+    os.mkfifo(key_files.authorised_folder(tmp_path) / "bob.key")
+    keys, refused = key_files.read_authorised_keys(tmp_path)
+    assert list(keys) == ["alice"]
+    assert "is no file" in refused["bob.key"]
+
+
 def test_files_with_one_public_key_are_all_refused(tmp_path):
     for name in ("a", "b"):
         put(tmp_path, f"{name}.key", GOOD)

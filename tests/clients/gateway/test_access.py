@@ -65,6 +65,7 @@ def test_with_tls_a_page_that_came_unencrypted_is_of_another_origin(tmp_path):
         ({}, "192.0.2.1", False),
         ({}, "", False),
         ({}, "[::1", False),
+        *(({}, host, False) for host in ("evil@localhost", "localhost/", "localhost?", "localhost#", "evil\\@localhost")),
         ({}, "127.0.0.1.evil.example", False),
         ({"host": "127.0.0.7"}, "127.0.0.7", True),
         ({"hosts": "Desk.example,desk"}, "desk.example:8443", True),

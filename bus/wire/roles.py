@@ -34,7 +34,7 @@ _TOPIC = re.compile(r"[A-Za-z0-9._-]*\*?")
 _OWN_SERVICES = ("hulak.", "mmi.")
 _BROKER_KEYS = (TICKS, HEARTBEAT, STATS, CONFIG, DISPLAYS, HELLO)
 _TOPICS_OF_BROKER = tuple(key[:-1].decode() for key in _BROKER_KEYS)
-_READER_TOPICS = (STATS, CONFIG, DISPLAYS)
+READER_TOPICS = (STATS, CONFIG, DISPLAYS)
 _DISPLAY_WORKER_PREFIXES = (OWNED_BY_FEEDS, OWNED_BY_DISPLAYS, TICKS, DISPLAYS)
 
 
@@ -167,11 +167,11 @@ class Rights:
             return True
         if prefix == HELLO:
             return bool(self._subscribe) or self.is_member
-        if prefix == HEARTBEAT and (self._subscribe or self.serves_displays):
+        if prefix == HEARTBEAT and (self._subscribe or self.serves_displays or self.may_read):
             return True
         if prefix == CONFIG and self.is_member:
             return True
-        if prefix in _READER_TOPICS and self.may_read:
+        if prefix in READER_TOPICS and self.may_read:
             return True
         return self.serves_displays and prefix.startswith(_DISPLAY_WORKER_PREFIXES)
 

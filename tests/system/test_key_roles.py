@@ -98,7 +98,7 @@ SUBSCRIPTIONS = [
     (b"tick.B\0", {"subscribe-symbols", "subscribe-all"} | DISPLAYS),
     (b"ticks\0", WHOLE),
     (b"ticks", WHOLE),
-    (b"heartbeat\0", SUBSCRIBERS | DISPLAYS),
+    (b"heartbeat\0", SUBSCRIBERS | DISPLAYS | READERS),
     (b"stats\0", READERS | {"subscribe-all"}),
     (b"config\0", MEMBERS | {"subscribe-all"}),
     (b"displays\0", READERS | DISPLAYS | {"subscribe-all"}),

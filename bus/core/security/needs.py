@@ -11,7 +11,7 @@ from hulak.bus.core.control_requests import LastArguments, PostArguments, Replay
 from hulak.bus.wire.codec import NUL
 from hulak.bus.wire.names import DISPLAY_SERVICE, OWNED_BY_DISPLAYS, TICKS
 from hulak.bus.wire.replay_range import prefix_of
-from hulak.bus.wire.roles import CONTROL, FEED, READ, STAR, SUBMIT, SUBSCRIBE, WORK, Rights
+from hulak.bus.wire.roles import CONTROL, FEED, READ, READER_TOPICS, STAR, SUBMIT, SUBSCRIBE, WORK, Rights
 
 Need = Callable[[Rights, Any], str]
 
@@ -105,7 +105,9 @@ def works(rights: Rights, service: str) -> str:
 
 
 def subscribes(rights: Rights, prefix: bytes) -> str:
-    """`subscribe` of a prefix."""
+    """`subscribe` of a prefix; of what the broker tells readers `read`."""
+    if prefix.removesuffix(NUL) + NUL in READER_TOPICS:
+        return "" if rights.may_subscribe(prefix) else READ
     return "" if rights.may_subscribe(prefix) else f"{SUBSCRIBE}:{_pattern(prefix)}"
 
 

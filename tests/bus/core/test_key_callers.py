@@ -59,6 +59,15 @@ def test_a_callers_error_names_key_deed_and_role():
     assert log.refusals.counts == {"alice": {"subscribe": 1}}
 
 
+def test_what_the_broker_tells_readers_lacks_the_role_read():
+    rights = Rights(parse_roles(["submit:x"]))
+    assert [subscribes(rights, prefix) for prefix in (b"stats\0", b"stats", b"displays\0", b"stats.x\0")] == [
+        *["read"] * 3,
+        "subscribe:stats.x",
+    ]
+    assert subscribes(Rights(parse_roles(["read"])), b"stats\0") == ""
+
+
 def test_further_rights_of_a_feed_count_for_topics_that_were_refused():
     caller = Caller("a#1", "a", Rights(parse_roles(["feed:tick.A"])), Log().refusals, "collector", None)
     assert [caller.may_post(topic) for topic in (b"tick.A", b"tick.B", b"tick.B")] == [True, False, False]

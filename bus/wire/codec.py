@@ -78,8 +78,13 @@ def unpack(data: bytes | memoryview) -> Any:
         if len(data) > SAFE_BYTES:
             msgpack.packb([[[[[[[[value]]]]]]]])
     except (ValueError, TypeError, RecursionError) as error:
-        raise ProtocolError("BAD_BODY", f"{len(data)} bytes are not one msgpack value: {error}") from error
+        raise ProtocolError("BAD_BODY", f"{len(data)} bytes are not one msgpack value: {_why(error)}") from error
     return value
+
+
+def _why(error: Exception) -> str:
+    """Return the reason of an error of msgpack; some have no text."""
+    return str(error) or ("nested too deep" if isinstance(error, msgpack.StackError) else "malformed")
 
 
 # Topics (section 3)

@@ -6,6 +6,7 @@ import msgspec
 
 from hulak.bus.errors import BusError, ProtocolError
 from hulak.bus.version import VERSION
+from hulak.clients.gateway.nesting import check_nesting
 from hulak.clients.gateway.tokens import Role
 
 PROTOCOL = 1
@@ -111,9 +112,10 @@ def decode(text: str | bytes) -> Any_:
     """
     if not isinstance(text, str):
         raise ProtocolError("BAD_MESSAGE", f"binary message of {len(text)} bytes, must be text")
+    check_nesting(text)
     try:
         return _decoder.decode(text)
-    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise ProtocolError("BAD_MESSAGE", str(error) or type(error).__name__) from error
 
 

@@ -11,11 +11,12 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from hulak.bus.errors import FeedError
+from hulak.bus.errors import FeedError, ProtocolError
 from hulak.bus.wire import price_digits as decimals
 from hulak.bus.wire.messages import Tick
 from hulak.clients.feeds.symbol_keys import any_symbol
 from hulak.clients.gateway.fx.candles import PERIODS, Bar
+from hulak.clients.gateway.nesting import check_nesting
 
 VERSION = "1.0.0"
 HEARTBEAT_S = 15.0
@@ -113,8 +114,9 @@ def decode(message: str | bytes) -> Any:
     if not isinstance(message, str):
         raise BadRequest("", "binary message, must be text")
     try:
+        check_nesting(message)
         return _decoder.decode(message)
-    except (msgspec.MsgspecError, RecursionError) as error:
+    except (msgspec.MsgspecError, ProtocolError) as error:
         raise BadRequest("INVALID_SYMBOL" if _AT_SYMBOL.search(str(error)) else "", str(error)) from error
 
 

@@ -59,7 +59,7 @@ def test_a_callers_error_names_key_deed_and_role():
     assert log.refusals.counts == {"alice": {"subscribe": 1}}
 
 
-def test_what_the_broker_tells_readers_lacks_the_role_read():
+def test_a_refused_topic_of_the_broker_lacks_the_role_read():
     rights = Rights(parse_roles(["submit:x"]))
     assert [subscribes(rights, prefix) for prefix in (b"stats\0", b"stats", b"displays\0", b"stats.x\0")] == [
         *["read"] * 3,

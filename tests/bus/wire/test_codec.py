@@ -97,6 +97,14 @@ def test_any_bytes_give_a_message_or_a_protocol_error_and_nothing_else(decode, d
     assert dialects.request_id(data) is None or len(dialects.request_id(data)) == 16
 
 
+@pytest.mark.parametrize(
+    ("data", "why"), [(b"\x91" * 2000 + b"\x90", "nested too deep"), (b"\xc1", "malformed"), (b"\x91", "incomplete")]
+)
+def test_an_error_has_the_reason_for_which_bytes_are_no_value(data, why):
+    with pytest.raises(ProtocolError, match=f"not one msgpack value: .*{why}"):
+        codec.unpack(data)
+
+
 def test_values_nested_as_deep_as_msgpack_takes_them_are_refused_like_any_other():
     for decode, kind in zip(DECODERS, (b"Q", b"E", b"Y", b"T"), strict=False):
         with pytest.raises(ProtocolError):

@@ -91,7 +91,7 @@ SERVICES: Mapping[str, ControlService] = {
     "hulak.replay": ControlService(ReplayArguments, needs.replayer, Answers.WAITS, lambda of: of.ticks.replay),
     "hulak.last": ControlService(LastArguments, needs.last_reader, Answers.AT_ONCE, lambda of: of.state.last, large=True),
     "hulak.topic.remove": ControlService(TopicRemoveArguments, needs.controller, Answers.AT_ONCE, lambda of: of.topics.remove),
-    "hulak.report": ControlService(ReportArguments, needs.member, Answers.AT_ONCE, lambda of: of.state.report),
+    "hulak.report": ControlService(ReportArguments, needs.reporter, Answers.AT_ONCE, lambda of: of.state.report),
     "hulak.retire": ControlService(RetireArguments, needs.controller, Answers.AT_ONCE, lambda of: of.state.retire),
     "hulak.scale": ControlService(ScaleArguments, needs.controller, Answers.STORED, lambda of: of.scale.scale),
     "hulak.post": ControlService(PostArguments, needs.poster, Answers.STORED, lambda of: of.tasks.posts.post),

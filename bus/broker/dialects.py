@@ -39,7 +39,7 @@ class Dialects:
         self.majordomo = majordomo
         self.new_id = new_id
         self.reject = reject
-        self.permit: Callable[[bytes, Ready], object] = lambda *_: None  # with keys: raises ProtocolError for a forbidden worker
+        self.permit: Callable[[Ready], object] = lambda _: None  # with keys: raises ProtocolError for a forbidden worker
 
     def requests(self, parts: list[bytes]) -> tuple[bytes, list[Request], UnreadableFrames]:
         """Decode the requests in a client's message.
@@ -109,7 +109,7 @@ class Dialects:
             case TaskPart():
                 return self.dispatcher.part(now, address, message)
             case Ready():
-                self.permit(address, message)
+                self.permit(message)
                 return self.dispatcher.ready(now, address, message)
             case Goodbye():
                 return self.dispatcher.goodbye(now, address, message)

@@ -13,9 +13,11 @@ import structlog
 import zmq
 
 from hulak.bus.broker.connections import Connections
+from hulak.bus.broker.router_peers import RouterPeers, name_of
 from hulak.bus.broker.socket_monitor import connection_of
 from hulak.bus.broker.zap import ZapHandler
 from hulak.bus.core.security.callers import Caller, Refusals
+from hulak.bus.core.security.connection_rate import ConnectionRate
 from hulak.bus.core.security.key_table import TRY_AGAIN, KeyChanges, KeyTable, KnownKey, key_name
 from hulak.bus.core.security.pauses import Pauses
 from hulak.bus.errors import ConfigError, ProtocolError
@@ -58,6 +60,8 @@ class KeyGuard:
         self.refusals = Refusals(self._log_refusal, time.monotonic)
         self.refused_files: dict[str, str] = {}
         self.callers: dict[str, Caller] = {}  # by user id
+        self.peers = RouterPeers()
+        self._rate = ConnectionRate()
         self._connections = connections
         self._on_dropped = on_dropped
         self._on_new_key = on_new_key
@@ -74,6 +78,9 @@ class KeyGuard:
         paused_s = self._pauses.left(name, time.monotonic())
         if paused_s:
             raise ProtocolError(TRY_AGAIN, f"key {name!r} may connect again in {paused_s:.0f} s")
+        if name and not self._rate.admit(name, time.monotonic()):
+            self.refusals.count(name, "connections", f"key {name!r} connects too often; it came from {address}")
+            raise ProtocolError(TRY_AGAIN, f"key {name!r} connects too often; it may connect again in a few seconds")
         try:
             user_id = self.table.issue(public, time.time())
         except ProtocolError as error:
@@ -83,13 +90,12 @@ class KeyGuard:
         self._seen[name] = time.time_ns()
         return user_id
 
-    def caller(self, frame: zmq.Frame, socket: str, identity: bytes = b"") -> Caller | None:
+    def caller(self, frame: zmq.Frame, socket: str) -> Caller | None:
         """Return the sender of a message; None: the owner, by an ipc file.
 
         Args:
             frame: of the message.
             socket: the name of the broker's socket.
-            identity: of the peer at a ROUTER.
         Raises:
             ProtocolError: `FORBIDDEN`, its key was revoked, changed or has expired; its connection was ended.
         """
@@ -98,9 +104,31 @@ class KeyGuard:
         except zmq.ZMQError:
             return None
         known = self.callers.get(user_id)
-        return known if known is not None else self._first_message(user_id, frame, socket, identity)
+        return known if known is not None else self._first_message(user_id, frame, socket)
 
-    def _first_message(self, user_id: str, frame: zmq.Frame, socket: str, identity: bytes) -> Caller:
+    def sender(self, parts: list[bytes], frame: zmq.Frame, socket: str) -> Caller | None:
+        """Return the sender of a message at a ROUTER, as `caller` does; the name of its connection replaces its identity.
+
+        Args:
+            parts: the message, identity first.
+            frame: its last one.
+            socket: the name of the broker's socket.
+        """
+        try:
+            user_id: str = frame.get(USER_ID)
+        except zmq.ZMQError:
+            parts[0] = self.peers.owner(socket, parts[0], frame)
+            return None
+        known = self.callers.get(user_id)
+        if known is not None:
+            parts[0] = known.address
+            return known
+        identity, parts[0] = parts[0], name_of(user_id)
+        caller = self._first_message(user_id, frame, socket, parts[0])
+        self.peers.add(caller.address, caller.connection, identity)
+        return caller
+
+    def _first_message(self, user_id: str, frame: zmq.Frame, socket: str, address: bytes = b"") -> Caller:
         name, connection = key_name(user_id), connection_of(frame)
         try:
             rights = self.table.rights(user_id)
@@ -109,7 +137,7 @@ class KeyGuard:
                 self._connections.end(socket, connection)
             self.refusals.count(name if name in self.table.known() else "", "revoked", str(error), name)
             raise
-        caller = Caller(user_id, name, rights, self.refusals, socket, connection, identity)
+        caller = Caller(user_id, name, rights, self.refusals, socket, connection, address)
         if connection is not None:  # else it has ended already, and this is one of its last messages
             self.callers[user_id] = caller
         return caller
@@ -117,6 +145,7 @@ class KeyGuard:
     def drop(self, caller: Caller) -> None:
         """End a connection, and forget its peer."""
         if self.callers.pop(caller.user_id, None) is not None:
+            self.peers.drop(caller.address)
             if caller.connection.is_there():
                 self._connections.end(caller.socket, caller.connection)
             self._on_dropped(caller)
@@ -166,6 +195,7 @@ class KeyGuard:
         self._apply(changes)
         self.refusals.forget(set(keys))
         self._seen = {name: at for name, at in self._seen.items() if name in keys}
+        self._rate.forget(set(keys))
         self._read_own()
 
     def _apply(self, changes: KeyChanges) -> None:
@@ -189,6 +219,7 @@ class KeyGuard:
             if not has(caller.socket, caller.connection) and not caller.connection.is_there():
                 del self.callers[caller.user_id]
             self._seen[caller.name] = time_ns
+        self.peers.prune()
         self._pauses.prune(time.monotonic())
 
     # The broker's own key

@@ -78,6 +78,7 @@ class Broker:
         self.key = key_files.read_broker_key(home)
         self.entry = listening.TcpEntry("" if self.key is None else self.key.secret, settings.security.loopback == "open")
         self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        sockets.randomize_identities(int.from_bytes(os.urandom(4)))
         self.usage = Usage()
         now = time.monotonic()
         backoff = Backoff(settings.task.backoff_base_s, settings.task.backoff_cap_s, random.random)
@@ -153,6 +154,7 @@ class Broker:
         workers = WorkerKeys(keys, self.bus.dispatcher.roster)
         self.ticks.keys = TickKeys(keys, self.bus)
         self.requests.keys, self.requests.owners = keys, self.ticks.keys.owners
+        self.outbox.peers = keys.peers
         self.dialects.permit = self.majordomo.permit = workers.permit
         keys.poll(time.monotonic())
         return workers
@@ -161,10 +163,10 @@ class Broker:
         """Forget a client or a worker whose connection was ended, since its key no longer counts."""
         if caller.socket == "backend":
             for worker in self.bus.dispatcher.roster:
-                if worker.identity[1:] == caller.identity:
+                if worker.identity[1:] == caller.address:
                     self.unreachable[worker.identity] = "its key was revoked or changed, or has expired"
         elif caller.socket == "frontend":
-            self.ticks.drop_replays(caller.identity)
+            self.ticks.drop_replays(caller.address)
 
     def _rebind(self, key: BrokerKey) -> None:
         """Listen with another key of the broker; connections by TCP end."""

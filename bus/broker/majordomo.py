@@ -35,7 +35,7 @@ class Majordomo:
         self.dispatcher = dispatcher
         self.lease_s = lease_s
         self.max_bytes = max_bytes
-        self.permit: Callable[[bytes, Ready], object] = lambda *_: None  # see `Dialects`
+        self.permit: Callable[[Ready], object] = lambda _: None  # see `Dialects`
         self._gone: OrderedDict[bytes, None] = OrderedDict()  # addresses of workers that were sent DISCONNECT
         self._parts: dict[bytes, tuple[HeldTask, int]] = {}  # address -> the attempt of its last part, the count of parts
 
@@ -45,12 +45,18 @@ class Majordomo:
         """Decode a client's request; see `mdp.decode_request`."""
         return mdp.decode_request(parts, request_id, self.max_bytes)
 
-    def inform(self, request: Request, own: Container[str]) -> bytes:
-        """Answer a service of RFC 8: 200 or 404 to `mmi.service`, 501 to all others; `own` are the control services."""
+    def inform(self, request: Request, own: Container[str], may_see: Callable[[str], bool]) -> bytes:
+        """Answer a service of RFC 8: 200 or 404 to `mmi.service`, 501 to all others.
+
+        Args:
+            request: the client's.
+            own: the control services.
+            may_see: returns whether the client may know of a service; if not, it is answered as if it had no workers.
+        """
         if request.service != "mmi.service":
             return b"501"
         asked = mdp.write_task(request.action, request.args)[0]
-        known = {worker.service.encode(errors="replace") for worker in self.dispatcher.roster}
+        known = {worker.service.encode(errors="replace") for worker in self.dispatcher.roster if may_see(worker.service)}
         return b"200" if asked in known or asked.decode(errors="replace") in own else b"404"
 
     # Workers
@@ -84,7 +90,7 @@ class Majordomo:
         if service.startswith((MMI, CONTROL)):
             raise ProtocolError("NOT_YOURS", f"service {service[:32]!r} is the broker's own")
         ready = Ready(service, f"mdp-{address.hex()}", 1, (), INFO)
-        self.permit(address, ready)
+        self.permit(ready)
         self._gone.pop(address, None)
         self._parts = {peer: part for peer, part in self._parts.items() if self.dispatcher.roster.at(peer) is not None}
         return self.dispatcher.ready(now, address, ready, self.lease_s)

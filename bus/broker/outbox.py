@@ -7,6 +7,7 @@ import zmq
 
 from hulak.bus.broker.bug_guard import BugGuard, internal
 from hulak.bus.broker.dialects import Dialects
+from hulak.bus.broker.router_peers import RouterPeers
 from hulak.bus.broker.store_effects import BrokerEffect
 from hulak.bus.core.broker_state import BrokerState
 from hulak.bus.core.effects import ToClient, ToWorker
@@ -34,6 +35,7 @@ class Outbox:
         self.dialects = dialects
         self.bus = bus
         self.guard = guard
+        self.peers: RouterPeers | None = None  # set if there are keys
         self.unreached: set[bytes] = set()  # clients that were gone or had a full queue; the reader of this set empties it
         self.waiting: list[tuple[Socket, ToClient | ToWorker, list[bytes]]] = []  # to be sent with the next `flush`
 
@@ -79,9 +81,11 @@ class Outbox:
             return []
         waiting, self.waiting = self.waiting, []
         send, send_frame, more, noblock = sockets.send, sockets.send_frame, sockets.MORE, sockets.NOBLOCK
-        lost = []
+        lost, peers = [], self.peers
         for socket, effect, parts in waiting:
             try:
+                if peers is not None:
+                    parts = peers.reach(parts)
                 if len(parts) == 2:  # nearly always: as `send` does, in place
                     send_frame(socket, parts[0], more)
                     send_frame(socket, parts[1], noblock)

@@ -85,6 +85,11 @@ class PostService:
         check_stored(why, "the task was not accepted")
         if posted is None:
             raise full or ProtocolError("BUSY", "there is no room for it")
+        if posted.is_other:  # nothing of it is sent: a key may have no rights for that service
+            which = "this id" if posting.key is None else f"the key {posting.key!r} or this id"
+            raise ProtocolError(
+                "BAD_ARGUMENT", f"a task of another service has {which}; the task was not accepted, use another one"
+            )
         effects: list[BrokerEffect] = []
         if posted.new:
             now = time.monotonic()

@@ -7,6 +7,7 @@ service of that name answers. Each request is guarded: a bug met by one does not
 import contextlib
 import itertools
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import zmq
 
@@ -31,6 +32,7 @@ from hulak.bus.errors import ProtocolError
 from hulak.bus.process import sockets
 from hulak.bus.wire.frame_limits import CONTROL
 from hulak.bus.wire.messages import Request
+from hulak.bus.wire.roles import Rights
 from hulak.bus.wire.trace_context import read_context
 
 OUR_OWN = (CONTROL, MMI)  # services that the broker answers itself
@@ -89,7 +91,7 @@ class RequestIntake:
                 caller = None
                 try:
                     if keys is not None:
-                        caller = keys.caller(frame, "frontend", parts[0])
+                        caller = keys.sender(parts, frame, "frontend")
                     address, requests, unread = read(parts)
                 except ProtocolError as error:
                     address, requests, unread = b"", [], [(parts, error)]
@@ -170,7 +172,9 @@ class RequestIntake:
 
     def _control(self, asker: Asker, request: Request, now: float) -> Sequence[BrokerEffect]:
         if not request.service.startswith(CONTROL):
-            return [asker.reply(self.majordomo.inform(request, control_services.SERVICES))]
+            caller = asker.caller
+            may_see = partial(_may_see, None if caller is None else caller.rights)
+            return [asker.reply(self.majordomo.inform(request, control_services.SERVICES, may_see))]
         service = control_services.find(request.service)
         if service.large and self.came_by is not None and not self.unread.takes_one_more(asker.client, self.came_by):
             raise ProtocolError("BUSY", "this client does not read its answers; try again when it has read them")
@@ -178,21 +182,26 @@ class RequestIntake:
         if asker.caller is not None and (missing := service.needs(asker.caller.rights, args)):
             raise asker.caller.forbid(f"request {request.service}", missing)
         if self.owners is not None and type(args) is FeedArguments:
-            self._open_feed(self.owners, asker.caller, args.instance)
+            self._open_feed(self.owners, asker.caller, args.instance, now)
         trace = read_context(request.options) if request.options else None  # rarely
         waits = service.answers is Answers.WAITS
         if waits or trace is not None:
             asker = Asker(asker.client, asker.request, self._connection() if waits else None, asker.caller, trace)
         return self.handlers[request.service](asker, args, now)
 
-    def _open_feed(self, owners: FeedOwners, caller: Caller | None, instance: int) -> None:
+    def _open_feed(self, owners: FeedOwners, caller: Caller | None, instance: int, now: float) -> None:
         """Let a key open an instance of a feed that no other key has opened. Raises ProtocolError."""
         if caller is not None and not owners.has(instance, caller.name):
             raise caller.refuse("feed", f"key {caller.name!r} may not open instance {instance:x} of a feed: it is another key's")
-        owners.open(instance, "" if caller is None else caller.name)
+        owners.open(instance, "" if caller is None else caller.name, now)
 
     def _connection(self) -> PeerConnection | None:
         """Find the connection of the client whose requests are being accepted; looked for once a frame, however many it holds."""
         if self._found_for is not self.came_by:
             self._found, self._found_for = connection_of(self.came_by), self.came_by
         return self._found
+
+
+def _may_see(rights: Rights | None, service: str) -> bool:
+    """Return whether a client may know of a service; None: the owner's."""
+    return rights is None or not needs.asks(rights, service)

@@ -28,7 +28,7 @@ class TickKeys:
     def __init__(self, guard: KeyGuard, bus: BrokerState) -> None:
         self.guard = guard
         self.bus = bus
-        self.owners = FeedOwners(bus.intake.sources)
+        self.owners = FeedOwners(bus.intake)
         self.refused = RefusedSubscriptions()
 
     # Feeds

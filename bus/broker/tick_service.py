@@ -300,9 +300,9 @@ class TickService:
         text = "the same client asked for a replay of the same topic again"
         return [ToClient(asker.client, Error(replaced, "REPLACED", text))]
 
-    def drop_replays(self, identity: bytes) -> None:
-        """Drop the replays of the client with this identity at the frontend."""
-        for address in [address for address in self.replays.lines if address[1:] == identity]:
+    def drop_replays(self, peer: bytes) -> None:
+        """Drop the replays of a client, named as the frontend's messages name it."""
+        for address in [address for address in self.replays.lines if address[1:] == peer]:
             self.replays.drop(address)
 
     def step_replays(self, now: float) -> list[Effect]:

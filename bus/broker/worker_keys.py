@@ -1,7 +1,6 @@
 """Keys at the backend: which services a worker may register for, and whose name it has. PROTOCOL.md section 14.
 
-A worker is known by its name, and by the identity of its connection. Both are texts that a peer chooses, so that each belongs to
-the key that registered it, as long as the worker lives.
+The name of a worker is a text that a peer chooses, so that it belongs to the key that registered it, as long as the worker lives.
 """
 
 import zmq
@@ -28,22 +27,19 @@ class WorkerKeys:
         self.roster = roster
         self._caller: Caller | None = None  # of the message that is processed now
         self._by_name: dict[str, str] = {}  # worker -> its key; empty: the owner
-        self._by_identity: dict[bytes, str] = {}
 
     def begin(self, parts: list[bytes], frame: zmq.Frame) -> None:
         """Record the sender of the message that is processed next.
 
         Args:
-            parts: the message, identity first.
+            parts: the message, identity first; see `KeyGuard.sender`.
             frame: its last one.
         Raises:
-            ProtocolError: `FORBIDDEN`, its key no longer counts, or the identity is that of another key's worker.
+            ProtocolError: `FORBIDDEN`, its key no longer counts.
         """
-        self._caller = caller = self.guard.caller(frame, "backend", parts[0])
-        if caller is not None and self._by_identity.get(parts[0], caller.name) != caller.name:
-            raise caller.refuse("work", f"key {caller.name!r} may not use the identity of another key's worker")
+        self._caller = self.guard.sender(parts, frame, "backend")
 
-    def permit(self, address: bytes, ready: Ready) -> None:
+    def permit(self, ready: Ready) -> None:
         """Check a worker that registers.
 
         Raises:
@@ -56,8 +52,6 @@ class WorkerKeys:
                 raise caller.forbid(f"register a worker of {ready.service[:100]!r}", missing)
             if self.roster.named(ready.worker) is not None and self._by_name.get(ready.worker, "") != name:
                 raise caller.refuse("work", f"key {name!r} may not take the name of the worker {ready.worker[:100]!r}")
-        if len(self._by_name) + len(self._by_identity) > 2 * len(self.roster) + SPARE:
-            identities = {worker.identity[1:] for worker in self.roster}
+        if len(self._by_name) > len(self.roster) + SPARE:
             self._by_name = {worker: key for worker, key in self._by_name.items() if self.roster.named(worker) is not None}
-            self._by_identity = {known: key for known, key in self._by_identity.items() if known in identities}
-        self._by_name[ready.worker] = self._by_identity[address[1:]] = name
+        self._by_name[ready.worker] = name

@@ -27,12 +27,14 @@ class StateService:
         self.shell = shell
 
     def ping(self, asker: Asker, args: NoArguments, now: float) -> list[Effect]:
-        """Answer with the broker's identity: epoch, version, uptime, process and home."""
+        """Answer with the broker's epoch, version and uptime; also with its process and home, unless the key may not `read`."""
         del args
-        shell = self.shell()
         value = {"epoch": self.bus.epoch, "version": self.bus.version, "protocol": PROTOCOL}
         value["uptime_s"] = round(now - self.bus.started, 3)
-        return [asker.reply({**value, **shell.get("process", {}), "home": shell.get("home", "")})]
+        if asker.caller is None or asker.caller.rights.may_read:
+            shell = self.shell()
+            value |= {**shell.get("process", {}), "home": shell.get("home", "")}
+        return [asker.reply(value)]
 
     def stats(self, asker: Asker, args: NoArguments, now: float) -> list[Effect]:
         """Answer with the broker's statistics."""
@@ -55,11 +57,16 @@ class StateService:
         """Record a process's report, or that it leaves.
 
         Raises:
-            ProtocolError: `BUSY`.
+            ProtocolError: `BUSY`; `FORBIDDEN`, a process of another key has this name.
         """
+        reports, caller = self.bus.reports, asker.caller
+        key = "" if caller is None else caller.name
+        if caller is not None and reports.is_of_other(now, args.kind, args.name, key):
+            text = f"key {key!r} may not report as {args.kind} {args.name!r}: a process with another key, or without one, does so"
+            raise caller.refuse("report", text)
         if args.leaving:
-            self.bus.reports.leave(args.kind, args.name, args.pid)
-        elif not self.bus.reports.take(now, args.kind, args.name, args.pid, args.values):
+            reports.leave(args.kind, args.name, args.pid)
+        elif not reports.take(now, args.kind, args.name, args.pid, args.values, key):
             raise ProtocolError("BUSY", "too many processes report, no more are kept")
         return [asker.reply({})]
 

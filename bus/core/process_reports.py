@@ -1,10 +1,13 @@
 """The last report of each process, and rates of counters. Pure, and of a bounded size."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 from hulak.bus.core.process_trends import ProcessTrends
 from hulak.bus.wire.names import SILENT_S
+
+KEPT_FOR_KEY_S = 30.0  # silence after which a process of another key may have a name
 
 
 @dataclass(slots=True)
@@ -16,6 +19,7 @@ class ProcessReport:
     pid: int
     values: dict[str, Any]
     at: float  # monotonic seconds
+    key: str = ""  # with which it connects; empty: as the owner of the broker
 
 
 @dataclass(slots=True)
@@ -25,28 +29,46 @@ class ProcessReports:
     Args:
         keep_s: silence after which it is forgotten in any case.
         limit: of processes; at the limit, a process that has been silent for `SILENT_S` is forgotten.
+        share: most processes of one key, likewise.
     """
 
     keep_s: float = 600.0
     limit: int = 256
+    share: int = 64
     last: dict[tuple[str, str], ProcessReport] = field(default_factory=dict)
     trends: ProcessTrends = field(default_factory=ProcessTrends)
     changes: int = 0  # grows with each report and each process that leaves
 
-    def take(self, now: float, kind: str, name: str, pid: int, values: dict[str, Any]) -> bool:
-        """Record a report; return false if there are too many processes."""
+    def take(self, now: float, kind: str, name: str, pid: int, values: dict[str, Any], key: str = "") -> bool:
+        """Record a report; return false if there are too many processes, of all or of this key (empty: the owner's)."""
         self._forget(now)
-        if (kind, name) not in self.last and len(self.last) >= self.limit and not self._make_room(now):
-            return False
+        if (kind, name) not in self.last:
+            own = [known for known, report in self.last.items() if report.key == key] if key else []
+            if len(own) >= self.share and not self._make_room(now, own):
+                return False
+            if len(self.last) >= self.limit and not self._make_room(now, self.last):
+                return False
         self.changes += 1
-        self.last[kind, name] = ProcessReport(kind, name, pid, values, now)
+        self.last[kind, name] = ProcessReport(kind, name, pid, values, now, key)
         for gone in self.trends.take(now, kind, name, pid, values):
-            if gone != name:
+            if gone != name and not self.is_of_other(now, kind, gone, key):
                 self.last.pop((kind, gone), None)
         return True
 
-    def _make_room(self, now: float) -> bool:
-        key = min(self.last, key=lambda name: self.last[name].at)
+    def is_of_other(self, now: float, kind: str, name: str, key: str) -> bool:
+        """Return whether a key may not report under a name: a process of another key, or of the owner, has it.
+
+        Args:
+            now: monotonic seconds.
+            kind: of the process.
+            name: of the process.
+            key: the name of the key; empty: the owner's processes, which may use every name.
+        """
+        report = self.last.get((kind, name))
+        return bool(key) and report is not None and report.key != key and now - report.at <= KEPT_FOR_KEY_S
+
+    def _make_room(self, now: float, among: Iterable[tuple[str, str]]) -> bool:
+        key = min(among, key=lambda name: self.last[name].at)
         is_silent = now - self.last[key].at > SILENT_S
         if is_silent:
             del self.last[key]

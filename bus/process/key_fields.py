@@ -4,19 +4,22 @@ import contextlib
 import os
 import re
 import stat
+import struct
 import tomllib
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import zmq
+from zmq.utils import z85 as z85_of_zmq
 
 from hulak.bus.errors import ConfigError
 from hulak.bus.wire.plain_values import short, suggestion
 
 Z85 = re.compile(r"[0-9a-zA-Z.\-:+=^!/*?&<>()\[\]{}@%$#]{40}")
 LONGEST_FILE = 1 << 18  # bytes: 1,000 roles have less
+YEARS = 1970, 9998  # of a time, in UTC
 OTHERS = 0o007
 
 
@@ -43,7 +46,7 @@ def read_table(path: Path, known: set[str], *, secret: bool) -> dict[str, Any]:
         raise
     except OSError as error:
         raise ConfigError(f"key file {path} cannot be read: {error.strerror}") from error
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # not only those of TOML: a number of 5,000 digits is a ValueError of Python's
         raise ConfigError(f'key file {path} is malformed, must have lines such as public = "...": {error}') from error
     for name in table:
         if name not in known:
@@ -63,10 +66,21 @@ def text(path: Path, table: Mapping[str, Any], name: str, *, optional: bool = Fa
 def z85(path: Path, table: Mapping[str, Any], name: str, *, optional: bool = False, secret: bool = False) -> str:
     """Return a field that is a key in Z85; a `secret` one is in no error. Raises ConfigError."""
     value = text(path, table, name, optional=optional)
-    if (value or not optional) and Z85.fullmatch(value) is None:
+    if (value or not optional) and not _is_key(value):
         seen = f"has {len(value)} characters" if secret else f"is {short(value)}"
         raise ConfigError(f"key file {path}: {name} {seen}, must be a key of 40 characters in Z85")
     return value
+
+
+def _is_key(value: str) -> bool:
+    """Return whether a text is a key in Z85; not every one of 40 such characters is: five of them may exceed 32 bits."""
+    if Z85.fullmatch(value) is None:
+        return False
+    try:
+        z85_of_zmq.decode(value)
+    except struct.error:
+        return False
+    return True
 
 
 def secret_of(path: Path, table: Mapping[str, Any]) -> str:
@@ -83,6 +97,11 @@ def time_of(path: Path, table: Mapping[str, Any], name: str) -> datetime | None:
     if isinstance(value, str):
         with contextlib.suppress(ValueError):
             value = datetime.fromisoformat(value)
-    if value is None or (isinstance(value, datetime) and value.tzinfo is not None):
-        return value
-    raise ConfigError(f"key file {path}: {name} is {short(str(value))}, must be a time with its zone: 2027-01-31T12:00:00Z")
+    if value is None:
+        return None
+    if isinstance(value, datetime) and value.tzinfo is not None:
+        with contextlib.suppress(OverflowError):  # in UTC its year would be 0 or 10000
+            if YEARS[0] <= value.astimezone(UTC).year <= YEARS[1]:
+                return value
+    wanted = f"a time with its zone, from {YEARS[0]} to {YEARS[1]}: 2027-01-31T12:00:00Z"
+    raise ConfigError(f"key file {path}: {name} is {short(str(value))}, must be {wanted}")

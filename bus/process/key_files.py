@@ -217,7 +217,7 @@ def read_authorised_keys(home: Path) -> tuple[dict[str, AuthorisedKey], dict[str
     keys: dict[str, AuthorisedKey] = {}
     refused: dict[str, str] = {}
     try:
-        files = (path.name for path in authorised_folder(home).iterdir())
+        files = (_encodable(path.name) for path in authorised_folder(home).iterdir())
         names = sorted(name for name in files if name.endswith(SUFFIX) and not name.startswith("."))
     except FileNotFoundError:
         return {}, {}
@@ -239,6 +239,11 @@ def read_authorised_keys(home: Path) -> tuple[dict[str, AuthorisedKey], dict[str
             del keys[name]
             refused[name + SUFFIX] = f"{' and '.join(other + SUFFIX for other in same)} have the same public key, must differ"
     return keys, refused
+
+
+def _encodable(name: str) -> str:
+    """Return a file's name that UTF-8 can encode; that of no key if bytes of it are not UTF-8."""
+    return os.fsencode(name).decode(errors="backslashreplace")
 
 
 # Writing

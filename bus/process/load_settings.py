@@ -85,7 +85,7 @@ def load(home: Path, file: Path | None = None, options: Mapping[str, Mapping[str
     path = find_file(home, file)
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:  # ValueError: not TOML, or a number of more digits than Python reads
         raise ConfigError(f"settings file {path} cannot be read: {error}") from error
     wrong: list[str] = []
     values = _known(table, wrong)

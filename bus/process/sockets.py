@@ -8,6 +8,7 @@ and to TCP for every other process; `endpoints.find` finds out which of the two 
 """
 
 import contextlib
+import ctypes
 import os
 import struct
 import threading
@@ -69,6 +70,18 @@ def _forget() -> None:
 
 
 os.register_at_fork(after_in_child=_forget)
+
+
+def randomize_identities(seed: int) -> None:
+    """Let the identities that libzmq makes for the peers of a ROUTER begin at a random number; before the ROUTER is made.
+
+    libzmq 4.3.5 takes it from rand(3), which it never seeds, so that they would be the same in each process. No peer should be
+    able to foresee them.
+
+    Args:
+        seed: 32 random bits.
+    """
+    ctypes.CDLL(None).srand(ctypes.c_uint(seed))
 
 
 class BrokerAddress(msgspec.Struct, frozen=True):

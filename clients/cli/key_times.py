@@ -6,6 +6,8 @@ from typing import Any
 
 import click
 
+from hulak.bus.process.key_fields import YEARS
+
 NEVER = "never"
 UNITS = {"d": "days", "h": "hours", "m": "minutes", "s": "seconds"}
 DURATION = re.compile(r"([0-9]{1,6})([dhms])")
@@ -59,12 +61,12 @@ def duration(text: str) -> timedelta | None:
 
 
 def expiry(text: str, now: datetime) -> datetime | None:
-    """Read when a key expires; None if it is no time with its zone, and no duration."""
+    """Read when a key expires; None if it is no time with its zone, before 9999, and no duration."""
     after = duration(text)
     if after is not None:
         return (now + after).replace(microsecond=0)
     try:
         time = datetime.fromisoformat(text)
-        return time.astimezone(UTC) if time.tzinfo is not None else None
+        return time.astimezone(UTC) if time.tzinfo is not None and time.year <= YEARS[1] else None
     except (ValueError, OverflowError):
         return None

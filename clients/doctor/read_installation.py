@@ -53,7 +53,7 @@ def settings(home: Path, file: Path | None) -> tuple[Settings, SettingsFacts]:
     except ConfigError as wrong:
         error = str(wrong)
     path, mode, table = load_settings.shipped("hulak.toml"), 0o644, {}
-    with contextlib.suppress(ConfigError, OSError, ValueError):  # ValueError: not TOML, which `load` has reported
+    with contextlib.suppress(ConfigError, OSError, ValueError, RecursionError):  # ValueError: not TOML, which `load` has reported
         path = load_settings.find_file(home, file)
         mode = path.stat().st_mode & 0o7777
         table = tomllib.loads(path.read_text(encoding="utf-8"))

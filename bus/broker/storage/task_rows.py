@@ -46,6 +46,7 @@ class PostingOutcome(msgspec.Struct, frozen=True, gc=False):
     task: bytes
     state: str
     new: bool
+    is_other: bool = False  # the known task is of another service than the posting
 
 
 def post(
@@ -58,12 +59,12 @@ def post(
     """
     if room and _insert(connection, posting, moment, keep_s):
         return PostingOutcome(posting.id, TaskState.QUEUED.value, new=True)
-    row = connection.execute("SELECT id, state FROM tasks WHERE id = ?", (posting.id,)).fetchone()
+    row = connection.execute("SELECT id, state, service FROM tasks WHERE id = ?", (posting.id,)).fetchone()
     if row is None and posting.key is not None:
         oldest = moment.age_s - keep_s
-        how = "SELECT id, state FROM tasks WHERE key = ? AND posted_age_s > ?"
+        how = "SELECT id, state, service FROM tasks WHERE key = ? AND posted_age_s > ?"
         row = connection.execute(how, (posting.key, oldest)).fetchone()
-    return None if row is None else PostingOutcome(row[0], row[1], new=False)
+    return None if row is None else PostingOutcome(row[0], row[1], new=False, is_other=row[2] != posting.service)
 
 
 def _insert(connection: sqlite3.Connection, posting: Posting, moment: Moment, keep_s: float) -> bool:

@@ -83,15 +83,15 @@ class Caller:
         refusals: counts what it is refused.
         socket: the name of the broker's socket.
         connection: as the shell knows it.
-        identity: of the peer at a ROUTER; else empty.
+        address: of the peer at a ROUTER, as the broker names its connection; else empty.
     """
 
     __slots__ = (
         "_charged_at",
         "_room",
         "_topics",
+        "address",
         "connection",
-        "identity",
         "name",
         "notes",
         "refusals",
@@ -103,7 +103,7 @@ class Caller:
     )
 
     def __init__(
-        self, user_id: str, name: str, rights: Rights, refusals: Refusals, socket: str, connection: Any, identity: bytes = b""
+        self, user_id: str, name: str, rights: Rights, refusals: Refusals, socket: str, connection: Any, address: bytes = b""
     ) -> None:
         self.user_id = user_id
         self.name = name
@@ -111,7 +111,7 @@ class Caller:
         self.refusals = refusals
         self.socket = socket
         self.connection = connection
-        self.identity = identity
+        self.address = address
         self.refused: dict[bytes, bytes] = {}  # subscriptions that it has and that were not set -> what was set instead
         self.notes: set[bytes] = set()  # that it has not taken back
         self.subscribed: set[bytes] = set()  # subscriptions that it has

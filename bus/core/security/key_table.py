@@ -163,3 +163,8 @@ class KeyTable:
 def key_name(user_id: str) -> str:
     """Return the name of the key in a user id."""
     return user_id.rpartition(MARK)[0]
+
+
+def serial_of(user_id: str) -> int:
+    """Return the serial in a user id, which no other connection has."""
+    return int(user_id.rpartition(MARK)[2])

@@ -7,13 +7,22 @@ the broker connects by ipc, and is never asked.
 from collections.abc import Callable
 from typing import Any
 
-from hulak.bus.core.control_requests import LastArguments, PostArguments, ReplayArguments, TasksArguments, range_of
+from hulak.bus.core.control_requests import (
+    LastArguments,
+    PostArguments,
+    ReplayArguments,
+    ReportArguments,
+    TasksArguments,
+    range_of,
+)
 from hulak.bus.wire.codec import NUL
-from hulak.bus.wire.names import DISPLAY_SERVICE, OWNED_BY_DISPLAYS, TICKS
+from hulak.bus.wire.names import DISPLAY_SERVICE, NEPSE_SERVICE, OWNED_BY_DISPLAYS, TICKS
 from hulak.bus.wire.replay_range import prefix_of
 from hulak.bus.wire.roles import CONTROL, FEED, READ, READER_TOPICS, STAR, SUBMIT, SUBSCRIBE, WORK, Rights
 
 Need = Callable[[Rights, Any], str]
+FEEDS_KIND, OTHER_WORKERS_KIND = "feed", "worker"  # kinds of processes, as in `bus.live_config.keys.KINDS`
+SERVICES_WITH_KIND = (NEPSE_SERVICE, DISPLAY_SERVICE)  # the kind of their workers has the service's name
 
 
 def any_key(rights: Rights, args: Any) -> str:
@@ -34,10 +43,13 @@ def controller(rights: Rights, args: Any) -> str:
     return "" if rights.may_control else CONTROL
 
 
-def member(rights: Rights, args: Any) -> str:
-    """Any role of a process that reports: `feed`, `work`, `read` or `control`."""
-    del args
-    return "" if rights.is_member else f"{FEED}:..., {WORK}:... or {READ}"
+def reporter(rights: Rights, args: ReportArguments) -> str:
+    """The role of a process of this kind: `feed`, `work` of the worker's service; of all other kinds `read`."""
+    if args.kind == FEEDS_KIND:
+        return feeder(rights, args)
+    if args.kind == OTHER_WORKERS_KIND:
+        return "" if rights.may_work_some else f"{WORK}:..."
+    return works(rights, args.kind) if args.kind in SERVICES_WITH_KIND else reader(rights, args)
 
 
 def feeder(rights: Rights, args: Any) -> str:
@@ -92,6 +104,11 @@ def last_reader(rights: Rights, args: LastArguments) -> str:
 
 
 # Further requests
+
+
+def asks(rights: Rights, service: str) -> str:
+    """`submit` of a service, or `read`: to ask whether it has workers."""
+    return "" if rights.may_read else submits(rights, service)
 
 
 def submits(rights: Rights, service: str) -> str:

@@ -146,9 +146,12 @@ def test_all_workers_of_the_dialect_are_disconnected_when_the_broker_stops(fixtu
 def test_the_broker_answers_which_services_there_are(fixture):
     def ask(service, *body):
         _, [request], _ = fixture.peers.requests([b"c", C, b"\1", service, *body])
-        return fixture.dialect.inform(request, {"hulak.ping"})
+        return fixture.dialect.inform(request, {"hulak.ping"}, lambda service: service in may_see)
 
+    may_see = set()
     fixture.worker(b"\1", b"echo")
+    assert ask(b"mmi.service", b"echo") == b"404"
+    may_see.add("echo")
     assert ask(b"mmi.service", b"echo") == b"200"
     assert ask(b"mmi.service", b"hulak.ping") == b"200"
     assert ask(b"mmi.service", b"ech") == b"404"

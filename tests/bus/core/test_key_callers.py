@@ -3,7 +3,6 @@
 import pytest
 
 from hulak.bus.core.security.callers import LOG_AGAIN_S, MOST_UNKNOWN, Caller, Refusals, RefusedSubscriptions
-from hulak.bus.core.security.feed_owners import MOST, FeedOwners
 from hulak.bus.core.security.needs import subscribes
 from hulak.bus.wire.roles import Rights, parse_roles
 
@@ -84,17 +83,3 @@ def test_in_any_order_of_their_ends_a_subscription_that_is_set_is_never_taken_fo
         assert wanted >= ended[ended.index(which) + 1 :].count("set")
     assert wanted == 0
     assert not refused
-
-
-def test_an_instance_of_a_feed_belongs_to_the_key_that_opened_it_while_it_is_known():
-    known = set()
-    owners = FeedOwners(known)
-    assert owners.has(7, "alice")
-    owners.open(7, "alice")
-    owners.open(7, "bob")
-    known.add(7)
-    assert (owners.has(7, "alice"), owners.has(7, "bob"), owners.has(7, "")) == (True, False, False)
-    for instance in range(100, 100 + MOST):
-        owners.open(instance, "many")
-    assert not owners.has(7, "bob")
-    assert owners.has(100, "bob")

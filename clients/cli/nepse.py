@@ -2,17 +2,29 @@
 
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import click
 
 from hulak.clients.cli import nepse_output, table_files
 from hulak.clients.cli.command import Call, Command, print_json
 from hulak.clients.cli.help_text import examples
+from hulak.clients.cli.output_file import OutputFile
+from hulak.clients.printable import printable
 from hulak.workers.nepse.arguments import Argument, Kind
-from hulak.workers.nepse.endpoints import ENDPOINTS, PAGED, SESSION_ACTIONS, Endpoint
+from hulak.workers.nepse.endpoint import PAGED, SAVED, Endpoint, Shape
+from hulak.workers.nepse.endpoints import ENDPOINTS, SESSION_ACTIONS
 
-EXAMPLES = {Kind.SECURITY: "NABIL", Kind.INDEX: "nepse", Kind.DATE: "2026-04-24", Kind.YEAR: "2026", Kind.NUMBER: "10"}
+EXAMPLES = {
+    Kind.SECURITY: "NABIL",
+    Kind.INDEX: "nepse",
+    Kind.DATE: "2026-04-24",
+    Kind.YEAR: "2026",
+    Kind.NUMBER: "10",
+    Kind.TEXT: "Kumari",
+    Kind.FILE: "c0699e3d57114311dc167a9904939e94.pdf",
+}
+EXAMPLE_FILES = {Shape.FILE: "file.pdf", Shape.TABLE: "prices.csv", Shape.PICTURE: "logo.png"}
 
 
 def _parameter(argument: Argument) -> click.Parameter:
@@ -28,16 +40,34 @@ def _parameter(argument: Argument) -> click.Parameter:
 
 def _help(name: str, what: str, endpoint: Endpoint | None) -> str:
     required = [argument for argument in _arguments(endpoint) if argument.required]
-    allowed = "".join(f"\n\n{argument.name.upper()} is {argument.allowed}." for argument in required)
-    pages = "\n\nReads the whole list, unless --page or --pages is given." if endpoint and endpoint.shape in PAGED else ""
-    return f"Print {what}.\n\nSends REQUEST nepse {name} to the frontend; a nepse worker replies.{allowed}{pages}"
+    allowed = "".join(f"\n\n{argument.name.upper()} is {argument.what}: {argument.allowed}." for argument in required)
+    more = ""
+    if endpoint is not None and endpoint.shape in PAGED:
+        more = "\n\nReads the whole list, unless --page or --pages is given."
+    if endpoint is not None and endpoint.shape in SAVED:
+        more = "\n\nThe file is written when it has come as a whole, and is what it should be: a page or an error is refused."
+    return f"{_verb(endpoint)} {what}.\n\nSends REQUEST nepse {name} to the frontend; a nepse worker replies.{allowed}{more}"
+
+
+def _verb(endpoint: Endpoint | None) -> str:
+    return "Save" if endpoint is not None and endpoint.shape in SAVED else "Print"
 
 
 def _examples(name: str, endpoint: Endpoint | None) -> str:
-    arguments = [argument for argument in _arguments(endpoint) if argument.kind in EXAMPLES]
-    words = [f"hulak nepse {name}", *(EXAMPLES[argument.kind] for argument in arguments if argument.required)]
-    options = [f"--{argument.name} {EXAMPLES[argument.kind]}" for argument in arguments if not argument.required]
+    arguments = [argument for argument in _arguments(endpoint) if argument.kind is not Kind.FLAG]
+    words = [f"hulak nepse {name}", *(_example(argument) for argument in arguments if argument.required)]
+    if endpoint is not None and endpoint.shape in SAVED:
+        words.append(f"--output {EXAMPLE_FILES[endpoint.shape]}")
+    options = [f"--{argument.name} {_example(argument)}" for argument in arguments if not argument.required]
     return examples(" ".join(words), f"{' '.join([*words, *options[:1]])} --json --timeout 10")
+
+
+def _example(argument: Argument) -> str:
+    if argument.kind is Kind.WORD:
+        return argument.choices[0][0]
+    if argument.kind is Kind.SORT:
+        return f"{argument.words[0]},desc"
+    return EXAMPLES[argument.kind]
 
 
 def _arguments(endpoint: Endpoint | None) -> tuple[Argument, ...]:
@@ -51,19 +81,68 @@ def _request(call: Call, name: str, given: dict[str, Any], *, whole: bool) -> tu
     call.wait_for_broker()
     with NepseClient(call.settings, call.home, timeout_s=call.timeout_s or call.settings.task.timeout_s) as client:
         if whole:
-            return client.whole(name, **given, on_rows=_progress if sys.stderr.isatty() else None), False
+            with Progress() as progress:
+                return client.whole(name, **given, on_rows=progress.show if sys.stderr.isatty() else None), False
         value = client.call(name, **given)
         closed = name in nepse_output.LIVE and not value and client.call("market-status")["isOpen"] != "OPEN"
         return value, closed
 
 
-def _progress(rows: int, total: int | None) -> None:
-    of = "" if total is None else f" of {total:,}"
-    click.echo(f"\r{rows:,}{of} rows ", err=True, nl=total is not None and rows >= total)
+class Progress:
+    """Prints, on one line of a terminal, how many rows of a long list were read; a context manager."""
+
+    def __init__(self) -> None:
+        self._shown = False
+
+    def show(self, rows: int, total: int | None) -> None:
+        """Print the numbers; nothing for a list that came at once."""
+        if not self._shown and total is not None and rows >= total:
+            return
+        self._shown = True
+        of = "" if total is None else f" of {total:,}"
+        click.echo(f"\r{rows:,}{of} rows ", err=True, nl=False)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._shown:
+            click.echo(err=True)
+
+
+def _save_command(endpoint: Endpoint) -> click.Command:
+    """Return the command of an action that returns a file."""
+
+    @click.command(
+        endpoint.action,
+        cls=Command,
+        params=[_parameter(argument) for argument in endpoint.arguments],
+        help=_help(endpoint.action, endpoint.what, endpoint),
+        short_help=f"Save {endpoint.what}.",
+        timeout_help="Seconds to wait for the file, all attempts included; [task] timeout_s by default.",
+        epilog=_examples(endpoint.action, endpoint),
+    )
+    @click.option(
+        "--output", type=OutputFile(), metavar="FILE", required=True, help="File to write; an existing one is replaced."
+    )
+    def run(call: Call, output: Path, **given: Any) -> None:
+        from hulak.clients.nepse.client import NepseClient
+
+        call.wait_for_broker()
+        with NepseClient(call.settings, call.home, timeout_s=call.timeout_s or call.settings.task.timeout_s) as client:
+            saved = client.download(endpoint.action, output, **given)
+        if call.as_json:
+            print_json(saved)
+        elif saved is None:
+            click.echo("none: no file is written")
+        else:
+            click.echo(f"{printable(str(output))}: {saved['size']:,} bytes, {saved['type']}")
+
+    return run
 
 
 def _command(name: str, what: str, endpoint: Endpoint | None) -> click.Command:
-    path = click.Path(path_type=Path, dir_okay=False)
+    path = OutputFile()
 
     @click.command(
         name,
@@ -108,4 +187,4 @@ def nepse() -> None:
 for session_action, session_what in SESSION_ACTIONS.items():
     nepse.add_command(_command(session_action, session_what, None))
 for row in ENDPOINTS:
-    nepse.add_command(_command(row.action, row.what, row))
+    nepse.add_command(_save_command(row) if row.shape in SAVED else _command(row.action, row.what, row))

@@ -28,6 +28,7 @@ def show(action: str, value: Any, *, closed: bool = False) -> None:
         value: as the worker returned it; of a list in pages, its rows.
         closed: the market is known to be closed.
     """
+    value = unpaged(value)
     if value is None or value in ([], {}):
         click.echo("none: the market is closed" if closed else "none")
     elif action in GRAPHS and (points := graph_points(value)):
@@ -40,6 +41,14 @@ def show(action: str, value: Any, *, closed: bool = False) -> None:
         table.show(BOOK_HEADS, book)
     else:
         table.show_value(value)
+
+
+def unpaged(value: Any) -> Any:
+    """Return an answer with the rows of each page in it in place of the page."""
+    if not isinstance(value, dict):
+        return value
+    rows = value.get("content")
+    return rows if isinstance(rows, list) and "pageable" in value else {name: unpaged(item) for name, item in value.items()}
 
 
 def order_book(depth: Any) -> list[table.Row]:
@@ -86,7 +95,7 @@ def flat_rows(value: Any) -> tuple[list[str], list[list[Any]]]:
     """Return headings and rows for a file: nested maps as columns `a.b`, nested lists as JSON."""
     rows = value if isinstance(value, list) else [value]
     listed = [dict(table.flat(row)) if isinstance(row, Mapping) else _numbered(row) for row in rows]
-    heads = list(dict.fromkeys(key for row in listed for key in row))
+    heads = table.headings(listed)
     return heads, [[_plain(row.get(head)) for head in heads] for row in listed]
 
 

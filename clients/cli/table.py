@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 Row = Sequence[Any]
 TEXT_COLUMNS = 16  # of a column of text, at least, where a table is wider than the terminal
+WORD_COLUMNS = 40  # of its longest word, at most: a time or a name is not broken, an address may be
 
 
 def flat(value: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
@@ -31,10 +32,14 @@ def flat(value: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
 
 
 def shape(value: Any) -> tuple[list[str], list[Row]]:
-    """Return headings and rows of a value: a row per map of a list, a row per key of a map, one cell for any other value."""
-    if isinstance(value, list) and value and all(isinstance(row, Mapping) for row in value):
-        heads = list(dict.fromkeys(key for row in value for key in row))
-        return heads, [[row.get(head, "") for head in heads] for row in value]
+    """Return headings and rows of a value: a row per map of a list, a row per key of a map, one cell for any other value.
+
+    Maps within a map of a list become columns such as `a.b`.
+    """
+    if is_table(value):
+        rows = [dict(flat(row)) for row in value]
+        heads = headings(rows)
+        return heads, [[row.get(head, "") for head in heads] for row in rows]
     if isinstance(value, list):
         return ["value"], [[item] for item in value]
     if isinstance(value, Mapping):
@@ -42,14 +47,24 @@ def shape(value: Any) -> tuple[list[str], list[Row]]:
     return ["value"], [[value]]
 
 
+def headings(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the keys of flat rows, without those that have no value where other rows have a map there."""
+    heads = dict.fromkeys(key for row in rows for key in row)
+    maps = {head[:at] for head in heads for at, sign in enumerate(head) if sign == "."}
+    return [head for head in heads if head not in maps or any(row.get(head) is not None for row in rows)]
+
+
+def is_table(value: Any) -> bool:
+    """Return whether a value is a list of maps, and not empty."""
+    return isinstance(value, list) and bool(value) and all(isinstance(row, Mapping) for row in value)
+
+
 def sections(value: Any) -> list[tuple[str, list[str], list[Row]]]:
     """Return the tables of a value, each with a title: for a map, first its single values, then each list of maps in it."""
     if not isinstance(value, Mapping):
         return [("", *shape(value))]
     rows = flat(value)
-    lists = [
-        (name, item) for name, item in rows if isinstance(item, list) and item and all(isinstance(row, Mapping) for row in item)
-    ]
+    lists = [(name, item) for name, item in rows if is_table(item)]
     apart = {name for name, _ in lists}
     single: list[Row] = [row for row in rows if row[0] not in apart]
     tables = [("", ["name", "value"], single)] if single or not lists else []
@@ -102,26 +117,53 @@ def show(heads: Sequence[str], rows: Iterable[Row]) -> None:
     from rich.console import Console
 
     console, listed = Console(highlight=False, markup=False), [list(row) for row in rows]
-    if narrowest(heads, listed) <= console.width:
+    has_tables = any(is_table(cell) for row in listed for cell in row)
+    if not has_tables and narrowest(heads, listed) <= console.width:
         console.print(columns(heads, listed))
     else:
-        click.echo("\n\n".join(records(heads, listed)))
+        click.echo("\n\n".join(records(heads, listed, console.width)))
 
 
 def narrowest(heads: Sequence[str], rows: Sequence[Row]) -> int:
     """Return the columns of a terminal that a table needs, if only long texts are wrapped."""
-    widths = []
-    for at, head in enumerate(heads):
-        longest = max([len(head), *(len(text(row[at])) for row in rows)])
-        widths.append(longest if at == 0 or _is_numeric(rows, at) else min(longest, TEXT_COLUMNS))
-    return sum(widths) + max(0, len(widths) - 1)
+    return sum(_least(head, rows, at) for at, head in enumerate(heads)) + max(0, len(heads) - 1)
 
 
-def records(heads: Sequence[str], rows: Sequence[Row]) -> list[str]:
-    """Return each row as a block of lines, a name and a value each: for tables that are wider than the terminal."""
+def _least(head: str, rows: Sequence[Row], at: int) -> int:
+    """Return the columns that the column `at` needs: of a long text, those of its longest word."""
+    cells = [text(row[at]) for row in rows]
+    longest = max([len(head), *map(len, cells)])
+    if at == 0 or _is_numeric(rows, at):
+        return longest
+    word = max((len(word) for cell in cells for word in cell.split()), default=0)
+    return max(len(head), min(longest, max(TEXT_COLUMNS, min(word, WORD_COLUMNS))))
+
+
+def records(heads: Sequence[str], rows: Sequence[Row], width: int = 80) -> list[str]:
+    """Return each row as a block of lines, a name and a value each: for tables that are wider than the terminal.
+
+    A list of maps in a row is a table below its name, or blocks of lines if it is wider than `width`.
+    """
     names = [text(head) for head in heads]
-    width = max(map(len, names), default=0)
-    return ["\n".join(f"{name:{width}}  {text(cell)}" for name, cell in zip(names, row, strict=True)) for row in rows]
+    longest = max(map(len, names), default=0)
+    return [
+        "\n".join(
+            f"{name}\n{_within(cell, width)}" if is_table(cell) else f"{name:{longest}}  {text(cell)}"
+            for name, cell in zip(names, row, strict=True)
+        )
+        for row in rows
+    ]
+
+
+def _within(value: Any, width: int) -> str:
+    heads, rows = shape(value)
+    cells = [[text(head) for head in heads], *([text(cell) for cell in row] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    if sum(widths) + 2 * len(widths) <= width and not any(is_table(cell) for row in rows for cell in row):
+        lines = ["  ".join(f"{cell:{size}}" for cell, size in zip(row, widths, strict=True)).rstrip() for row in cells]
+        return "\n".join(f"  {line}" for line in lines)
+    blocks = [block.split("\n") for block in records(heads, rows, width - 4)]
+    return "\n".join(f"  {'- ' if at == 0 else '  '}{line}" for block in blocks for at, line in enumerate(block))
 
 
 def _is_numeric(rows: Sequence[Row], at: int) -> bool:
@@ -138,7 +180,13 @@ def columns(heads: Sequence[str], rows: Iterable[Row]) -> "Table":
     for at, head in enumerate(heads):
         numbers = _is_numeric(lines, at)
         # People copy the first column into their next command, so it is not wrapped; half a number would be another one.
-        table.add_column(text(head), justify="right" if numbers else "left", overflow="fold", no_wrap=at == 0 or numbers)
+        table.add_column(
+            text(head),
+            justify="right" if numbers else "left",
+            overflow="fold",
+            no_wrap=at == 0 or numbers,
+            min_width=_least(text(head), lines, at),
+        )
     for row in lines:
         table.add_row(*(Text(text(cell)) for cell in row))
     return table

@@ -1,13 +1,12 @@
 """Tables as files, CSV or Parquet: written beside their place and moved there when they are whole."""
 
 import csv
-import os
-import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from hulak.bus.errors import ConfigError
+from hulak.clients.whole_file import whole_file
 
 Rows = Sequence[Sequence[Any]]
 
@@ -19,13 +18,10 @@ def write_csv(path: Path, heads: Sequence[str], rows: Rows) -> None:
         OSError: it cannot be written; a file that is there is kept.
     """
 
-    def write(part: Path) -> None:
-        with part.open("w", encoding="utf-8", newline="") as file:
-            writer = csv.writer(file)
-            writer.writerow(heads)
-            writer.writerows(rows)
-
-    _replace(path, write)
+    with whole_file(path) as part, part.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(heads)
+        writer.writerows(rows)
 
 
 def write_parquet(path: Path, heads: Sequence[str], rows: Rows) -> None:
@@ -42,7 +38,8 @@ def write_parquet(path: Path, heads: Sequence[str], rows: Rows) -> None:
         raise ConfigError("--parquet needs pyarrow: pip install 'hulak[parquet]'") from error
     columns = {head: [row[at] for row in rows] for at, head in enumerate(heads)}
     whole = pa.table({head: _of_one_type(values) for head, values in columns.items()})
-    _replace(path, lambda part: parquet.write_table(whole, part))
+    with whole_file(path) as part:
+        parquet.write_table(whole, part)
 
 
 def _of_one_type(values: list[Any]) -> list[Any]:
@@ -52,22 +49,3 @@ def _of_one_type(values: list[Any]) -> list[Any]:
     if kinds == {int, float}:
         return [None if value is None else float(value) for value in values]
     return [None if value is None else str(value) for value in values]
-
-
-def _replace(path: Path, write: Callable[[Path], None]) -> None:
-    """Write a file as a whole or not at all."""
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    os.close(descriptor)
-    part = Path(name)
-    try:
-        write(part)
-        part.chmod(0o666 & ~_umask())
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -19,7 +19,9 @@ class NepseMethods(ABC):
     """
 
     @abstractmethod
-    async def ask(self, service: str, action: str, args: dict[str, Any], *, share: bool) -> Any:
+    async def ask(
+        self, service: str, action: str, args: dict[str, Any], *, share: bool, on_part: Callable[[Any], None] | None = None
+    ) -> Any:
         """Make one call over the connection."""
 
     async def call(self, action: str, /, **args: Any) -> Any:

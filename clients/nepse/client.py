@@ -13,6 +13,8 @@ from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 from hulak.bus.process.client_logger import Logger
 from hulak.bus.process.settings import Settings
 from hulak.clients.calls.client import BusClient
+from hulak.clients.nepse.directories import DirectoryMethods
+from hulak.clients.nepse.downloads import DownloadMethods
 from hulak.clients.nepse.market import MarketMethods
 from hulak.clients.nepse.securities import SecurityMethods
 from hulak.clients.nepse.session import SessionMethods
@@ -21,16 +23,18 @@ Given = ParamSpec("Given")
 Result = TypeVar("Result")
 
 
-class _Calls(SessionMethods, MarketMethods, SecurityMethods):
+class _Calls(SessionMethods, MarketMethods, SecurityMethods, DirectoryMethods, DownloadMethods):
     """The methods over a blocking connection."""
 
     def __init__(self, client: BusClient, timeout_s: float) -> None:
         self._client = client
         self._timeout_s = timeout_s
 
-    async def ask(self, service: str, action: str, args: dict[str, Any], *, share: bool) -> Any:
+    async def ask(
+        self, service: str, action: str, args: dict[str, Any], *, share: bool, on_part: Callable[[Any], None] | None = None
+    ) -> Any:
         """Make one call; blocks until it is answered."""
-        return self._client.call(service, action, args, timeout_s=self._timeout_s, share=share)
+        return self._client.call(service, action, args, timeout_s=self._timeout_s, share=share, on_part=on_part)
 
 
 def _blocking(
@@ -92,6 +96,7 @@ class NepseClient:
 
     call = _blocking(_Calls.call)
     whole = _blocking(_Calls.whole)
+    download = _blocking(_Calls.download)
     get_access_token = _blocking(_Calls.get_access_token)
     get_security_brief = _blocking(_Calls.get_security_brief)
     get_post_payload_id = _blocking(_Calls.get_post_payload_id)
@@ -153,3 +158,23 @@ class NepseClient:
     get_floor_sheet = _blocking(_Calls.get_floor_sheet)
     get_company_floor_sheet = _blocking(_Calls.get_company_floor_sheet)
     get_day_trades = _blocking(_Calls.get_day_trades)
+    get_company_directory = _blocking(_Calls.get_company_directory)
+    get_margin_list = _blocking(_Calls.get_margin_list)
+    get_bonds = _blocking(_Calls.get_bonds)
+    get_promoters = _blocking(_Calls.get_promoters)
+    get_share_groups = _blocking(_Calls.get_share_groups)
+    get_classification = _blocking(_Calls.get_classification)
+    get_security_classification = _blocking(_Calls.get_security_classification)
+    get_listing = _blocking(_Calls.get_listing)
+    get_quote = _blocking(_Calls.get_quote)
+    get_dealers = _blocking(_Calls.get_dealers)
+    get_report_types = _blocking(_Calls.get_report_types)
+    get_exchange_reports = _blocking(_Calls.get_exchange_reports)
+    get_margin_trades = _blocking(_Calls.get_margin_trades)
+    get_investor_awareness = _blocking(_Calls.get_investor_awareness)
+    get_notice_file = _blocking(_Calls.get_notice_file)
+    get_application_file = _blocking(_Calls.get_application_file)
+    get_security_file = _blocking(_Calls.get_security_file)
+    get_security_image = _blocking(_Calls.get_security_image)
+    get_price_export = _blocking(_Calls.get_price_export)
+    get_day_export = _blocking(_Calls.get_day_export)

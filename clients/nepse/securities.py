@@ -28,10 +28,6 @@ class SecurityMethods(NepseMethods):
         """Return the sectors; read once a day; its shape was never recorded."""
         return await self.call("sectors")
 
-    async def get_brokers(self) -> Rows:
-        """Return the exchange's members; the rows' shape was never recorded."""
-        return list((await self.whole("brokers"))["rows"])
-
     async def get_security_detail(self, security: Security) -> Row:
         """Return `securityMcsData` (prices) and `securityData` (identity)."""
         return dict(await self.call("security-detail", symbol=security))
@@ -82,9 +78,9 @@ class SecurityMethods(NepseMethods):
         """Return a security day by day, newest first, within ISO dates: `businessDate`, `closePrice`, ...; about a year."""
         return list((await self.whole("price-history", symbol=security, start=start, end=end))["rows"])
 
-    async def get_price_page(self, security: Security) -> Rows:
-        """Return a security day by day, from the exchange's other list."""
-        return list((await self.whole("price-page", symbol=security))["rows"])
+    async def get_price_page(self, security: Security, date: str | None = None, *, sort: str | None = None) -> Rows:
+        """Return a security day by day, or on one day (ISO), from the exchange's other list; `sort` as "closePrice,desc"."""
+        return list((await self.whole("price-page", symbol=security, date=date, sort=sort))["rows"])
 
     async def get_scrip_intraday(self, security: Security) -> Rows:
         """Return the trades of a security in the session: `contractQuantity`, `contractRate`, `time`."""
@@ -94,9 +90,17 @@ class SecurityMethods(NepseMethods):
         """Return a security day by day, oldest first: `businessDate`, `openPrice`, `closePrice`, ...."""
         return list(await self.call("scrip-history", symbol=security))
 
-    async def get_today_price(self, date: str | None = None, security: Security | None = None) -> Rows:
-        """Return the prices of a day (ISO), by default of the last session; `closePrice` is None while open."""
-        return list((await self.whole("today-price", date=date, symbol=security))["rows"])
+    async def get_today_price(
+        self, date: str | None = None, security: Security | None = None, *, sort: str | None = None
+    ) -> Rows:
+        """Return the prices of a day (ISO), by default of the last session; `closePrice` is None while open.
+
+        Args:
+            date: the business day.
+            security: only this one.
+            sort: a column, as "closePrice" or "closePrice,desc".
+        """
+        return list((await self.whole("today-price", date=date, symbol=security, sort=sort))["rows"])
 
     async def get_todays_price(self, date: str | None = None) -> Any:
         """Return the prices of a day in one answer; its shape was never recorded."""

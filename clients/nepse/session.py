@@ -52,7 +52,8 @@ class SessionMethods(NepseMethods):
             long as they finish their task); `queueLength`, tasks that wait for a worker;
             `pendingTasks`, all unfinished tasks: queued, waiting for another attempt, or running;
             `totalTasksCompleted` and `totalErrors`, attempts done and failed since the broker's start,
-            including those of workers that have left.
+            including those of workers that have left. Equal calls at the same time are one task, so that fewer may be
+            completed than were called.
         """
         stats = await self.ask("hulak.stats", "", {}, share=False)
         present = [worker for worker in stats["workers"] if worker["service"] == SERVICE]

@@ -9,6 +9,7 @@ from datetime import date
 from typing import Any
 
 from hulak.sim.nepse.exchange import Exchange, nepal_date, nepal_text, previous_session
+from hulak.sim.nepse.files import encrypted_id, logo_of
 from hulak.sim.nepse.listing import SECTORS, Company
 from hulak.sim.nepse.pages import Rows
 
@@ -109,7 +110,7 @@ class Bulletins:
         return {
             "companyName": company.name,
             "companyProfile": f"{company.name} is a made-up company.",
-            "logoFilePath": None,
+            "logoFilePath": logo_of(company.symbol),
         }
 
     def board(self, security_id: int) -> Rows | None:
@@ -168,7 +169,7 @@ class Bulletins:
                     "id": 200_000 + number,
                     "messageBody": f"<p>{topic} of {company.name} ({company.symbol})</p>",
                     "messageTitle": f"{topic} of {company.symbol}",
-                    "encryptedId": None,
+                    "encryptedId": encrypted_id(number) if number % 2 else None,
                     "expiryDate": at[:10],
                     "filePath": None,
                     "remarks": "5",

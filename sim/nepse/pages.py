@@ -42,5 +42,21 @@ def page_of(rows: Sequence[Any], query: Mapping[str, str]) -> dict[str, Any]:
     }
 
 
+def ordered(rows: Sequence[dict[str, Any]], query: Mapping[str, str]) -> Sequence[dict[str, Any]]:
+    """Return rows in the order of `sort`, such as `closePrice,desc`; as they are without it, or for an unknown column."""
+    column, _, order = query.get("sort", "").partition(",")
+    if not rows or column not in rows[0]:
+        return rows
+    known = [row for row in rows if row[column] is not None]
+    empty = [row for row in rows if row[column] is None]
+    return sorted(known, key=lambda row: row[column], reverse=order.lower() == "desc") + empty
+
+
+def between(rows: Rows, query: Mapping[str, str]) -> Rows:
+    """Return the rows within `startDate` and `endDate`, or of `businessDate`, as far as they are given."""
+    first, last, day = query.get("startDate") or "0", query.get("endDate") or "9", query.get("businessDate")
+    return [row for row in rows if first <= row["businessDate"] <= last and day in {None, "", row["businessDate"]}]
+
+
 def _natural(text: str | None, otherwise: int) -> int:
     return int(text[:9]) if text is not None and text.isascii() and text.isdigit() else otherwise

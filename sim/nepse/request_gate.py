@@ -11,7 +11,9 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+from hulak.sim.nepse.directory_routes import directory_routes
 from hulak.sim.nepse.exchange import Exchange, Hours, nepal_date
+from hulak.sim.nepse.files import Document
 from hulak.sim.nepse.routes import EMPTY, Call, find, make_routes
 from hulak.sim.nepse.tokens import SessionBook, body_id
 from hulak.sim.nepse.wasm import css_wasm
@@ -53,7 +55,8 @@ class RequestGate:
     """
 
     def __init__(self, *, seed: int, token_lifetime_s: float, hours: Hours, market_id: int) -> None:
-        self._routes = make_routes(Exchange(seed, hours), market_id)
+        exchange = Exchange(seed, hours)
+        self._routes = (*make_routes(exchange, market_id), *directory_routes(exchange))
         self._market_id = market_id
         self._book = SessionBook(seed, token_lifetime_s)
         self._wasm = css_wasm()
@@ -126,15 +129,21 @@ class RequestGate:
             sent, day = _field(body, "id"), nepal_date(now_s).day
             if sent != body_id(route.formula, self._market_id, grant.salts, day) or isinstance(sent, bool):
                 return _refused(path, "body id not accepted")
-        value = route.resource(Call(number, word, query, now_s))
+        value = route.resource(Call(number, word, query, now_s, _object(body)))
+        if isinstance(value, Document):
+            return Reply(200, value.body, value.content_type)
         if value is None:
             return json_reply(404, {"status": 404, "error": "Not Found", "path": path})
         return Reply(200, b"") if value is EMPTY else json_reply(200, value)
 
 
 def _field(body: bytes, key: str) -> Any:
+    return _object(body).get(key)
+
+
+def _object(body: bytes) -> dict[str, Any]:
     try:
         value = json.loads(body)
     except (ValueError, RecursionError):
-        return None
-    return value.get(key) if isinstance(value, dict) else None
+        return {}
+    return value if isinstance(value, dict) else {}

@@ -2,14 +2,14 @@
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from hulak.sim.nepse.bulletins import Bulletins
 from hulak.sim.nepse.exchange import Exchange
 from hulak.sim.nepse.listing import MAIN_INDICES, SUB_INDICES
 from hulak.sim.nepse.market_data import Market
-from hulak.sim.nepse.pages import page_of
+from hulak.sim.nepse.pages import between, ordered, page_of
 from hulak.sim.nepse.securities import Securities
 
 EMPTY = object()  # 200 without a body, the response of market depth when closed
@@ -23,6 +23,7 @@ class Call:
     word: str  # the word in the path; "" without one
     query: Mapping[str, str]
     now_s: float  # the exchange's clock
+    body: Mapping[str, Any] = field(default_factory=dict)  # of a POST
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +32,8 @@ class Route:
 
     method: str
     pattern: re.Pattern[str]
-    formula: str | None  # of the body id: "raw", "index-graph", "today-price", "floor-sheet"; None for GET
-    resource: Callable[[Call], Any]  # returns a JSON value, EMPTY, or None for 404
+    formula: str | None  # of the body id: "raw", "index-graph", "today-price", "floor-sheet"; None: no body id
+    resource: Callable[[Call], Any]  # returns a JSON value, a Document, EMPTY, or None for 404
 
 
 def make_routes(exchange: Exchange, market_id: int) -> tuple[Route, ...]:
@@ -54,7 +55,7 @@ def _all(call: Call) -> bool:
 
 
 def _page(rows: list[dict[str, Any]] | None, call: Call) -> dict[str, Any] | None:
-    return None if rows is None else page_of(rows, call.query)
+    return None if rows is None else page_of(ordered(rows, call.query), call.query)
 
 
 def _known_index(call: Call, default: int = 58) -> int | None:
@@ -96,8 +97,7 @@ def _reads(exchange: Exchange, market: Market, securities: Securities) -> tuple[
 
 
 def _between(rows: list[dict[str, Any]] | None, call: Call) -> list[dict[str, Any]] | None:
-    first, last = call.query.get("startDate") or "0", call.query.get("endDate") or "9"
-    return None if rows is None else [row for row in rows if first <= row["businessDate"] <= last]
+    return None if rows is None else between(rows, call.query)
 
 
 def _bulletins(bulletins: Bulletins) -> tuple[Route, ...]:
@@ -145,7 +145,7 @@ def _posts(market: Market, securities: Securities) -> tuple[Route, ...]:
         _post(
             "/nepse-data/today-price",
             "today-price",
-            lambda call: page_of(securities.today_price(call.query, call.now_s), call.query),
+            lambda call: _page(securities.today_price(call.query, call.now_s), call),
         ),
         _post("/nepse-data/todays-price", "today-price", lambda call: securities.today_price(call.query, call.now_s)),
         _post("/nepse-data/floorsheet", "floor-sheet", lambda call: securities.floor_sheet(call.query, call.now_s)),

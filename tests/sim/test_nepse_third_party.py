@@ -1,5 +1,7 @@
 """A third party's NEPSE client (nepsepy) works against the simulated exchange, with its own decoder and formulas."""
 
+import base64
+import json
 import time
 
 import pytest
@@ -136,6 +138,49 @@ def test_it_reads_papers_and_news_in_the_kinds_it_expects(client, call, given, k
     value = getattr(client, call)(*given)
     assert isinstance(value, kind)
     assert value
+
+
+@pytest.mark.parametrize(
+    ("call", "given", "count"),
+    [
+        ("margin_companies", {}, None),
+        ("debentures", {}, 68),
+        ("debentures", {"instrument_type": "debenture"}, 77),
+        ("share_groups", {}, 4),
+        ("report_types", {}, 5),
+        ("investor_awareness", {}, 3),
+        ("classification", {"share_group": "Z", "size": 500}, None),
+        ("promoters", {"page": 2}, 20),
+        ("reports_by_category", {"category_id": 5}, 0),
+        ("reports_by_category", {"category_id": 1, "page": 2, "size": 4}, 4),
+        ("dealers", {}, 6),
+        ("dealers", {"criteria": {"memberCode": 903}}, 1),
+        ("brokers", {"criteria": {"memberName": "broker 7 "}}, 1),
+        ("margin_trades", {}, 0),
+    ],
+)
+def test_it_reads_directories(client, call, given, count):
+    value = getattr(client, call)(**given)
+    rows = value.get("content", value) if isinstance(value, dict) else value
+    rows = rows.get("content") if isinstance(rows, dict) else rows
+    assert len(rows) == count if count is not None else rows
+
+
+def test_it_reads_listings_and_the_directory_of_companies(client):
+    assert client.security_market_picture(131)["securityId"] == client.market_security(131)["security"]["id"] == 131
+    assert client.companies_paged(page=2)["companies"]["number"] == 1
+
+
+def test_it_saves_files(client):
+    name = client.notices()["content"][0]["noticeFilePath"]
+    assert client.fetch_notice_file(name).startswith(b"%PDF-")
+    encrypted = [row["encryptedId"] for row in client.disclosures()["exchangeMessages"] if row["encryptedId"]]
+    assert client.fetch_application_file(encrypted[0]).startswith(b"%PDF-")
+    place = client.security_profile(131)["logoFilePath"]
+    picture = client.security_file(place)
+    packed = json.loads(client.security_image(place))["content"]
+    assert base64.b64decode(packed + "=" * (-len(packed) % 4)) == picture
+    assert client.export_stock_csv(131).count(b"\n") == 241
 
 
 def test_its_expired_token_is_refreshed_and_its_body_id_made_with_the_new_salts(client, exchange):

@@ -1,10 +1,12 @@
 """`NepseClient`, `AsyncNepseClient` and `hulak nepse` over a real broker, real workers and a simulated exchange."""
 
 import asyncio
+import hashlib
 import inspect
 import json
 import subprocess
 import threading
+import time
 
 import pytest
 from local_bus import LocalBus
@@ -17,11 +19,13 @@ from hulak.clients.displays.async_client import AsyncDisplayClient
 from hulak.clients.displays.client import DisplayClient
 from hulak.clients.nepse.async_client import AsyncNepseClient
 from hulak.clients.nepse.client import NepseClient
+from hulak.sim.nepse.exchange import nepal_date, previous_session
+from hulak.sim.nepse.files import encrypted_id
 from hulak.sim.nepse.request_gate import Reply
 from hulak.sim.nepse.server import serve
 
 pytestmark = pytest.mark.system
-GIVEN = {"security": "NABIL", "index": "nepse", "date": "2026-04-02"}
+GIVEN = {"security": "NABIL", "index": "nepse", "date": "2026-04-02", "category": "annual", "location": "/images/NABIL/logo.png"}
 STATS = {
     "totalWorkers",
     "busyWorkers",
@@ -54,23 +58,33 @@ def methods():
     return sorted(name for name in dir(NepseClient) if name.startswith("get_"))
 
 
-def arguments_of(method):
+def arguments_of(method, folder):
     needed = [
         parameter for parameter in inspect.signature(method).parameters.values() if parameter.default is inspect.Parameter.empty
     ]
-    return [GIVEN[parameter.name] for parameter in needed]
+    day = nepal_date(time.time())
+    number = day.toordinal() - 1
+    given = {"name": f"notice-{number}.pdf", "id": encrypted_id(number), "path": folder / "saved"}
+    if "path" in inspect.signature(method).parameters:
+        given["date"] = previous_session(day).isoformat()
+    return [(GIVEN | given)[parameter.name] for parameter in needed]
 
 
 @pytest.mark.parametrize("name", methods())
-def test_each_method_of_the_client_returns_the_documented_value(client, name):
+def test_each_method_of_the_client_returns_the_documented_value(client, name, tmp_path):
     method = getattr(client, name)
     if name == "get_company_floor_sheet":
         with pytest.raises(TaskFailed, match="403"):
             method("NABIL")
         return
-    value = method(*arguments_of(method))
+    value = method(*arguments_of(method, tmp_path))
     kind = str(inspect.signature(method).return_annotation)
     assert (value is None) == name.startswith("get_market_depth"), "the market is closed"
+    if "path" in inspect.signature(method).parameters:
+        content = (tmp_path / "saved").read_bytes()
+        assert list(tmp_path.iterdir()) == [tmp_path / "saved"]
+        assert value["size"] == len(content) > 0
+        assert value["sha256"] == hashlib.sha256(content).hexdigest()
     if "Rows" in kind or "list[" in kind or kind.startswith("list"):
         assert isinstance(value, list)
         assert value

@@ -109,6 +109,16 @@ def test_a_passing_403_pauses_its_path_alone_and_the_call_is_answered_after_it(l
     assert any(refused < visit.at < answered and "market-summary" in visit.path for visit in visits())
 
 
+def test_a_long_list_does_not_hold_up_other_calls_of_its_worker(local_bus):
+    with local_bus.nepse() as reader, local_bus.nepse() as other, ThreadPoolExecutor(1) as pool:
+        pages = local_bus.exchange.by_path["/api/nots/nepse-data/floorsheet"]
+        sheet = pool.submit(reader.whole, "floor-sheet", size=50)
+        eventually(lambda: local_bus.exchange.by_path["/api/nots/nepse-data/floorsheet"] > pages, within_s=20)
+        assert other.get_market_status()["isOpen"] == "OPEN"
+        assert not sheet.done()
+        assert sheet.result(CALL_S)["rows"]
+
+
 def test_with_faults_in_a_fifth_of_all_requests_every_call_ends_in_an_answer_or_a_typed_error():
     """Random faults: 429, 403, 5xx, nothing, HTML, resets, silence, lost sessions."""
     ended, wrong = [], []

@@ -14,6 +14,8 @@ from hulak.bus.errors import TaskFailed
 
 SHORTEST_START = 3  # characters of the beginning of an index's name
 MAX_DIGITS = 18  # of a number: a contract number has 16
+LONGEST_TEXT = 300  # characters; the names of files that were recorded have 36, their encrypted ids 128
+LAST_SESSION = "that of the last session"  # the default of a DATE that the exchange needs
 
 
 class Kind(Enum):
@@ -25,6 +27,10 @@ class Kind(Enum):
     YEAR = "a year such as 2026"
     NUMBER = "a whole number"
     FLAG = "true or false"
+    WORD = "one of"
+    SORT = "a column, and perhaps ,asc or ,desc"
+    TEXT = f"a text of at most {LONGEST_TEXT} printable characters"
+    FILE = "a file's name, as the exchange writes it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +45,19 @@ class Argument:
     required: bool = False
     low: int = 0  # of a NUMBER
     high: int = 10**MAX_DIGITS - 1
-    words: tuple[str, str] = ("false", "true")  # of a FLAG, in the exchange's form; an empty one is omitted
+    words: tuple[str, ...] = ("false", "true")  # of a FLAG, in the exchange's form; an empty one is omitted; of a SORT: columns
+    choices: tuple[tuple[str, str], ...] = ()  # of a WORD: each with the exchange's form
+    body: str = ""  # its name in the body of a POST, which is sent if one of these arguments is given
 
     @property
     def allowed(self) -> str:
         """Return what is allowed, e.g. "a whole number from 1 to 500"."""
         if self.kind is Kind.INDEX:
             return f"{self.kind.value!s}: {', '.join(INDICES)}"
+        if self.kind is Kind.WORD:
+            return f"{self.kind.value} {', '.join(word for word, _ in self.choices)}"
+        if self.kind is Kind.SORT:
+            return f"{self.kind.value}, such as {self.words[0]},desc: {', '.join(self.words)}"
         bounds = f" from {self.low} to {self.high}" if self.kind is Kind.NUMBER and self.high < 10**9 else ""
         return f"{self.kind.value}{bounds}"
 
@@ -80,7 +92,8 @@ def check(action: str, known: Iterable[Argument], given: Mapping[str, Any]) -> d
         given: as received.
     Returns:
         a value for every known argument, with defaults: a SECURITY is an id (int) or a symbol in capitals, an
-        INDEX an id, a DATE its ISO text, a YEAR and a NUMBER an int, a FLAG a bool; None where none was given.
+        INDEX an id, a DATE its ISO text (or LAST_SESSION), a YEAR and a NUMBER an int, a FLAG a bool, a WORD and a SORT the
+        exchange's form; None where none was given.
     Raises:
         TaskFailed: BAD_ARGUMENT, with the value and what is allowed.
     """
@@ -162,6 +175,36 @@ def _flag(argument: Argument, given: Any) -> bool | None:
     return {"true": True, "false": False}.get(given.lower()) if isinstance(given, str) else None
 
 
+def _word(argument: Argument, given: Any) -> str | None:
+    return dict(argument.choices).get(given.strip().lower()) if isinstance(given, str) else None
+
+
+def _sort(argument: Argument, given: Any) -> str | None:
+    if not isinstance(given, str):
+        return None
+    name, comma, order = (part.strip().lower() for part in given.partition(","))
+    column = {word.lower(): word for word in argument.words}.get(name)
+    if column is None or order not in ({"asc", "desc"} if comma else {""}):
+        return None
+    return f"{column},{order or 'asc'}"
+
+
+def _text(argument: Argument, given: Any) -> str | None:
+    del argument
+    given = str(given) if type(given) is int else given  # a number of a telephone
+    text = given.strip() if isinstance(given, str) else ""
+    return text if 0 < len(text) <= LONGEST_TEXT and text.isprintable() and _encodable(text) else None
+
+
+def _file(argument: Argument, given: Any) -> str | None:
+    name = _text(argument, given)
+    return None if name is None or set(name) <= set("./\\") else name  # "..", which no server takes as a name
+
+
+def _encodable(text: str) -> bool:
+    return not any("\ud800" <= sign <= "\udfff" for sign in text)
+
+
 _READERS = {
     Kind.SECURITY: _security,
     Kind.INDEX: _index,
@@ -169,4 +212,8 @@ _READERS = {
     Kind.YEAR: _year,
     Kind.NUMBER: _number,
     Kind.FLAG: _flag,
+    Kind.WORD: _word,
+    Kind.SORT: _sort,
+    Kind.TEXT: _text,
+    Kind.FILE: _file,
 }

@@ -1,59 +1,16 @@
 """Every resource of the exchange as a row: the action that reads it, its arguments, and the form of a valid answer.
 
-Paths are below /api/nots, as in public clients; shapes are as recorded, Shape.ANY where no answer was recorded.
+Paths and shapes are those of `endpoint`; further rows are in `directories`.
 """
 
-from dataclasses import dataclass
-from enum import Enum
-
 from hulak.workers.nepse.arguments import Argument, Kind
-from hulak.workers.nepse.tokens import Formula, floor_sheet_id, index_graph_id, raw_id, today_price_id
+from hulak.workers.nepse.directories import DIRECTORIES, DOWNLOADS, MEMBERS
+from hulak.workers.nepse.endpoint import ALL, DAY, END, FIRST, INDEX, NTH, PAGE, START, SYMBOL, UP_TO, Endpoint, Shape
+from hulak.workers.nepse.tokens import floor_sheet_id, index_graph_id, raw_id, today_price_id
 
-LARGEST_PAGE = 500  # the largest in wide use; the exchange was seen to answer larger ones as a bare list
-MAX_PAGES = 500  # per task: the largest known day had 420
-# A worker does one task at a time: with two pages (1 s at 2 requests/s) others wait no longer than that for a long list.
-PAGES_A_TASK = 2
-
-
-class Shape(Enum):
-    """The form of a valid answer."""
-
-    ROWS = "rows"
-    OBJECT = "an object"
-    ANY = "JSON"  # no answer was recorded: any JSON
-    PAGES = "rows, page by page"
-    SHEET = "contracts, page by page, with their totals"
-
-
-PAGED = {Shape.PAGES, Shape.SHEET}
-
-
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """One resource."""
-
-    action: str
-    what: str  # its content, for help texts
-    path: str  # below /api/nots; {symbol}, {index} and {date} are filled in
-    shape: Shape = Shape.ROWS
-    arguments: tuple[Argument, ...] = ()
-    formula: Formula | None = None  # of the body id of a POST; None: a GET
-    fixed: str = ""  # always in the query
-    empty: bool = False  # an empty body means "none", and is not an error
-    daily: bool = False  # changes only from day to day, so it is cached for the day
-
-
-SYMBOL = Argument("symbol", Kind.SECURITY, "the security", required=True)
-INDEX = Argument("index", Kind.INDEX, "the index", required=True)
-START = Argument("start", Kind.DATE, "first day", "startDate")
-END = Argument("end", Kind.DATE, "last day", "endDate")
-ALL = Argument("all", Kind.FLAG, "the whole list instead of the first ten", "all", default=False)
-NTH = Argument("page", Kind.NUMBER, "which page, from 0", "page", high=99_999)  # of lists whose pages were never recorded
-FIRST = Argument("page", Kind.NUMBER, "the first page to read, from 0", default=0, high=99_999)
-SIZE = Argument("size", Kind.NUMBER, "rows a page", default=LARGEST_PAGE, low=1, high=LARGEST_PAGE)
-UP_TO = Argument("pages", Kind.NUMBER, "how many pages to read at most", default=PAGES_A_TASK, low=1, high=MAX_PAGES)
-PAGE = (FIRST, SIZE, UP_TO)
-DAY = Argument("date", Kind.DATE, "the business day", "businessDate")
+_FIGURES = ("openPrice", "highPrice", "lowPrice", "closePrice", "totalTradedQuantity", "totalTradedValue", "totalTrades")
+SORT_PRICES = Argument("sort", Kind.SORT, "the order of the rows", "sort", words=("symbol", "securityName", *_FIGURES))
+SORT_HISTORY = Argument("sort", Kind.SORT, "the order of the rows", "sort", words=("businessDate", *_FIGURES))
 
 
 def _top(name: str, path: str, what: str) -> Endpoint:
@@ -143,7 +100,6 @@ SECURITIES = (
     ),
     Endpoint("company-list", "every company: sector, regulator, status", "/company/list", daily=True),
     Endpoint("sectors", "the sectors", "/sector", Shape.ANY, daily=True),
-    Endpoint("brokers", "the exchange's members", "/member", Shape.PAGES, PAGE),
     _of("security-detail", "price and identity of a security", "/security/{symbol}", Shape.OBJECT),
     Endpoint(
         "company-details",
@@ -184,7 +140,11 @@ SECURITIES = (
         (SYMBOL, START, END, *PAGE),
     ),
     Endpoint(
-        "price-page", "a security day by day, the other list", "/market/security/price/{symbol}", Shape.PAGES, (SYMBOL, *PAGE)
+        "price-page",
+        "a security day by day, the other list",
+        "/market/security/price/{symbol}",
+        Shape.PAGES,
+        (SYMBOL, DAY, SORT_HISTORY, *PAGE),
     ),
     Endpoint(
         "scrip-intraday",
@@ -204,7 +164,7 @@ TRADES = (
         "the prices of a day, page by page",
         "/nepse-data/today-price",
         Shape.PAGES,
-        (DAY, Argument("symbol", Kind.SECURITY, "only this security", "securityId"), *PAGE),
+        (DAY, Argument("symbol", Kind.SECURITY, "only this security", "securityId"), SORT_PRICES, *PAGE),
         today_price_id,
     ),
     Endpoint("todays-price", "the prices of a day, all at once", "/nepse-data/todays-price/", Shape.ANY, (DAY,), today_price_id),
@@ -247,9 +207,10 @@ NEWS = (
     Endpoint("alerts", "news and alerts", "/news/media/news-and-alerts", Shape.ANY, (NTH,)),
     Endpoint("media-news", "news of companies in the media", "/news/media/company-news", Shape.ANY),
     Endpoint("press-releases", "the exchange's press releases", "/news/press-release", Shape.ANY, (NTH,)),
+    Endpoint("investor-awareness", "the exchange's texts for investors", "/news/media/investor-awareness", Shape.ANY),
 )
 
-ENDPOINTS = (*MARKET, *SECURITIES, *TRADES, *NEWS)
+ENDPOINTS = (*MARKET, *SECURITIES, *TRADES, *NEWS, *DIRECTORIES, *MEMBERS, *DOWNLOADS)
 
 SESSION_ACTIONS = {
     "access-token": "a usable access token, decoded, with its age",

@@ -15,6 +15,8 @@ from hulak.workers.nepse.faults import HttpRequest, HttpResponse
 from hulak.workers.nepse.rate_limit import RateLimit
 
 POLL_S = 0.1  # between two reads of the rate while waiting for a token: it may have been raised
+LARGEST_BODY = 32 << 20  # bytes; recorded answers are below 1 MiB, reports of companies a few
+CHUNK = 1 << 16  # bytes that are read at once
 AGENT = "Mozilla/5.0 (compatible; Hulak)"  # identifies the client; a browser's name is reported to be unnecessary
 
 
@@ -88,7 +90,8 @@ class HttpFetch:
         """Send a request when the rate limit allows it.
 
         Raises:
-            TaskFailed: NETWORK, TIMEOUT or TLS: there was no complete response. Any status is a response.
+            TaskFailed: NETWORK, TIMEOUT or TLS: there was no complete response. Any status is a response. TOO_LARGE: its body
+                exceeds `LARGEST_BODY`, and was not read further.
         """
         while wait_s := self._rate_limit.wait_s(self._settings.rate_per_s, self._clock()):
             self._sleep(min(POLL_S, wait_s))  # the rate may change meanwhile
@@ -101,7 +104,7 @@ class HttpFetch:
     def _send(self, request: HttpRequest) -> HttpResponse:
         headers = {} if request.token is None else {"Authorization": f"Salter {request.token}"}
         try:
-            response = self._session.request(
+            with self._session.request(
                 request.method,
                 self._base + request.path,
                 headers=headers,
@@ -109,18 +112,32 @@ class HttpFetch:
                 timeout=self._timeouts_s,
                 verify=self._verify,
                 allow_redirects=False,  # a redirect is a changed interface, and must not get the token
-            )
+                stream=True,
+            ) as response:
+                body = _read_body(request, response)
         except requests.RequestException as error:
             raise fault_of_error(request, error) from None  # the chain would show headers
         return HttpResponse(
             status=response.status_code,
             headers={name.lower(): value for name, value in response.headers.items()},
-            body=response.content,
+            body=body,
         )
 
     def close(self) -> None:
         """Close the connections."""
         self._session.close()
+
+
+def _read_body(request: HttpRequest, response: requests.Response) -> bytes:
+    body = bytearray()
+    for chunk in response.iter_content(CHUNK):
+        body += chunk
+        if len(body) > LARGEST_BODY:
+            raise TaskFailed(
+                "TOO_LARGE",
+                f"{request.name} was answered with more than {LARGEST_BODY >> 20} MiB, which is the most that is read",
+            )
+    return bytes(body)
 
 
 def check_ca_file(path: Path | None) -> None:

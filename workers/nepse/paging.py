@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hulak.bus.errors import TaskFailed
-from hulak.workers.nepse.endpoints import Shape
+from hulak.workers.nepse.endpoint import Shape
 from hulak.workers.nepse.faults import bad_answer
 
 TOTALS = ("totalAmount", "totalQty", "totalTrades")

@@ -17,7 +17,7 @@ FIRST_PAUSE_S, LONGEST_PAUSE_S = 5.0, 300.0
 TOGETHER_S = 60.0  # two paths refused within this time mean the address
 MOST_REFUSALS = 2  # in a row, after which a path is believed to be refused for good
 SESSION = "/api/authenticate/"
-_NUMBER = re.compile(r"(?<=/)\d[\d-]*(?=/|$)")
+_VARIABLE = re.compile(r"(?<=/)\d[\d-]*(?=/|$)|(?<=/fetchFiles/).*")
 
 
 @dataclass(slots=True)
@@ -31,8 +31,8 @@ class _Pause:
 
 
 def kind_of(path: str) -> str:
-    """Return a path without its query, ids and dates: `/api/nots/security/131?x=1` is `/api/nots/security/{}`."""
-    return _NUMBER.sub("{}", path.partition("?")[0])
+    """Return a path without its query, ids, dates, names of files: `/api/nots/security/131?x=1` is `/api/nots/security/{}`."""
+    return _VARIABLE.sub("{}", path.partition("?")[0])
 
 
 class PathBlocks:

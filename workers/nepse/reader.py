@@ -2,21 +2,22 @@
 
 from collections.abc import Callable, Generator, Mapping
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from hulak.bus.errors import TaskFailed
 from hulak.workers.nepse import tokens
 from hulak.workers.nepse.answer_cache import AnswerCache, seconds_to_midnight
-from hulak.workers.nepse.arguments import Argument, Kind, check
-from hulak.workers.nepse.endpoints import PAGED, Endpoint, Shape
+from hulak.workers.nepse.arguments import LAST_SESSION, Argument, Kind, check
+from hulak.workers.nepse.endpoint import PAGED, SAVED, Endpoint, Shape
 from hulak.workers.nepse.faults import bad_answer
+from hulak.workers.nepse.files import file_of, parts_of
 from hulak.workers.nepse.paging import PageCollection, parse_page
 from hulak.workers.nepse.token_manager import TokenManager
 
-BASE = "/api/nots"
 WANTED = {Shape.ROWS: list, Shape.OBJECT: dict}
 Values = Mapping[str, Any]
 Pages = Generator[dict[str, Any], None, dict[str, Any]]
+Parts = Generator[dict[str, Any], None, dict[str, Any] | None]
 
 
 class Reader:
@@ -48,13 +49,17 @@ class Reader:
         """Return the action of a resource.
 
         Returns:
-            a function of the arguments. Bad ones are refused before anything is sent; for a list of pages it returns a
-            generator, as `follow`, else the answer; None for an empty answer where that is allowed.
+            a function of the arguments. Bad ones are refused before anything is sent; for a list of pages and for a file it
+            returns a generator, as `follow` and `download`, else the answer; None for an empty answer where that is allowed.
         """
+        read: Callable[[Endpoint, Values], Any] = self._read_once
+        if endpoint.shape in PAGED:
+            read = self.follow
+        elif endpoint.shape in SAVED:
+            read = self.download
 
         def act(given: Values) -> Any:
-            values = check(endpoint.action, endpoint.arguments, given)
-            return self.follow(endpoint, values) if endpoint.shape in PAGED else self._read_once(endpoint, values)
+            return read(endpoint, check(endpoint.action, endpoint.arguments, given))
 
         return act
 
@@ -98,10 +103,11 @@ class Reader:
         values = self._resolved(endpoint, values)
         filtered = any(values[argument.name] is not None for argument in endpoint.arguments if argument.query)
         first, count = values["page"], values["pages"]
-        pages = PageCollection(f"{endpoint.action} ({BASE}{_filled_path(endpoint, values)})", endpoint.shape, first, filtered)
+        pages = PageCollection(f"{endpoint.action} ({_filled_path(endpoint, values)})", endpoint.shape, first, filtered)
         for number in range(first, first + count):
             query = {"page": number} | ({"size": values["size"]} if "size" in values else {})
-            page = parse_page(pages.name, endpoint.shape, self._fetch(endpoint, _path(endpoint, values, query)), number)
+            answer = self._fetch(endpoint, _path(endpoint, values, query), _criteria(endpoint, values))
+            page = parse_page(pages.name, endpoint.shape, answer, number)
             pages.add(page)
             yield {"page": number, "pages": page.pages, "rows": page.rows}
             if page.last:
@@ -109,6 +115,23 @@ class Reader:
         if not pages.fits() and self._manager.market_status()["isOpen"] != "OPEN":
             raise pages.incomplete()
         return pages.result()
+
+    def download(self, endpoint: Endpoint, values: Values) -> Parts:
+        """Read a file, and yield it in parts when it is whole.
+
+        Yields:
+            each part: `offset` in the file, `content` (bytes).
+        Returns:
+            `type`, as in Content-Type; `size` in bytes; `sha256`, in hexadecimal. None if there is nothing to export.
+        Raises:
+            TaskFailed: as `TokenManager.get`; as `files.file_of`.
+        """
+        path = _path(endpoint, self._resolved(endpoint, values), {})
+        try:
+            file = file_of(*self._manager.fetch(path), endpoint.shape)
+        except TaskFailed as error:
+            raise _unknown(endpoint, path, error) from None
+        return None if file is None else (yield from parts_of(file))
 
     def _read_once(self, endpoint: Endpoint, values: Values) -> Any:
         path = _path(endpoint, self._resolved(endpoint, values), {})
@@ -122,24 +145,25 @@ class Reader:
             raise bad_answer(f"{endpoint.action} ({path})", f"a JSON {type(value).__name__}", endpoint.shape.value)
         return value
 
-    def _fetch(self, endpoint: Endpoint, path: str) -> Any:
+    def _fetch(self, endpoint: Endpoint, path: str, criteria: Values | None = None) -> Any:
         try:
-            if endpoint.formula is None:
-                return self._manager.get(path, may_be_empty=endpoint.empty)
-            return self._manager.post(path, endpoint.formula)
+            if endpoint.formula is not None:
+                return self._manager.post(path, endpoint.formula)
+            if criteria is not None:
+                return self._manager.search(path, criteria)
+            return self._manager.get(path, may_be_empty=endpoint.empty)
         except TaskFailed as error:
-            if error.code != "NOT_FOUND" or "{symbol}" not in endpoint.path:
-                raise
-            text = f"{endpoint.action} ({path}): the exchange knows no security of this id (HTTP 404)"
-            raise TaskFailed("NOT_FOUND", text, details=error.details) from None
+            raise _unknown(endpoint, path, error) from None
 
     def _resolved(self, endpoint: Endpoint, values: Values) -> dict[str, Any]:
         return {argument.name: self._resolve(endpoint, argument, values[argument.name]) for argument in endpoint.arguments}
 
     def _resolve(self, endpoint: Endpoint, argument: Argument, value: Any) -> Any:
-        """Replace a symbol by its id, and a missing year by the current one."""
+        """Replace a symbol by its id, a missing year by the current one, and a missing day by the last session's."""
         if argument.kind is Kind.YEAR and value is None:
             return tokens.nepal_date(self._manager.session().time_ms(self._clock()))[:4]
+        if value == LAST_SESSION:
+            return self._manager.market_status()["asOf"][:10]
         if argument.kind is not Kind.SECURITY or not isinstance(value, str):
             return value
         number = self._symbols().get(value)
@@ -151,8 +175,31 @@ class Reader:
         return number
 
 
+def _unknown(endpoint: Endpoint, path: str, error: TaskFailed) -> TaskFailed:
+    """Return the error of a path with an id or a name that the exchange does not know; any other error as it is."""
+    what = "security of this id" if "{symbol}" in endpoint.path else "such file" if endpoint.shape in SAVED else ""
+    if error.code != "NOT_FOUND" or not what:
+        return error
+    return TaskFailed("NOT_FOUND", f"{endpoint.action} ({path}): the exchange knows no {what} (HTTP 404)", details=error.details)
+
+
+def _criteria(endpoint: Endpoint, values: Values) -> dict[str, Any] | None:
+    """Return the body of a POST, with all keys as the exchange's page sends them; None without any criterion."""
+    known = [argument for argument in endpoint.arguments if argument.body]
+    if all(values[argument.name] is None for argument in known):
+        return None
+    return {argument.body: _criterion(argument, values[argument.name]) for argument in known}
+
+
+def _criterion(argument: Argument, value: Any) -> Any:
+    if argument.body.endswith("Id"):
+        return value or 0
+    return "" if value is None else str(value)
+
+
 def _filled_path(endpoint: Endpoint, values: Values) -> str:
-    return endpoint.path.format_map(values)
+    quoted = {name: quote(str(value), safe="") for name, value in values.items()}
+    return endpoint.api + endpoint.path.format_map(quoted)
 
 
 def _path(endpoint: Endpoint, values: Values, paging: Values) -> str:
@@ -164,4 +211,4 @@ def _path(endpoint: Endpoint, values: Values, paging: Values) -> str:
         if argument.query and value is not None:
             query[argument.query] = value
     text = "&".join(part for part in (urlencode(query), endpoint.fixed) if part)
-    return f"{BASE}{_filled_path(endpoint, values)}" + (f"?{text}" if text else "")
+    return _filled_path(endpoint, values) + (f"?{text}" if text else "")

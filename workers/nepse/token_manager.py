@@ -6,7 +6,7 @@ then to UNAUTHORIZED, which is tried again later once; never to a loop. Age is m
 this machine changes nothing; the day in Nepal is the server's clock advanced by monotonic time.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -95,6 +95,18 @@ class TokenManager:
         return self._read(
             lambda session: HttpRequest("POST", path, session.access, {"id": self._body_id(session, formula)}),
         )
+
+    def search(self, path: str, criteria: Mapping[str, Any]) -> Any:
+        """Read a resource by a POST whose body has criteria, and no id. Else as `get`."""
+        return self._read(lambda session: HttpRequest("POST", path, session.access, criteria))
+
+    def fetch(self, path: str) -> tuple[HttpRequest, HttpResponse]:
+        """Read a resource of any type. Returns the request, for texts, and a response of status 2xx. Raises as `get`."""
+        request, response = self._exchange(lambda session: HttpRequest("GET", path, session.access))
+        fault = fault_of(request, response)
+        if fault is not None:
+            raise fault
+        return request, response
 
     def market_status(self) -> dict[str, Any]:
         """Read market-open.

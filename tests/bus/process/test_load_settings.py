@@ -162,6 +162,10 @@ def test_a_token_is_never_shown(tmp_path):
     assert "s3cret" not in repr(loaded)
 
 
+def test_the_address_of_a_site_may_end_with_a_slash(tmp_path):
+    assert settings(tmp_path, '[nepse]\nbase_url = "http://127.0.0.1:9/"').nepse.base_url == "http://127.0.0.1:9/"
+
+
 def test_a_path_may_be_given_as_one(tmp_path):
     assert settings(tmp_path, nepse={"ca_file": tmp_path}).nepse.ca_file == tmp_path
     assert settings(tmp_path, '[nepse]\nca_file = "/x"').nepse.ca_file == Path("/x")

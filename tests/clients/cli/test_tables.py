@@ -1,11 +1,13 @@
 """Answers for people, where standard output is no terminal."""
 
+from contextlib import suppress
 from types import SimpleNamespace
 
 import pytest
 
 from hulak.bus.errors import BusError
 from hulak.clients.cli.command import report
+from hulak.clients.cli.nepse import Progress
 from hulak.clients.cli.nepse_output import BOOK_HEADS, flat_rows, graph_points, order_book, sparkline, summary
 from hulak.clients.cli.nepse_output import show as show_nepse
 from hulak.clients.cli.status import mb, us
@@ -69,7 +71,7 @@ def test_lists_of_maps_within_a_map_are_separate_tables():
     assert sections(value) == [
         ("", ["name", "value"], [("total", 3), ("depth.sell", [])]),
         ("depth.buy", ["price", "quantity"], [[1.5, 2]]),
-        ("days", ["a", "b"], [[1, ""], ["", {"c": None}]]),
+        ("days", ["a", "b.c"], [[1, ""], ["", None]]),
     ]
     assert sections({}) == [("", ["name", "value"], [])]
     assert sections([1]) == [("", ["value"], [[1]])]
@@ -155,3 +157,48 @@ def test_rows_for_a_file_have_nested_maps_as_columns_and_lists_as_json():
     )
     assert flat_rows([[1, 2.5]]) == (["value", "value1"], [[1, 2.5]])
     assert flat_rows({"isOpen": "CLOSE"}) == (["isOpen"], [["CLOSE"]])
+
+
+COMPANY = {"id": 131, "sector": {"name": "Banks", "regulator": {"id": 1}}}
+
+
+def test_maps_within_the_rows_of_a_list_are_columns_also_where_some_rows_have_none():
+    heads = ["id", "sector.name", "sector.regulator.id"]
+    assert shape([COMPANY, {"id": 7, "sector": None}]) == (heads, [[131, "Banks", 1], [7, "", ""]])
+    assert flat_rows([{"id": 7, "sector": None}, COMPANY]) == (heads, [[7, None, None], [131, "Banks", 1]])
+    assert shape([{"a": 1}, {"a": {"b": 2}}]) == (["a", "a.b"], [[1, ""], ["", 2]]), "a value is not dropped"
+
+
+def test_lists_of_maps_within_a_row_are_tables_below_its_name_or_blocks_where_these_are_too_wide():
+    places = [{"id": 3, "name": "Bagmati"}, {"id": 4, "name": "Gandaki", "in": {"id": 9}}]
+    table = "places\n  id  name     in.id\n  3   Bagmati\n  4   Gandaki  9"
+    assert records(["code", "places"], [[7, places]], 40) == [f"code    7\n{table}"]
+    blocks = "places\n  - id     3\n    name   Bagmati\n    in.id  \n  - id     4\n    name   Gandaki\n    in.id  9"
+    assert records(["code", "places"], [[7, places]], 19) == [f"code    7\n{blocks}"]
+    assert records(["a"], [[[{"b": [{"c": 1}]}]]], 40) == ["a\n  - b\n      c\n      1"]
+
+
+def test_times_and_names_are_not_broken_and_long_texts_only_between_words():
+    heads = ["symbol", "time", "text"]
+    assert narrowest(heads, [["NABIL", "2026-11-30T00:00:00", "a b " * 50]]) == 6 + 1 + 19 + 1 + 16
+    assert narrowest(["a", "authorizedContactPersonNumber"], [["b", "1 2"]]) == 1 + 1 + 29
+    assert narrowest(["a", "b"], [["c", "x" * 500]]) == 1 + 1 + 40
+
+
+def test_a_page_within_an_answer_is_shown_as_its_rows(capsys):
+    page = {"content": [{"id": 1}], "pageable": {"paged": True}, "totalPages": 1}
+    show_nepse("company-directory", {"companies": page, "securities": [{"id": 2}]})
+    assert capsys.readouterr().out == "companies:\nid\n1\n\nsecurities:\nid\n2\n"
+    show_nepse("margin-trades", {**page, "content": []})
+    assert capsys.readouterr().out == "none\n"
+
+
+def test_progress_is_one_line_for_a_list_that_comes_in_several_answers(capsys):
+    with Progress() as progress:
+        progress.show(80, 80)
+    assert capsys.readouterr().err == ""
+    with suppress(BusError), Progress() as progress:
+        progress.show(1000, 90_000)
+        progress.show(2000, None)
+        raise BusError("X", "a separate line")
+    assert capsys.readouterr().err == "\r1,000 of 90,000 rows \r2,000 rows \n"

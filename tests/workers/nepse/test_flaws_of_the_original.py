@@ -165,12 +165,12 @@ def test_flaw_8_a_worker_that_ends_by_itself_loses_its_task(dispatcher):
 )
 def test_flaw_9_an_error_of_the_exchange_is_returned_as_data(status, code):
     """All errors were caught, or returned as JSON; so no retry, time limit or counter had any effect. Tested for every action."""
-    given = {"symbol": 131, "index": 58, "date": "2026-04-02"}
+    given = {"symbol": 131, "index": 58, "date": "2026-04-02", "category": "weekly", "name": "a.pdf", "id": "a", "location": "a"}
     for endpoint in ENDPOINTS:
         exchange = Exchange(server_s=MORNING)
         act = NepseActions(exchange, exchange.clock).by_name()
         act["market-id"]({})
-        path = "/api/nots" + endpoint.path.format(**given)
+        path = endpoint.api + endpoint.path.format(**given | {"category": 1})
         exchange.plan(path, *[reply(status, json.dumps({"message": "no"}))] * 3)
         wanted = {argument.name: given[argument.name] for argument in endpoint.arguments if argument.required}
         with pytest.raises(TaskFailed) as caught:

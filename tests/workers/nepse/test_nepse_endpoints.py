@@ -1,15 +1,21 @@
 """Every resource as an action: against the simulated exchange over real loopback HTTP, with good and bad arguments."""
 
+import hashlib
+import time
+
 import msgpack
 import pytest
 from nepse_worker_fixture import Settings
 
 from hulak.bus.errors import TaskFailed
+from hulak.sim.nepse.exchange import nepal_date, previous_session
+from hulak.sim.nepse.files import encrypted_id
 from hulak.sim.nepse.request_gate import HTML_403, Reply
 from hulak.sim.nepse.server import serve
 from hulak.workers.nepse.actions import NepseActions, build_actions
 from hulak.workers.nepse.arguments import Kind
-from hulak.workers.nepse.endpoints import ENDPOINTS, PAGED, SESSION_ACTIONS, Shape
+from hulak.workers.nepse.endpoint import PAGED, SAVED, Shape
+from hulak.workers.nepse.endpoints import ENDPOINTS, SESSION_ACTIONS
 from hulak.workers.nepse.http import HttpFetch
 from hulak.workers.nepse.live_settings import LiveSettings
 
@@ -23,6 +29,7 @@ OPTIONS = {
     Kind.YEAR: "2026",
     Kind.FLAG: True,
     Kind.NUMBER: 1,
+    Kind.TEXT: "Broker",
 }
 # by the original's names
 ORIGINALS = {
@@ -50,6 +57,19 @@ ORIGINALS = {
 }
 
 
+ONE_OF_A_FILE = {Kind.FILE, Kind.DATE}
+
+
+def known_files():
+    """Return a name of a file that the simulated exchange has, by action."""
+    day = nepal_date(time.time())
+    session = previous_session(day).isoformat()
+    number = day.toordinal() - 1
+    logo = "/images/NABIL/logo.png"
+    of_day = {"notice-file": f"notice-{number}.pdf", "application-file": encrypted_id(number), "day-export": session}
+    return of_day | {"security-file": logo, "security-image": logo, "price-export": session}
+
+
 @pytest.fixture(scope="module")
 def exchange():
     with serve(seed=5) as running:
@@ -62,7 +82,16 @@ def actions(exchange):
 
 
 def needed(endpoint):
-    return {argument.name: GIVEN[argument.kind] for argument in endpoint.arguments if argument.required}
+    return {argument.name: given(endpoint, argument, GIVEN) for argument in endpoint.arguments if argument.required}
+
+
+def given(endpoint, argument, values):
+    """Return a value that an argument allows."""
+    if argument.kind is Kind.WORD:
+        return argument.choices[0][0]
+    if argument.kind is Kind.SORT:
+        return f"{argument.words[0]},desc"
+    return known_files()[endpoint.action] if endpoint.shape in SAVED and argument.kind in ONE_OF_A_FILE else values[argument.kind]
 
 
 def finished(action, given):
@@ -78,7 +107,10 @@ def finished(action, given):
 
 
 def paths_below(endpoint):
-    return "/api/nots" + endpoint.path.format(symbol=131, index=58, date="2026-04-02")
+    files = known_files()
+    date = files[endpoint.action] if endpoint.action == "day-export" else "2026-04-02"
+    path = endpoint.path.format(symbol=131, index=58, date=date, category=1, name=files["notice-file"])
+    return endpoint.api + path
 
 
 @pytest.mark.parametrize("name", sorted(BY_NAME.keys() - REFUSED_BY_THE_EXCHANGE))
@@ -89,7 +121,8 @@ def test_each_resource_is_read_and_its_answer_fits_msgpack(actions, exchange, na
     parts, value = finished(actions[name], needed(endpoint) | pages)
     assert value
     assert msgpack.unpackb(msgpack.packb(value)) == value
-    assert exchange.counts[paths_below(endpoint), 200] == before + max(1, len(parts))
+    requests = 1 if endpoint.shape in SAVED else max(1, len(parts))
+    assert exchange.counts[paths_below(endpoint), 200] == before + requests
     if endpoint.shape is Shape.OBJECT:
         assert isinstance(value, dict)
     elif endpoint.shape is Shape.ROWS:
@@ -98,19 +131,22 @@ def test_each_resource_is_read_and_its_answer_fits_msgpack(actions, exchange, na
         assert value["complete"]
         assert value["next"] is None
         assert value["rows"] == [row for part in parts for row in part["rows"]]
+    elif endpoint.shape in SAVED:
+        content = b"".join(part["content"] for part in parts)
+        assert (len(content), hashlib.sha256(content).hexdigest()) == (value["size"], value["sha256"])
 
 
 @pytest.mark.parametrize("name", sorted(BY_NAME))
 def test_each_resource_accepts_each_of_its_arguments(actions, name):
     endpoint = BY_NAME[name]
     for argument in endpoint.arguments:
-        given = needed(endpoint) | {argument.name: OPTIONS[argument.kind]}
+        values = needed(endpoint) | {argument.name: given(endpoint, argument, OPTIONS)}
         if name in REFUSED_BY_THE_EXCHANGE:
             with pytest.raises(TaskFailed) as caught:
-                finished(actions[name], given)
+                finished(actions[name], values)
             assert caught.value.code == "BLOCKED"
         else:
-            finished(actions[name], given)
+            finished(actions[name], values)
 
 
 @pytest.mark.parametrize("name", sorted(BY_NAME))
@@ -152,6 +188,30 @@ def test_each_action_of_the_original_pool_has_a_counterpart(original):
         ("holidays", {"year": 26}, "year is '26', must be a year such as 2026"),
         ("top-gainers", {"all": "perhaps"}, "all is 'perhaps', must be true or false"),
         ("floor-sheet", {"buyer": "x" * 500}, "buyer is 'xxx"),
+        ("bonds", {"type": "shares"}, "type is 'shares', must be one of debenture, government"),
+        ("bonds", {"type": 1}, "type is '1'"),
+        ("classification", {"group": "C"}, "group is 'C', must be one of a, b, g, z"),
+        ("exchange-reports", {}, "needs category: one of weekly, monthly, annual, agm, other"),
+        ("exchange-reports", {"category": "daily"}, "category is 'daily', must be one of weekly"),
+        (
+            "today-price",
+            {"sort": "price"},
+            "sort is 'price', must be a column, and perhaps ,asc or ,desc, such as symbol,desc: s",
+        ),
+        ("today-price", {"sort": "closePrice,up"}, "sort is 'closePrice,up'"),
+        ("today-price", {"sort": "closePrice,"}, "sort is 'closePrice,'"),
+        ("today-price", {"sort": ["symbol"]}, "sort is"),
+        ("brokers", {"name": ""}, "name is '', must be a text of at most 300 printable characters"),
+        ("brokers", {"name": "a\nb"}, "name is 'a\\nb'"),
+        ("brokers", {"name": "\ud800"}, "name is"),
+        ("brokers", {"name": "x" * 301}, "name is 'xxx"),
+        ("dealers", {"code": "x"}, "code is 'x', must be a whole number from 1 to 9999"),
+        ("notice-file", {}, "needs name: a file's name, as the exchange writes it"),
+        ("notice-file", {"name": ".."}, "name is '..'"),
+        ("notice-file", {"name": "./"}, "name is './'"),
+        ("application-file", {"id": None}, "needs id"),
+        ("day-export", {"date": "today"}, "date is 'today', must be a date"),
+        ("price-export", {"symbol": "NABIL", "start": "2026-04-02", "end": "2026-04-01"}, "must not be after end"),
     ],
 )
 def test_a_wrong_argument_is_refused_with_its_value_and_what_is_allowed(actions, name, given, text):
@@ -159,7 +219,7 @@ def test_a_wrong_argument_is_refused_with_its_value_and_what_is_allowed(actions,
         finished(actions[name], given)
     assert caught.value.code == "BAD_ARGUMENT"
     assert text in str(caught.value)
-    assert len(str(caught.value)) < 300
+    assert len(str(caught.value)) < 400
 
 
 def test_a_security_is_named_by_symbol_or_id_and_an_index_by_name_or_number(actions):
@@ -168,6 +228,8 @@ def test_a_security_is_named_by_symbol_or_id_and_an_index_by_name_or_number(acti
         return {order["stockId"] for side in depth.values() for order in side}
 
     assert depth_of("nabil") == depth_of("NABIL") == depth_of(131) == depth_of("131") == {131}
+    for name in ("hydro", "Hydropower", "hydropower "):
+        assert actions["index-graph"]({"index": name}) == actions["index-graph"]({"index": 54})
     assert finished(actions["index-history"], {"index": "Banking"}) == finished(actions["index-history"], {"index": 51})
 
 

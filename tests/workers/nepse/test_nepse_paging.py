@@ -7,7 +7,8 @@ from nepse_worker_fixture import ExchangeFetch, reply
 
 from hulak.bus.errors import TaskFailed
 from hulak.workers.nepse.actions import NepseActions
-from hulak.workers.nepse.endpoints import Shape
+from hulak.workers.nepse.endpoint import PAGED, PAGES_A_TASK, Shape
+from hulak.workers.nepse.endpoints import ENDPOINTS
 from hulak.workers.nepse.paging import PageCollection, parse_page
 
 SHEET = "/api/nots/nepse-data/floorsheet"
@@ -75,6 +76,15 @@ def test_some_pages_can_be_read_and_the_next_one_is_returned():
         _, more = read(ExchangeFetch(), size=100, page=page, pages=20)
         rest, page = rest + more["rows"], more["next"]
     assert first["rows"] + rest == whole["rows"]
+
+
+def test_a_task_reads_two_pages_by_default_so_that_others_wait_a_second_at_most():
+    lists = [endpoint for endpoint in ENDPOINTS if endpoint.shape in PAGED]
+    assert {argument.default for endpoint in lists for argument in endpoint.arguments if argument.name == "pages"} == {2}
+    exchange = ExchangeFetch()
+    _, first = read(exchange, size=100, pages=None)
+    assert (len(first["rows"]), first["pages"], first["next"]) == (200, PAGES_A_TASK, 2)
+    assert len([path for path in exchange.paths() if path.startswith(SHEET)]) == PAGES_A_TASK
 
 
 def test_a_filter_returns_only_matching_contracts():

@@ -86,7 +86,9 @@ def summary(answer: Mapping[str, Any]) -> str:
     """Return one line about a list that was read to its end: rows, totals, whether it is complete."""
     rows, total = len(answer["rows"]), answer.get("total")
     parts = [f"{rows:,} rows" if total in (None, rows) else f"{rows:,} of {total:,} rows"]
-    parts += [f"{name} {table.text(answer[name])}" for name in TOTALS if answer.get(name) is not None]
+    totals = ", ".join(f"{name} {table.text(answer[name])}" for name in TOTALS if answer.get(name) is not None)
+    if totals:  # of a sheet of one security they are those of all
+        parts.append(totals if answer.get("totalTrades") in (None, rows) else f"of the whole market: {totals}")
     parts.append("complete" if answer["complete"] else "not complete: the market is open, and trades are added")
     return ", ".join(parts)
 

@@ -2,7 +2,7 @@
 
 import signal
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import click
 
@@ -11,9 +11,23 @@ from hulak.clients.cli.command import Call, Command
 from hulak.clients.cli.feed import parse_speed
 from hulak.clients.cli.help_text import examples
 
+if TYPE_CHECKING:
+    import ssl
+
 
 def _in_use(setting: str, port: int, error: OSError) -> ConfigError:
     return ConfigError(f"setting {setting} = {port} cannot be bound: {error}; choose another port with --port")
+
+
+def _tls(folder: Path, chain: str, host: str) -> "ssl.SSLContext":
+    from hulak.sim.nepse.tls import Chain, NoTrustme, make_context
+
+    try:
+        return make_context(folder, cast("Chain", chain), host, "localhost")
+    except NoTrustme as error:
+        raise ConfigError(f"--tls: {error}") from error
+    except OSError as error:
+        raise ConfigError(f"--tls: the certificates cannot be written: {error}; choose another home with --home") from error
 
 
 @click.group(short_help="Run the simulators.", epilog=examples("hulak sim venue", "hulak sim nepse"))
@@ -64,7 +78,8 @@ def venue(call: Call, port: int | None, recorded: Path | None, speed: str) -> No
     epilog=examples(
         "hulak sim nepse",
         "hulak sim nepse --hours clock --token-life 5 --clock-ahead 86400",
-        "hulak sim nepse --limit 2 --mishaps 0.2",
+        "hulak sim nepse --limit 2 --mishaps 0.2 --burst 4",
+        "hulak sim nepse --tls leaf-only",
         "HULAK_NEPSE__BASE_URL=http://127.0.0.1:5561 hulak worker nepse",
     ),
 )
@@ -85,25 +100,55 @@ def venue(call: Call, port: int | None, recorded: Path | None, speed: str) -> No
     help="Maximum requests per second of each session, or 0 for no limit; 0 by default.",
 )
 @click.option(
+    "--burst",
+    type=click.IntRange(min=0),
+    default=0,
+    help="Maximum requests at the same time, or 0 for no limit; the connections of further ones are closed. 0 by default.",
+)
+@click.option(
     "--mishaps", type=click.FloatRange(0, 1), default=0.0, help="Share of requests with an injected fault; 0 by default."
 )
+@click.option("--market-id", type=click.IntRange(0, 99), default=80, help="Market id, of which body ids are made; 80 by default.")
+@click.option(
+    "--contracts", type=click.IntRange(1, 500_000), default=8640, help="Contracts of a day's floor sheet; 8640 by default."
+)
+@click.option(
+    "--tls",
+    type=click.Choice(["leaf-only", "chain"]),
+    help="Serve HTTPS: leaf-only does not send the intermediate certificate, like the exchange; chain does. HTTP by default.",
+)
 def nepse(
-    call: Call, port: int | None, hours: str, token_life: float, delay: float, clock_ahead: float, limit: int, mishaps: float
+    call: Call,
+    port: int | None,
+    hours: str,
+    token_life: float,
+    delay: float,
+    clock_ahead: float,
+    limit: int,
+    burst: int,
+    mishaps: float,
+    market_id: int,
+    contracts: int,
+    tls: str | None,
 ) -> None:
     """Run a web server that behaves like that of the exchange: tokens, body ids and simulated data.
 
     Faults of --mishaps: 429, 403 in HTML, 500, 503, no body, HTML instead of JSON, resets, slow responses, lost sessions.
 
-    The server does not use the bus: set [nepse] base_url to its address, and NEPSE workers send their requests to it.
+    The server does not use the bus: set [nepse] base_url to its address, and NEPSE workers send their requests to it. With --tls,
+    [nepse] ca_file must be a file with the intermediate and the root certificate; the log has its path.
     """
     from hulak.bus.process import lifecycle, log
     from hulak.sim.nepse.exchange import Hours
     from hulak.sim.nepse.server import run, serve
+    from hulak.sim.nepse.tls import TRUSTED
 
     settings = call.settings.sim
     number = port or settings.nepse_port
     logger = log.set_up(call.settings.log, process="sim-nepse")
     lifecycle.end_with_supervisor()
+    certificates = call.home / "sim-nepse-tls"
+    context = _tls(certificates, tls, settings.host) if tls else None
     try:
         server = serve(
             settings.host,
@@ -113,12 +158,17 @@ def nepse(
             token_lifetime_s=token_life,
             delay_s=delay,
             clock_offset_s=clock_ahead,
+            market_id=market_id,
+            trades_per_day=contracts,
             limit=limit,
+            burst=burst,
+            tls=context,
             fault_share=mishaps,
         )
     except OSError as error:
         raise _in_use("sim.nepse_port", number, error) from error
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: server.stop())
-    run(server, ready=lambda: logger.info("exchange started", url=server.url))
+    files = {"ca_file": str(certificates / TRUSTED)} if tls else {}
+    run(server, ready=lambda: logger.info("exchange started", url=server.url, **files))
     logger.info("exchange stopped", answers=sum(server.counts.values()))

@@ -5,11 +5,18 @@ from datetime import date
 from functools import lru_cache
 from typing import Any
 
-from hulak.sim.nepse.exchange import Exchange, Quote, nepal_text, previous_session
+from hulak.sim.nepse.exchange import (
+    SESSIONS_SERVED,
+    Exchange,
+    Quote,
+    close_time,
+    nepal_text,
+    past_sessions,
+    percent,
+    previous_session,
+)
 from hulak.sim.nepse.listing import MAIN_INDICES, SECTORS, SUB_INDICES
 from hulak.sim.nepse.pages import Rows
-
-SESSIONS_PER_YEAR = 240
 
 
 class Market:
@@ -23,12 +30,14 @@ class Market:
     def __init__(self, exchange: Exchange, market_id: int) -> None:
         self._exchange = exchange
         self._market_id = market_id
-        self._values_on = lru_cache(maxsize=SESSIONS_PER_YEAR * 20)(self._value_on)
+        self._values_on = lru_cache(maxsize=SESSIONS_SERVED * 20)(self._value_on)
 
     def status(self, now_s: float) -> dict[str, Any]:
-        """market-open: `isOpen`, `asOf`, `id`."""
-        as_of = nepal_text(self._exchange.as_of(now_s))
-        return {"isOpen": self._exchange.state(now_s), "asOf": as_of, "id": self._market_id}
+        """market-open: `isOpen`, `asOf`, `id`; `asOf` is the time of the newest contract while open."""
+        state, as_of = self._exchange.state(now_s), self._exchange.as_of(now_s)
+        if state == "OPEN":
+            as_of = self._exchange.newest_s(now_s)
+        return {"isOpen": state, "asOf": nepal_text(as_of), "id": self._market_id}
 
     def summary(self, now_s: float) -> Rows:
         """market-summary: four rows while open, six when closed."""
@@ -46,7 +55,22 @@ class Market:
         return [{"detail": detail, "value": value} for detail, value in rows]
 
     def live(self, now_s: float) -> Rows:
-        """lives-market: one row per company; the id is a text and the time has a space."""
+        """lives-market: one row per company; the id is a text and the time has a space.
+
+        It is empty when closed; between the begin of the pre-open session and the opening, no row has a symbol.
+        """
+        state = self._exchange.state(now_s)
+        if state == "CLOSE":
+            return []
+        return self._live_rows(now_s) if state == "OPEN" else [self._unopened(quote) for quote in self._traded(now_s)]
+
+    def _unopened(self, quote: Quote) -> dict[str, Any]:
+        prices = dict.fromkeys(("openPrice", "highPrice", "lowPrice", "lastTradedPrice", "averageTradedPrice"), 0.0)
+        counts = dict.fromkeys(("totalTradeQuantity", "totalTradeValue", "lastTradedVolume", "percentageChange"), 0)
+        security = {"securityId": str(quote.company.id), "securityName": None, "symbol": None, "indexId": 58}
+        return {**security, **prices, **counts, "lastUpdatedDateTime": None, "previousClose": quote.last}
+
+    def _live_rows(self, now_s: float) -> Rows:
         return [
             {
                 "securityId": str(quote.company.id),
@@ -68,15 +92,16 @@ class Market:
             for quote in self._traded(now_s)
         ]
 
-    def ticker(self, now_s: float) -> Rows:
-        """securityDailyTradeStat: closePrice is null while open."""
+    def ticker(self, now_s: float, index_id: int = 58) -> Rows:
+        """securityDailyTradeStat: the companies of an index, none of an unknown one; closePrice is null while open."""
         closed = self._exchange.state(now_s) == "CLOSE"
+        members = {company.id for company in self._exchange.members_of(index_id)}
         return [
             {
                 "securityId": str(quote.company.id),
                 "securityName": quote.company.name,
                 "symbol": quote.company.symbol,
-                "indexId": 58,
+                "indexId": index_id,
                 "totalTradeQuantity": quote.quantity,
                 "lastTradedPrice": quote.last,
                 "percentageChange": quote.change_percent,
@@ -84,6 +109,7 @@ class Market:
                 "closePrice": quote.last if closed else None,
             }
             for quote in self._traded(now_s)
+            if quote.company.id in members
         ]
 
     def top(self, kind: str, now_s: float, *, everything: bool) -> Rows | None:
@@ -129,7 +155,7 @@ class Market:
                     "low": min(values),
                     "previousClose": current if closed else before,
                     "change": round(current - before, 2),
-                    "perChange": round(100 * (current - before) / before, 2),
+                    "perChange": percent(current - before, before),
                     "fiftyTwoWeekHigh": round(before * 1.2, 2),
                     "fiftyTwoWeekLow": round(before * 0.8, 2),
                     "currentValue": current,
@@ -148,7 +174,7 @@ class Market:
                     "id": index_id,
                     "index": name,
                     "change": round(current - before, 2),
-                    "perChange": round(100 * (current - before) / before, 2),
+                    "perChange": percent(current - before, before),
                     "currentValue": current,
                 },
             )
@@ -170,11 +196,25 @@ class Market:
         points: list[list[float]] = [[minute, value] for minute, value in by_minute.items()]
         return [list(points[0]), list(points[0]), *points]
 
+    def graph_between(self, index_id: int, first: str, last: str, now_s: float) -> list[list[float]]:
+        """graph/index with dates: [seconds since 1970, closing value] per session, oldest first, then the value of today.
+
+        Args:
+            index_id: a key of SUB_INDICES or MAIN_INDICES.
+            first, last: days as 2026-04-24, both included.
+            now_s: the exchange's clock.
+        """
+        today = self._exchange.session_day(now_s)
+        days = [day for day in reversed(past_sessions(today)) if first <= day.isoformat() <= last]
+        points: list[list[float]] = [[close_time(day), self._values_on(index_id, day)] for day in days]
+        if first <= today.isoformat() <= last:
+            points.append([self._exchange.as_of(now_s), self.graph(index_id, now_s)[-1][1]])
+        return points
+
     def history(self, index_id: int, now_s: float) -> Rows:
         """index/history: one row per session of the last year, newest first."""
         rows = []
-        day = previous_session(self._exchange.session_day(now_s))
-        for _ in range(SESSIONS_PER_YEAR):
+        for day in past_sessions(self._exchange.session_day(now_s)):
             earlier = previous_session(day)
             close, opened = self._values_on(index_id, day), self._values_on(index_id, earlier)
             rows.append(
@@ -188,10 +228,9 @@ class Market:
                     "turnoverVolume": int(close * 4_000),
                     "totalTransaction": int(close * 30),
                     "absChange": round(close - opened, 2),
-                    "percentageChange": round(100 * (close - opened) / opened, 2),
+                    "percentageChange": percent(close - opened, opened),
                 },
             )
-            day = earlier
         return rows
 
     def index_directory(self) -> Rows:
@@ -227,8 +266,7 @@ class Market:
         return self._values_on(index_id, previous_session(self._exchange.session_day(now_s)))
 
     def _value_on(self, index_id: int, day: date) -> float:
-        closes = {company.id: self._exchange.close_of(company, day) for company in self._exchange.companies}
-        return self._exchange.value_of(index_id, closes)
+        return self._exchange.value_of(index_id, self._exchange.closes_on(day))
 
 
 def _mover(quote: Quote) -> dict[str, Any]:

@@ -15,8 +15,8 @@ def page_of(rows: Sequence[Any], query: Mapping[str, str]) -> dict[str, Any]:
         rows: all of them.
         query: `page` from 0 and `size`, 20 by default, at most 500; a malformed number is ignored.
     """
-    number = _natural(query.get("page"), 0)
-    size = min(max(1, _natural(query.get("size"), 20)), LARGEST_PAGE)
+    number = natural(query.get("page"), 0)
+    size = min(max(1, natural(query.get("size"), 20)), LARGEST_PAGE)
     content = rows[number * size : (number + 1) * size]
     pages = -(-len(rows) // size)
     sort = {"sorted": "sort" in query, "unsorted": "sort" not in query, "empty": "sort" not in query}
@@ -53,10 +53,11 @@ def ordered(rows: Sequence[dict[str, Any]], query: Mapping[str, str]) -> Sequenc
 
 
 def between(rows: Rows, query: Mapping[str, str]) -> Rows:
-    """Return the rows within `startDate` and `endDate`, or of `businessDate`, as far as they are given."""
-    first, last, day = query.get("startDate") or "0", query.get("endDate") or "9", query.get("businessDate")
-    return [row for row in rows if first <= row["businessDate"] <= last and day in {None, "", row["businessDate"]}]
+    """Return the rows within `startDate` and `endDate`, as far as they are given."""
+    first, last = query.get("startDate") or "0", query.get("endDate") or "9"
+    return [row for row in rows if first <= row["businessDate"] <= last]
 
 
-def _natural(text: str | None, otherwise: int) -> int:
+def natural(text: str | None, otherwise: int) -> int:
+    """Return the number in a query, `otherwise` if it is missing or malformed."""
     return int(text[:9]) if text is not None and text.isascii() and text.isdigit() else otherwise

@@ -1,7 +1,7 @@
 """Access control of the simulated exchange: the response to one request, without a socket.
 
-A request below /api/nots needs `Authorization: Salter <decoded access token>`, a POST also the body id of the session of that
-token and of the present day in Nepal; else the response is 401. Unknown paths are 404.
+A request below /api/nots or /api/web needs `Authorization: Salter <decoded access token>`, a POST of data also the body id of the
+session of that token and of the present day in Nepal; else the response is 401. Unknown paths are 404.
 """
 
 import json
@@ -12,9 +12,9 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from hulak.sim.nepse.directory_routes import directory_routes
-from hulak.sim.nepse.exchange import Exchange, Hours, nepal_date
-from hulak.sim.nepse.files import Document
-from hulak.sim.nepse.routes import EMPTY, Call, find, make_routes
+from hulak.sim.nepse.exchange import CONTRACTS_A_DAY, Exchange, Hours, nepal_date
+from hulak.sim.nepse.plain import Plain
+from hulak.sim.nepse.routes import Call, find, make_routes
 from hulak.sim.nepse.tokens import SessionBook, body_id
 from hulak.sim.nepse.wasm import css_wasm
 
@@ -52,10 +52,13 @@ class RequestGate:
         token_lifetime_s: seconds for which an access token is valid.
         hours: see `Exchange`.
         market_id: `id` of market-open, 0..99.
+        trades_per_day: see `Exchange`.
     """
 
-    def __init__(self, *, seed: int, token_lifetime_s: float, hours: Hours, market_id: int) -> None:
-        exchange = Exchange(seed, hours)
+    def __init__(
+        self, *, seed: int, token_lifetime_s: float, hours: Hours, market_id: int, trades_per_day: int = CONTRACTS_A_DAY
+    ) -> None:
+        exchange = Exchange(seed, hours, trades_per_day=trades_per_day)
         self._routes = (*make_routes(exchange, market_id), *directory_routes(exchange))
         self._market_id = market_id
         self._book = SessionBook(seed, token_lifetime_s)
@@ -129,12 +132,15 @@ class RequestGate:
             sent, day = _field(body, "id"), nepal_date(now_s).day
             if sent != body_id(route.formula, self._market_id, grant.salts, day) or isinstance(sent, bool):
                 return _refused(path, "body id not accepted")
-        value = route.resource(Call(number, word, query, now_s, _object(body)))
-        if isinstance(value, Document):
-            return Reply(200, value.body, value.content_type)
-        if value is None:
-            return json_reply(404, {"status": 404, "error": "Not Found", "path": path})
-        return Reply(200, b"") if value is EMPTY else json_reply(200, value)
+        return _reply_of(route.resource(Call(number, word, query, now_s, _object(body))), path)
+
+
+def _reply_of(value: Any, path: str) -> Reply:
+    if value is None:
+        return json_reply(404, {"status": 404, "error": "Not Found", "path": path})
+    if isinstance(value, Plain):
+        return Reply(value.status, value.body, value.content_type)
+    return json_reply(200, value)
 
 
 def _field(body: bytes, key: str) -> Any:

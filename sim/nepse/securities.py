@@ -1,14 +1,12 @@
 """Resources of single securities and trades of the simulated exchange, in publicly recorded shapes."""
 
-from collections.abc import Mapping
-from datetime import timedelta
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date
 from typing import Any
 
-from hulak.sim.nepse.exchange import Exchange, Quote, Trade, nepal_date, nepal_text, previous_session
+from hulak.sim.nepse.exchange import HOLIDAYS, Exchange, Quote, Trade, nepal_date, nepal_text, past_sessions, previous_session
 from hulak.sim.nepse.listing import SECTORS, Company
 from hulak.sim.nepse.pages import Rows, page_of
-
-SESSIONS_PER_YEAR = 240
 
 
 class Securities:
@@ -41,7 +39,7 @@ class Securities:
                 "symbol": company.symbol,
                 "securityName": company.name,
                 "status": "A",
-                "companyEmail": f"info@{company.symbol.lower()}.example",
+                "companyEmail": email_of(company),
                 "website": f"https://{company.symbol.lower()}.example",
                 "sectorName": company.sector,
                 "regulatoryBody": SECTORS[company.sector][0],
@@ -51,21 +49,30 @@ class Securities:
         ]
 
     def today_price(self, query: Mapping[str, str], now_s: float) -> Rows:
-        """today-price: one row per company with trades; closePrice is null while open. Any day of the last year."""
+        """today-price: one row per company with trades; closePrice is null while open.
+
+        Args:
+            query: `securityId`, and `businessDate`, a day that the exchange serves; a day without a session has no rows.
+            now_s: the exchange's clock.
+        """
         closed = self._exchange.state(now_s) == "CLOSE"
         wanted, day = query.get("securityId", ""), query.get("businessDate", "")
         if day not in {"", self._exchange.session_day(now_s).isoformat()}:
-            companies = [company for company in self._exchange.companies if wanted in {"", str(company.id)}]
-            return [
-                _past(company, row)
-                for company in companies
-                for row in self.history(company.id, now_s) or []
-                if row["businessDate"] == day
-            ]
+            return self._past_prices(date.fromisoformat(day), wanted, now_s)
         return [
             self._price(quote, now_s, closed=closed)
             for quote in self._exchange.quotes(now_s).values()
             if quote.trades and wanted in {"", str(quote.company.id)}
+        ]
+
+    def _past_prices(self, day: date, wanted: str, now_s: float) -> Rows:
+        if day not in past_sessions(self._exchange.session_day(now_s)):
+            return []
+        closes, opened = self._exchange.closes_on(day), self._exchange.closes_on(previous_session(day))
+        return [
+            _past(company, _session(company, day, closes[company.id], opened[company.id]))
+            for company in self._exchange.companies
+            if wanted in {"", str(company.id)}
         ]
 
     def _price(self, quote: Quote, now_s: float, *, closed: bool) -> dict[str, Any]:
@@ -92,17 +99,20 @@ class Securities:
         }
 
     def floor_sheet(self, query: Mapping[str, str], now_s: float) -> dict[str, Any]:
-        """floorsheet: a page of the contracts that match the filter, with their totals."""
-        trades = [trade for trade in self._exchange.trades(now_s) if _passes(trade, query)]
+        """floorsheet: a page of the contracts that match the filter; the totals are those of the whole market."""
+        trades: Sequence[Trade] = self._exchange.trades(now_s)
+        if any(query.get(key) for key in FILTERS):
+            trades = [trade for trade in trades if _passes(trade, query)]
         if not query.get("sort", "contractId,desc").lower().endswith(",asc"):
-            trades.reverse()
+            trades = trades[::-1]
         closed = self._exchange.state(now_s) == "CLOSE"
+        quotes = self._exchange.quotes(now_s).values()
         page = page_of(trades, query)
         page["content"] = [_contract(trade, closed=closed) for trade in page["content"]]
         return {
-            "totalAmount": round(sum(trade.quantity * trade.rate for trade in trades), 2),
-            "totalQty": sum(trade.quantity for trade in trades),
-            "totalTrades": len(trades),
+            "totalAmount": round(sum(quote.value for quote in quotes), 2),
+            "totalQty": sum(quote.quantity for quote in quotes),
+            "totalTrades": sum(quote.trades for quote in quotes),
             "floorsheets": page,
         }
 
@@ -132,7 +142,9 @@ class Securities:
         quote = self._exchange.quotes(now_s).get(security_id)
         if quote is None:
             return None
-        return {"securityMcsData": self._daily(quote, now_s), "securityData": _security(quote.company)}
+        company = quote.company
+        more = {"securityName": company.name, "activeStatus": "A", "email": email_of(company), "sector": company.sector}
+        return {"securityMcsData": self._daily(quote, now_s), "securityData": _security(company) | more}
 
     def _daily(self, quote: Quote, now_s: float) -> dict[str, Any]:
         return {
@@ -180,34 +192,58 @@ class Securities:
         if company is None:
             return None
         rows = []
-        day = previous_session(self._exchange.session_day(now_s))
-        for _ in range(SESSIONS_PER_YEAR):
+        today = self._exchange.session_day(now_s)
+        for day in past_sessions(today):
             earlier = previous_session(day)
             close, opened = self._exchange.close_of(company, day), self._exchange.close_of(company, earlier)
-            quantity = 10 * (company.id * day.toordinal() % 5000 + 50)
-            rows.append(
-                {
-                    "businessDate": day.isoformat(),
-                    "openPrice": opened,
-                    "highPrice": max(close, opened),
-                    "lowPrice": min(close, opened),
-                    "previousDayClosePrice": opened,
-                    "fiftyTwoWeekHigh": round(company.first_price * 1.3, 1),
-                    "fiftyTwoWeekLow": round(company.first_price * 0.75, 1),
-                    "lastTradedPrice": close,
-                    "closePrice": close,
-                    "totalTradedQuantity": quantity,
-                    "totalTradedValue": round(quantity * close, 2),
-                    "totalTrades": quantity // 60 + 1,
-                },
-            )
-            day = earlier
+            rows.append(_session(company, day, close, opened))
         return rows
 
-    def holidays(self, now_s: float) -> Rows:
-        """holiday/list: one invented holiday, in ten days."""
-        day = nepal_date(now_s) + timedelta(days=10)
-        return [{"id": 1, "holidayDate": day.isoformat(), "holidayDescription": "A holiday of the simulation"}]
+    def price_page(self, security_id: int, query: Mapping[str, str], now_s: float) -> Rows | None:
+        """market/security/price: the history, each row with the security; of one `businessDate` if it is given."""
+        rows = self.history(security_id, now_s)
+        if rows is None:
+            return None
+        day, company = query.get("businessDate", ""), self._exchange.by_id[security_id]
+        return [{"security": _security(company), **row} for row in rows if day in {"", row["businessDate"]}]
+
+    def holidays(self, year: int, now_s: float) -> Rows:
+        """holiday/list: the holidays of a year; none of them is today while the exchange is held open."""
+        days = [(date(year, *day), name) for day, name in HOLIDAYS.items()]
+        if self._exchange.always_open:
+            days = [(day, name) for day, name in days if day != nepal_date(now_s)]
+        return [
+            {"id": day.toordinal(), "holidayDate": day.isoformat(), "holidayDescription": name, "activeStatus": "A"}
+            for day, name in days
+        ]
+
+
+def past_quantity(company: Company, day: date) -> int:
+    """Return the shares of a company that were traded in a past session."""
+    return 10 * (company.id * day.toordinal() % 5000 + 50)
+
+
+def _session(company: Company, day: date, close: float, opened: float) -> dict[str, Any]:
+    quantity = past_quantity(company, day)
+    return {
+        "businessDate": day.isoformat(),
+        "openPrice": opened,
+        "highPrice": max(close, opened),
+        "lowPrice": min(close, opened),
+        "previousDayClosePrice": opened,
+        "fiftyTwoWeekHigh": round(company.first_price * 1.3, 1),
+        "fiftyTwoWeekLow": round(company.first_price * 0.75, 1),
+        "lastTradedPrice": close,
+        "closePrice": close,
+        "totalTradedQuantity": quantity,
+        "totalTradedValue": round(quantity * close, 2),
+        "totalTrades": past_trades(quantity),
+    }
+
+
+def past_trades(quantity: int) -> int:
+    """Return the number of contracts for a quantity of a past session."""
+    return quantity // 60 + 1
 
 
 def _past(company: Company, row: dict[str, Any]) -> dict[str, Any]:
@@ -216,6 +252,11 @@ def _past(company: Company, row: dict[str, Any]) -> dict[str, Any]:
     ended = {"lastUpdatedTime": f"{row['businessDate']}T15:00:00", "lastUpdatedPrice": row["closePrice"]}
     worth = round(row["closePrice"] * company.shares / 1e6, 2)
     return {"id": None, **name, **row, **ended, "averageTradedPrice": average, "marketCapitalization": worth}
+
+
+def email_of(company: Company) -> str:
+    """Return the e-mail address of a company."""
+    return f"info@{company.symbol.lower()}.example"
 
 
 def _brief(security_id: int, symbol: str, name: str) -> dict[str, Any]:
@@ -252,14 +293,16 @@ def _order(quote: Quote, level: int, *, buy: bool) -> dict[str, Any]:
     }
 
 
+FILTERS: dict[str, Callable[[Trade], int]] = {  # of the floor sheet: parameter -> value of a trade
+    "stockId": lambda trade: trade.company.id,
+    "contractNo": lambda trade: trade.number,
+    "buyerBroker": lambda trade: trade.buyer,
+    "sellerBroker": lambda trade: trade.seller,
+}
+
+
 def _passes(trade: Trade, query: Mapping[str, str]) -> bool:
-    fields = {
-        "stockId": trade.company.id,
-        "contractNo": trade.number,
-        "buyerBroker": trade.buyer,
-        "sellerBroker": trade.seller,
-    }
-    return all(not query.get(key) or query[key] == str(value) for key, value in fields.items())
+    return all(not query.get(key) or query[key] == str(value(trade)) for key, value in FILTERS.items())
 
 
 def _contract(trade: Trade, *, closed: bool) -> dict[str, Any]:

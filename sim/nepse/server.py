@@ -1,4 +1,4 @@
-"""The simulated exchange's web server: HTTP/1.1 on loopback, for the demo and the tests.
+"""The simulated exchange's web server: HTTP/1.1 on loopback, with TLS if wanted, for the demo and the tests.
 
 `stop()` only sets a flag, so that a signal handler or any thread may call it; the accepting thread checks it every tenth of a
 second, closes the port and every connection, and `wait()` returns. In a command:
@@ -8,6 +8,7 @@ second, closes the port and every connection, and `wait()` returns. In a command
     run(server, ready=lambda: print(server.url))
 """
 
+import ssl
 import threading
 import time
 from collections import Counter
@@ -16,11 +17,13 @@ from http.server import BaseHTTPRequestHandler
 from types import TracebackType
 from typing import Self
 
-from hulak.sim.nepse.exchange import Hours
+from hulak.sim.nepse.exchange import CONTRACTS_A_DAY, Hours
 from hulak.sim.nepse.fault_injection import FaultInjection
 from hulak.sim.nepse.request_gate import Reply, RequestGate
 from hulak.sim.nepse.request_log import Visit, Visits
 from hulak.sim.nepse.web import HttpServer
+
+CLOSED = Reply(200, b"", cut=True)  # of a request beyond a burst
 
 
 class NepseServer:
@@ -28,7 +31,7 @@ class NepseServer:
 
     Attributes:
         port: the bound port, also if port 0 was given.
-        url: "http://host:port", the base URL for clients.
+        url: "http://host:port" or "https://host:port", the base URL for clients.
         visits: log of all requests.
     """
 
@@ -41,6 +44,8 @@ class NepseServer:
         visits: Visits,
         faults: FaultInjection,
         delay_s: float,
+        burst: int,
+        tls: ssl.SSLContext | None,
         wall: Callable[[], float],
         clock: Callable[[], float],
         sleep: Callable[[float], None],
@@ -49,6 +54,8 @@ class NepseServer:
         self.visits = visits
         self._faults = faults
         self._delay_s = delay_s
+        self._burst = burst
+        self._under_way = 0
         self._wall = wall
         self._clock = clock
         self._sleep = sleep
@@ -56,10 +63,11 @@ class NepseServer:
         self._lock = threading.Lock()
         self._counts: Counter[tuple[str, int]] = Counter()
         self._planned: list[tuple[str, Reply]] = []
-        self._http = HttpServer((host, port), self._answer)
+        self._http = HttpServer((host, port), self._answer, tls)
         self._thread = threading.Thread(target=self._accept, name="nepse-sim", daemon=True)
         self.port: int = self._http.server_address[1]
-        self.url = f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
+        scheme = "http" if tls is None else "https"
+        self.url = f"{scheme}://[{host}]:{self.port}" if ":" in host else f"{scheme}://{host}:{self.port}"
 
     def start(self) -> None:
         """Start to serve requests, in a thread."""
@@ -127,6 +135,16 @@ class NepseServer:
         self._http.close_connections()
 
     def _answer(self, handler: BaseHTTPRequestHandler, body: bytes) -> Reply:
+        with self._lock:
+            self._under_way += 1
+            too_many = 0 < self._burst < self._under_way
+        try:
+            return CLOSED if too_many else self._reply_to(handler, body)
+        finally:
+            with self._lock:
+                self._under_way -= 1
+
+    def _reply_to(self, handler: BaseHTTPRequestHandler, body: bytes) -> Reply:
         path, authorization = handler.path.partition("?")[0], handler.headers.get("Authorization", "")
         visit = Visit(self._clock(), handler.client_address[:2], authorization.removeprefix("Salter "), path)
         refusal = self.visits.enter(visit)
@@ -163,7 +181,10 @@ def serve(
     clock_offset_s: float = 0.0,
     hours: Hours = "open",
     market_id: int = 80,
+    trades_per_day: int = CONTRACTS_A_DAY,
     limit: int = 0,
+    burst: int = 0,
+    tls: ssl.SSLContext | None = None,
     fault_share: float = 0.0,
     faults: tuple[str, ...] = (),
     wall: Callable[[], float] = time.time,
@@ -181,7 +202,10 @@ def serve(
         clock_offset_s: seconds that the exchange's clock is ahead of this machine's.
         hours: "open" and "closed" at any time, "clock" for the real sessions.
         market_id: `id` of market-open, 0..99.
+        trades_per_day: contracts of a whole day; a real day has 40,000 to 210,000.
         limit: most requests per session and per connection in any second, more are refused with 429; 0: no limit.
+        burst: most requests at the same time, the connection of each further one is closed without a response; 0: no limit.
+        tls: serve HTTPS with this context, see `sim.nepse.tls`; HTTP without one.
         fault_share: share of requests with an injected fault, 0 to 1.
         faults: kinds of faults, see `sim.nepse.fault_injection`; all kinds if empty.
         wall: seconds since 1970 UTC.
@@ -191,7 +215,9 @@ def serve(
         OSError: the port cannot be bound.
         ValueError: a kind of fault is unknown.
     """
-    gate = RequestGate(seed=seed, token_lifetime_s=token_lifetime_s, hours=hours, market_id=market_id)
+    gate = RequestGate(
+        seed=seed, token_lifetime_s=token_lifetime_s, hours=hours, market_id=market_id, trades_per_day=trades_per_day
+    )
     injection = FaultInjection(fault_share, faults, seed, gate.forget_sessions)
     return NepseServer(
         host,
@@ -200,6 +226,8 @@ def serve(
         visits=Visits(limit),
         faults=injection,
         delay_s=delay_s,
+        burst=burst,
+        tls=tls,
         wall=lambda: wall() + clock_offset_s,
         clock=clock,
         sleep=sleep,

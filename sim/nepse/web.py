@@ -3,6 +3,7 @@
 import contextlib
 import socket
 import socketserver
+import ssl
 import struct
 import sys
 import threading
@@ -23,6 +24,7 @@ class HttpServer(ThreadingHTTPServer):
     Args:
         address: address to bind.
         answer: returns the response to a request and its body.
+        tls: serves HTTPS with this context; HTTP without one.
     """
 
     daemon_threads = True
@@ -33,8 +35,10 @@ class HttpServer(ThreadingHTTPServer):
         self,
         address: tuple[str, int],
         answer: Callable[[BaseHTTPRequestHandler, bytes], Reply],
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self.answer = answer
+        self._tls = tls
         self._connections: set[socket.socket] = set()
         self._lock = threading.Lock()
         if ":" in address[0]:
@@ -45,6 +49,13 @@ class HttpServer(ThreadingHTTPServer):
         # that of HTTPServer looks up the name of the address, which can take seconds without a name server
         socketserver.TCPServer.server_bind(self)
         self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
+
+    def get_request(self) -> tuple[socket.socket, Any]:
+        connection, address = super().get_request()
+        if self._tls is not None:
+            # the handshake takes place at the first read, in the connection's own thread
+            connection = self._tls.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
+        return connection, address
 
     def process_request(self, request: Any, client_address: Any) -> None:
         with self._lock:
@@ -61,7 +72,8 @@ class HttpServer(ThreadingHTTPServer):
             connections = list(self._connections)
         for connection in connections:
             with contextlib.suppress(OSError):  # the client may have closed it
-                connection.shutdown(socket.SHUT_RDWR)
+                # past TLS, whose state belongs to the thread that reads
+                socket.socket.shutdown(connection, socket.SHUT_RDWR)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Ignore broken connections, which are normal; print any other error, which is a bug."""

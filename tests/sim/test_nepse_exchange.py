@@ -8,11 +8,13 @@ from vectors import vectors
 from hulak.sim.nepse.bulletins import Bulletins
 from hulak.sim.nepse.exchange import Exchange, nepal_text
 from hulak.sim.nepse.market_data import TOP_LISTS, Market
+from hulak.sim.nepse.news import News
 from hulak.sim.nepse.pages import page_of
 from hulak.sim.nepse.securities import Securities
 
 NOON = 1_775_110_500.0  # Thursday 2026-04-02 12:00 in Nepal
 EVENING = NOON + 6 * 3600
+TOTALS = ("totalAmount", "totalQty", "totalTrades")
 
 
 @pytest.fixture(scope="module")
@@ -104,15 +106,15 @@ def test_each_resource_has_the_recorded_shape(name, ours, market, papers):
 @pytest.mark.parametrize(
     ("name", "ours"),
     [
-        ("closed_2026-04-24/market_summary_history", lambda bulletins: bulletins.summary_history(EVENING)),
-        ("closed_2026-04-24/disclosure", lambda bulletins: bulletins.disclosures(EVENING)),
-        ("closed_2026-04-24/notices_content", lambda bulletins: bulletins.notices(EVENING)),
-        ("open_2026-04-02/corporate_action_row", lambda bulletins: bulletins.actions(131)),
-        ("open_2026-04-02/dividend_row", lambda bulletins: bulletins.applications("dividend", 131)),
+        ("closed_2026-04-24/market_summary_history", lambda bulletins, _: bulletins.summary_history(EVENING)),
+        ("closed_2026-04-24/disclosure", lambda _, news: news.disclosures(EVENING)),
+        ("closed_2026-04-24/notices_content", lambda _, news: news.notices(EVENING)),
+        ("open_2026-04-02/corporate_action_row", lambda bulletins, _: bulletins.actions(131)),
+        ("open_2026-04-02/dividend_row", lambda bulletins, _: bulletins.applications("dividend", 131)),
     ],
 )
 def test_each_bulletin_has_the_recorded_shape(name, ours, exchange):
-    theirs, ours = recorded(name), ours(Bulletins(exchange))
+    theirs, ours = recorded(name), ours(Bulletins(exchange), News(exchange))
     assert all(ours if isinstance(theirs, list) else (ours[key] for key in theirs))
     same_shape(ours, theirs)
 
@@ -203,7 +205,9 @@ def test_a_floor_sheet_can_be_asked_for_one_company(papers):
     rows = sheet["floorsheets"]["content"]
     assert {row["stockSymbol"] for row in rows} == {"NABIL"}
     assert [row["contractId"] for row in rows] == sorted(row["contractId"] for row in rows)
-    assert sheet["totalTrades"] == papers.today_price({"securityId": "131"}, EVENING)[0]["totalTrades"]
+    assert sheet["floorsheets"]["totalElements"] == papers.today_price({"securityId": "131"}, EVENING)[0]["totalTrades"]
+    whole = papers.floor_sheet({}, EVENING)
+    assert [sheet[key] for key in TOTALS] == [whole[key] for key in TOTALS], "the totals are always those of the market"
 
 
 @pytest.mark.parametrize("kind", sorted(TOP_LISTS))

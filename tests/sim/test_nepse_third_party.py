@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from hulak.sim.nepse.exchange import nepal_date
+from hulak.sim.nepse.exchange import nepal_date, previous_session
 from hulak.sim.nepse.server import serve
 from hulak.sim.nepse.tokens import body_id
 
@@ -68,7 +68,8 @@ def test_it_reads_the_floor_sheet(client):
 
 def test_it_reads_index_graphs(client):
     assert client.index_intraday(58)[0] == client.index_intraday(58)[1]
-    assert client.index_range(58, "2026-04-01", "2026-04-02")
+    today = nepal_date(time.time())
+    assert client.index_range(58, str(previous_session(today)), str(today))
 
 
 def test_it_reads_details_and_graphs_of_a_company(client):
@@ -129,7 +130,7 @@ def test_it_reads_depth_and_history_of_a_company(client):
         ("notices", (), dict),
         ("company_news_list", (), list),
         ("news_alerts", (), list),
-        ("press_releases", (), list),
+        ("press_releases", (), dict),
         ("holiday_years", (), list),
         ("holidays", (2026,), list),
     ],

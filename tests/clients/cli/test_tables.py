@@ -146,6 +146,7 @@ def test_an_empty_answer_is_none_with_the_reason_where_it_is_known(capsys):
 def test_a_list_is_summed_up_with_its_totals_and_whether_it_is_whole():
     sheet = {"rows": [1, 2], "total": 2, "totalTrades": 2, "totalQty": 30, "totalAmount": 1e10, "complete": True}
     assert summary(sheet) == "2 rows, totalTrades 2, totalQty 30, totalAmount 10000000000, complete"
+    assert summary(sheet | {"totalTrades": 9}).startswith("2 rows, of the whole market: totalTrades 9, totalQty 30, ")
     open_market = {"rows": [1], "total": 1500, "complete": False}
     assert summary(open_market) == "1 of 1,500 rows, not complete: the market is open, and trades are added"
 

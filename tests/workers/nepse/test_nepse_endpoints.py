@@ -19,13 +19,14 @@ from hulak.workers.nepse.endpoints import ENDPOINTS, SESSION_ACTIONS
 from hulak.workers.nepse.http import HttpFetch
 from hulak.workers.nepse.live_settings import LiveSettings
 
+DAY = previous_session(nepal_date(time.time())).isoformat()  # the exchange serves the last year only
 BY_NAME = {endpoint.action: endpoint for endpoint in ENDPOINTS}
 REFUSED_BY_THE_EXCHANGE = {"company-floor-sheet"}
-GIVEN = {Kind.SECURITY: "nabil", Kind.INDEX: "nepse", Kind.DATE: "2026-04-02"}
+GIVEN = {Kind.SECURITY: "nabil", Kind.INDEX: "nepse", Kind.DATE: DAY}
 OPTIONS = {
     Kind.SECURITY: 131,
     Kind.INDEX: "58",
-    Kind.DATE: "2026-04-02",
+    Kind.DATE: DAY,
     Kind.YEAR: "2026",
     Kind.FLAG: True,
     Kind.NUMBER: 1,
@@ -108,8 +109,7 @@ def finished(action, given):
 
 def paths_below(endpoint):
     files = known_files()
-    date = files[endpoint.action] if endpoint.action == "day-export" else "2026-04-02"
-    path = endpoint.path.format(symbol=131, index=58, date=date, category=1, name=files["notice-file"])
+    path = endpoint.path.format(symbol=131, index=58, date=DAY, category=1, name=files["notice-file"])
     return endpoint.api + path
 
 

@@ -257,9 +257,11 @@ def refuse_running(home: Path) -> None:
         )
 
 
-def switches(*, demo: bool = False, feed: bool = False, displays: bool = True, gateway: bool = True) -> dict[str, str]:
+def switches(
+    *, demo: bool = False, feed: bool = False, displays: bool = True, gateway: bool = True, archiver: bool = False
+) -> dict[str, str]:
     """Make the variables that say which programs of `etc/supervisord.conf` start by themselves; broker and pool always do."""
-    given = {"DEMO": demo, "FEED": feed, "DISPLAYS": displays, "GATEWAY": gateway}
+    given = {"DEMO": demo, "FEED": feed, "DISPLAYS": displays, "GATEWAY": gateway, "ARCHIVER": archiver}
     return {f"HULAKUP_{name}": str(value).lower() for name, value in given.items()}
 
 

@@ -1,4 +1,4 @@
-"""Files that are there when they are whole: written beside their place, and moved there at the end."""
+"""Files that are there when they are whole and on disk: written beside their place, and moved there at the end."""
 
 import contextlib
 import errno
@@ -29,12 +29,22 @@ def whole_file(path: Path) -> Iterator[Path]:
         yield part
         if part.exists():
             part.chmod(0o666 & ~_umask())
+            _sync(part)
             part.replace(target)
+            _sync(target.parent)
     except OSError as error:
         raise OSError(error.errno, error.strerror or str(error), str(path)) from error
     finally:
         if part is not None:
             part.unlink(missing_ok=True)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _umask() -> int:

@@ -31,6 +31,9 @@ def take(values: dict[str, Any], section: str, setting: str, value: Any, wrong: 
         known = [f"{section}.{name}" for name in types]
         wrong.append(f"{shown_setting} is unknown; allowed are {', '.join(known)}{suggestion(f'{section}.{setting}', known)}")
         return
+    if types[setting] == Path | None and value == "":  # as an empty variable has it; Path("") is the working directory
+        values[setting] = None
+        return
     try:
         checked = msgspec.convert(value, types[setting], strict=not is_text, dec_hook=_path)
         if (check := _check_of(types[setting])) is not None:

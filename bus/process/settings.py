@@ -130,6 +130,13 @@ class NepseSettings(Section, frozen=True):
     cache_s: Annotated[float, Meta(ge=0, le=3600)] = 2.0
 
 
+class ArchiveSettings(Section, frozen=True):
+    """`[archive]`: the sessions of the exchange as files."""
+
+    daily: bool = False
+    folder: Path | None = None
+
+
 class FeedSettings(Section, frozen=True):
     """`[feed]`: the feed that supervisord keeps running, and the settings common to all feeds."""
 
@@ -258,6 +265,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     journal: JournalSettings = JournalSettings()
     task: TaskSettings = TaskSettings()
     nepse: NepseSettings = NepseSettings()
+    archive: ArchiveSettings = ArchiveSettings()
     feed: FeedSettings = FeedSettings()
     scaling: ScalingSettings = ScalingSettings()
     supervisor: SupervisorSettings = SupervisorSettings()

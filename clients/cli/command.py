@@ -171,7 +171,9 @@ class Command(click.Command):
         except OSError as error:
             if error.filename is None:  # no file is involved
                 raise
-            hint = "check its permissions and its disk, or choose another home with --home"
+            hint = "check its permissions and its disk"
+            if Path(os.fsdecode(error.filename)).absolute().is_relative_to(call.home):
+                hint += ", or choose another home with --home"
             ctx.exit(report(call, ConfigError(f"{error.filename} cannot be used: {error.strerror}; {hint}")))
 
 

@@ -17,6 +17,7 @@ from hulak.clients.cli.help_text import examples
 from hulak.clients.cli.status import short
 from hulak.clients.cli.task import Argument
 from hulak.clients.cli.workers import ListingGroup
+from hulak.clients.table_files import flat
 from hulak.workers.display.quantities.day_start import FX_NAMES, OWN_NAMES
 
 HEADS = ["display", "symbol", "source", "worker", "state", "ticks", "left out", "price", "direction", "high", "low", "age"]
@@ -174,7 +175,7 @@ def show(call: Call, display: str) -> None:
     if call.as_json:
         print_json(state)
         return
-    table.show(["name", "value"], table.flat(_without_profile(state) or {}))
+    table.show(["name", "value"], flat(_without_profile(state) or {}))
     profile = state["profile"]
     # `price_bucket_multiplier` can make a bucket narrower than the last digit.
     digits = max(state["digits"], math.ceil(-math.log10(profile["bucket"]) - 1e-9)) if profile["bucket"] else 0
@@ -291,7 +292,7 @@ def stats(call: Call) -> None:
     workers = counters.pop("workers")
     mean_ms = counters["averageLatency"]
     counters["averageLatency"] = None if mean_ms is None else short(mean_ms * 1000)
-    sizes = [(name, _memory(name, value)) for name, value in table.flat(memory, "memory.")]
+    sizes = [(name, _memory(name, value)) for name, value in flat(memory, "memory.")]
     table.show(["name", "value"], [*counters.items(), *sizes])
     heads = ["name", "displays", "catching_up", "ticks", "states", "dropped", "gaps", "rebuilt"]
     click.echo()

@@ -6,9 +6,11 @@ from typing import Any, Self
 
 import click
 
-from hulak.clients.cli import nepse_output, table_files
+from hulak.clients import table_files
+from hulak.clients.cli import nepse_output
 from hulak.clients.cli.command import Call, Command, print_json
 from hulak.clients.cli.help_text import examples
+from hulak.clients.cli.nepse_archive import archive, archiver
 from hulak.clients.cli.output_file import OutputFile
 from hulak.clients.printable import printable
 from hulak.workers.nepse.arguments import Argument, Kind
@@ -158,21 +160,36 @@ def _command(name: str, what: str, endpoint: Endpoint | None) -> click.Command:
     def run(call: Call, csv_file: Path | None, parquet_file: Path | None, **given: Any) -> None:
         given = {key: value for key, value in given.items() if value is not None}
         paged = endpoint is not None and endpoint.shape in PAGED
-        value, closed = _request(call, name, given, whole=paged and not given.keys() & {"page", "pages"})
+        if "page" in given:  # then not to the end of the list
+            given = {argument.name: argument.default for argument in _arguments(endpoint) if argument.name == "pages"} | given
+        value, closed = _request(call, name, given, whole=paged)
         rows = value["rows"] if paged else value
-        if csv_file is not None:
-            table_files.write_csv(csv_file, *nepse_output.flat_rows(rows))
-        if parquet_file is not None:
-            table_files.write_parquet(parquet_file, *nepse_output.flat_rows(rows))
-        if csv_file is None and parquet_file is None:
-            if call.as_json:
-                print_json(value)
-                return
+        files = [path for path in (csv_file, parquet_file) if path is not None]
+        if files:
+            _write(call, rows, csv_file, parquet_file)
+        elif call.as_json:
+            print_json(value)
+        else:
             nepse_output.show(name, rows, closed=closed)
-        if paged:
+        if paged and (files or not call.as_json):
             click.echo(nepse_output.summary(value), err=True)
 
     return run
+
+
+def _write(call: Call, value: Any, csv_file: Path | None, parquet_file: Path | None) -> None:
+    """Write a result to files, and print their names."""
+    table = table_files.Table(value if isinstance(value, list) else [value])
+    writers = ((csv_file, table_files.write_csv), (parquet_file, table_files.write_parquet))
+    files = []
+    for path, write in writers:
+        if path is not None:
+            write(path, table)
+            files.append(str(path))
+            if not call.as_json:
+                click.echo(printable(f"{table.count:,} rows in {path}"))
+    if call.as_json:
+        print_json({"rows": table.count, "files": files})
 
 
 @click.group(
@@ -188,3 +205,5 @@ for session_action, session_what in SESSION_ACTIONS.items():
     nepse.add_command(_command(session_action, session_what, None))
 for row in ENDPOINTS:
     nepse.add_command(_save_command(row) if row.shape in SAVED else _command(row.action, row.what, row))
+nepse.add_command(archive)
+nepse.add_command(archiver)

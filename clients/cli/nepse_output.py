@@ -1,7 +1,6 @@
 """Results of NEPSE actions for people: order books, graphs, lists, and what an empty answer means."""
 
-import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta, timezone
 from itertools import zip_longest
 from typing import Any
@@ -83,28 +82,17 @@ def sparkline(values: Sequence[float]) -> str:
 
 
 def summary(answer: Mapping[str, Any]) -> str:
-    """Return one line about a list that was read to its end: rows, totals, whether it is complete."""
+    """Return one line about a list in pages: rows, totals, the pages if they are not all, whether it is complete."""
     rows, total = len(answer["rows"]), answer.get("total")
     parts = [f"{rows:,} rows" if total in (None, rows) else f"{rows:,} of {total:,} rows"]
     totals = ", ".join(f"{name} {table.text(answer[name])}" for name in TOTALS if answer.get(name) is not None)
     if totals:  # of a sheet of one security they are those of all
         parts.append(totals if answer.get("totalTrades") in (None, rows) else f"of the whole market: {totals}")
-    parts.append("complete" if answer["complete"] else "not complete: the market is open, and trades are added")
+    if answer.get("page") or answer.get("next") is not None:
+        first, last = answer["page"], answer["page"] + answer["pages"] - 1
+        parts.append(f"page {first}" if first == last else f"pages {first} to {last}")
+    elif answer["complete"]:
+        parts.append("complete")
+    if not answer["complete"]:
+        parts.append("not complete: the market is open, and trades are added")
     return ", ".join(parts)
-
-
-def flat_rows(value: Any) -> tuple[list[str], list[list[Any]]]:
-    """Return headings and rows for a file: nested maps as columns `a.b`, nested lists as JSON."""
-    rows = value if isinstance(value, list) else [value]
-    listed = [dict(table.flat(row)) if isinstance(row, Mapping) else _numbered(row) for row in rows]
-    heads = table.headings(listed)
-    return heads, [[_plain(row.get(head)) for head in heads] for row in listed]
-
-
-def _numbered(row: Any) -> dict[str, Any]:
-    items: Iterable[Any] = row if isinstance(row, list) else [row]
-    return {f"value{number}" if number else "value": item for number, item in enumerate(items)}
-
-
-def _plain(item: Any) -> Any:
-    return json.dumps(item, ensure_ascii=False) if isinstance(item, list | dict) else item

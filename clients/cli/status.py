@@ -13,6 +13,7 @@ from hulak.clients.judge.perf import age
 from hulak.clients.judge.processes import Process, processes
 from hulak.clients.judge.situations import limits_of
 from hulak.clients.judge.verdict import judge
+from hulak.clients.table_files import flat
 
 
 def mb(count: Any) -> str:
@@ -181,10 +182,10 @@ def short(us: float) -> str:
 
 
 def _show_all(value: dict[str, Any]) -> None:
-    rows = table.flat({key: item for key, item in value.items() if not isinstance(item, list)})
+    rows = flat({key: item for key, item in value.items() if not isinstance(item, list)})
     for kind in ("workers", "processes"):
         for row in value[kind]:
-            rows += table.flat({key: item for key, item in row.items() if key != "name"}, f"{kind}.{row['name']}.")
+            rows += flat({key: item for key, item in row.items() if key != "name"}, f"{kind}.{row['name']}.")
     table.show(["name", "value"], rows)
 
 

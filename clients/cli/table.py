@@ -10,6 +10,7 @@ import click
 
 from hulak.clients.cli.command import to_json
 from hulak.clients.printable import printable
+from hulak.clients.table_files import flat
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -17,18 +18,6 @@ if TYPE_CHECKING:
 Row = Sequence[Any]
 TEXT_COLUMNS = 16  # of a column of text, at least, where a table is wider than the terminal
 WORD_COLUMNS = 40  # of its longest word, at most: a time or a name is not broken, an address may be
-
-
-def flat(value: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
-    """Return the values of nested maps with their paths: `[("a.b", 1)]` for `{"a": {"b": 1}}`."""
-    rows: list[tuple[str, Any]] = []
-    for key, item in value.items():
-        name = f"{prefix}{key}"
-        if isinstance(item, Mapping):
-            rows += flat(item, f"{name}.")
-        else:
-            rows.append((name, item))
-    return rows
 
 
 def shape(value: Any) -> tuple[list[str], list[Row]]:

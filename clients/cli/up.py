@@ -83,6 +83,10 @@ def up(ctx: click.Context, call: Call, demo: bool, for_s: float | None, quiet: b
     if call.settings.security.key is not None and not has_keys:
         key = call.settings.security.key
         raise ConfigError(f"the key {key} is of another broker: home {call.home} has no keys; unset HULAK_KEY or security.key")
+    if call.settings.nepse.ca_file is not None:  # with which no NEPSE worker could start
+        from hulak.workers.nepse.http import check_ca_file
+
+        check_ca_file(call.settings.nepse.ca_file)
     refuse_taken(call.settings, demo=demo, has_keys=has_keys)
     tokens.refuse_open(call.settings.gateway, tokens.load(call.home))
     signals = Signals.install()
@@ -119,7 +123,7 @@ def variables(call: Call, *, demo: bool) -> dict[str, str]:
     from hulak.clients import supervisord
     from hulak.clients.cli import service_environment
 
-    result = supervisord.switches(demo=demo, feed=demo or call.settings.feed.runs)
+    result = supervisord.switches(demo=demo, feed=demo or call.settings.feed.runs, archiver=call.settings.archive.daily)
     if call.file is not None:
         result["HULAK_CONFIG"] = str(call.file.absolute())
     if call.settings.log.format == "auto" and service_environment.is_journal(2):
@@ -302,7 +306,7 @@ class Run:
 @click.command(
     cls=Command,
     short_help="Stop all processes of `hulak up`.",
-    timeout_help="Seconds to wait before the remaining processes are killed; 130 by default, the sum of their stopwaitsecs.",
+    timeout_help="Seconds to wait before the remaining processes are killed; 135 by default, the sum of their stopwaitsecs.",
     epilog=examples("hulak down --home ./var", "hulak down --timeout 5"),
 )
 def down(call: Call) -> None:

@@ -20,7 +20,7 @@ from hulak.clients.judge.situations import (
 
 BAD_STATES = ("backoff", "fatal", "unknown")  # of supervisord
 ENDED = ("stopped", "exited")  # of supervisord
-SIMULATED = "sim-"  # prefix of the simulators, which do not report
+SILENT = ("sim-", "archiver")  # beginnings of the names of processes that do not report: they do not serve the bus
 SCALED = frozenset({NEPSE_SERVICE})  # groups whose slots are started and stopped as needed, beside those that the scaler reports
 
 
@@ -143,5 +143,5 @@ def _attempts(failure: Mapping[str, Any] | None, *, scales: bool) -> str:
 
 def _is_due(row: Mapping[str, Any]) -> bool:
     """Return whether a process of supervisord should have reported by now."""
-    is_ours = not str(row["name"]).startswith(SIMULATED)
-    return is_ours and row["state"] == "running" and bool(row["uptime_s"] >= PROCESS_START_S)
+    reports = not str(row["name"]).startswith(SILENT)
+    return reports and row["state"] == "running" and bool(row["uptime_s"] >= PROCESS_START_S)

@@ -38,32 +38,43 @@ class NepseMethods(ABC):
         given = {name: value for name, value in args.items() if value is not None}
         return await self.ask(SERVICE, action, given, share=True)
 
-    async def whole(self, action: str, /, *, on_rows: Callable[[int, int | None], object] | None = None, **args: Any) -> Row:
-        """Read all pages of a list, with several calls if needed.
+    async def whole(
+        self,
+        action: str,
+        /,
+        *,
+        page: int = 0,
+        pages: int | None = None,
+        on_rows: Callable[[int, int | None], object] | None = None,
+        **args: Any,
+    ) -> Row:
+        """Read a list in pages to its end, with several calls if needed.
 
         Args:
             action: an action that reads page by page, e.g. "floor-sheet".
+            page: the first page, from 0.
+            pages: how many at most; all if None.
             on_rows: called after each call with the number of rows so far, and of the whole list if known.
-            args: of the action, without `page` and `pages`.
+            args: further ones of the action.
         Returns:
-            `rows`, each once; `complete`, whether there are as many as the exchange says (an open market may add
-            some meanwhile); `total` rows of the whole list, None if unknown; of a floor sheet also `totalAmount`,
-            `totalQty`, `totalTrades`.
+            `rows`, each once; `page` and `pages`, the first that was read and their number; `next`, the one that follows, None at
+            the end; `complete`, whether there are as many rows as the exchange says (an open market may add some
+            meanwhile); `total` rows of the whole list, None if unknown; of a floor sheet also `totalAmount`, `totalQty`,
+            `totalTrades`.
         Raises:
             TaskFailed: as `call`; INCOMPLETE, rows are missing while the market is closed.
         """
         rows: dict[Hashable, Row] = {}
-        complete, page = True, 0
+        complete, read, at, rest = True, 0, page, pages
         while True:
-            answer = await self.call(action, page=page, **args)
+            answer = await self.call(action, page=at, pages=rest, **args)
             rows.update((_key(row), row) for row in answer["rows"])
-            complete = complete and answer["complete"]
+            complete, read = complete and answer["complete"], read + answer["pages"]
             if on_rows is not None:
                 on_rows(len(rows), answer["total"])
-            if answer["next"] is None:
-                totals = {key: value for key, value in answer.items() if key not in {"page", "pages", "next"}}
-                return {**totals, "rows": list(rows.values()), "complete": complete}
-            page = answer["next"]
+            at, rest = answer["next"], None if pages is None else int(pages) - read  # may be text, which the worker has accepted
+            if at is None or (rest is not None and rest <= 0):
+                return {**answer, "rows": list(rows.values()), "page": int(page), "pages": read, "complete": complete}
 
 
 def _key(row: Row) -> Hashable:

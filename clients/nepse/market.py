@@ -105,7 +105,7 @@ class MarketMethods(NepseMethods):
 
     async def get_notices(self, pages: int = 1) -> Rows:
         """Return the exchange's notices, newest first: `noticeHeading`, `noticeBody`, `noticeExpiryDate`, ...."""
-        return list((await self.call("notices", pages=pages))["rows"])
+        return list((await self.whole("notices", pages=pages))["rows"])
 
     async def get_alerts(self, page: int | None = None) -> Any:
         """Return news and alerts; its shape was never recorded."""

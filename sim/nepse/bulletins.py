@@ -13,6 +13,7 @@ from hulak.sim.nepse.files import logo_of
 from hulak.sim.nepse.listing import SECTORS, Company
 from hulak.sim.nepse.pages import Rows, natural
 from hulak.sim.nepse.securities import past_quantity, past_trades
+from hulak.sim.nepse.session_totals import SessionTotals
 
 MEMBERS = 92
 FIRST_YEAR = 2020  # of the lists of holidays
@@ -29,20 +30,11 @@ class Bulletins:
 
     def __init__(self, exchange: Exchange) -> None:
         self._exchange = exchange
+        self._totals = SessionTotals(exchange)
 
     def summary_history(self, now_s: float) -> Rows:
         """market-summary-history: one row per session of the last year, newest first."""
-        count = len(self._exchange.companies)
-        return [
-            {
-                "businessDate": day.isoformat(),
-                "totalTurnover": round(4e9 + 7919.37 * (day.toordinal() % 500_000), 2),
-                "totalTradedShares": 9_000_000 + day.toordinal() % 4_000_000,
-                "totalTransactions": 60_000 + day.toordinal() % 40_000,
-                "tradedScrips": count - day.toordinal() % 5,
-            }
-            for day in self._sessions(now_s)
-        ]
+        return self._totals.rows(now_s)
 
     def market_caps(self, query: Mapping[str, str], now_s: float) -> Rows:
         """marcapbydate: one row per session, in million rupees; one of them if `date` is given, as 2026/04/24."""

@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+from hulak.sim.nepse.plain import Plain
+
 from hulak.sim.nepse.directory_routes import directory_routes
 from hulak.sim.nepse.exchange import CONTRACTS_A_DAY, Exchange, Hours, nepal_date
-from hulak.sim.nepse.plain import Plain
 from hulak.sim.nepse.routes import Call, find, make_routes
 from hulak.sim.nepse.tokens import SessionBook, body_id
 from hulak.sim.nepse.wasm import css_wasm

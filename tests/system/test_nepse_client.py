@@ -95,6 +95,9 @@ def test_a_whole_floor_sheet_comes_in_several_calls_and_is_complete(client):
     assert small["rows"] == sheet["rows"]
     assert sheet["complete"]
     assert small["complete"]
+    some = client.whole("floor-sheet", page=2, pages=5, size=100)
+    assert (some["page"], some["pages"], some["next"]) == (2, 5, 7)
+    assert some["rows"] == sheet["rows"][200:700]
     of_one = client.get_floor_sheet("NABIL")
     assert {row["stockSymbol"] for row in of_one["rows"]} == {"NABIL"}
 
@@ -105,9 +108,9 @@ def test_parts_reach_the_caller_page_by_page_before_the_answer(post):
     with local_bus.client() as client:
         args = {"size": 500, "pages": 4}
         result = client.call("nepse", "floor-sheet", args, timeout_s=30, on_part=parts.append)
-    assert [part["page"] for part in parts] == [0, 1, 2, 3]
+    assert [part["page"] for part in parts] == list(range(result["pages"])), "4 pages, or as many as the time allows"
     assert [row for part in parts for row in part["rows"]] == result["rows"]
-    assert result["next"] == 4
+    assert result["next"] == result["pages"] <= 4
 
 
 def test_errors_reach_the_caller_with_their_code(post, client):

@@ -14,6 +14,7 @@ from hulak.workers.nepse.files import file_of, parts_of
 from hulak.workers.nepse.paging import PageCollection, parse_page
 from hulak.workers.nepse.token_manager import TokenManager
 
+READ_S = 1.0  # a task begins no further page after this time: a worker has one task at a time, and others wait
 WANTED = {Shape.ROWS: list, Shape.OBJECT: dict}
 Values = Mapping[str, Any]
 Pages = Generator[dict[str, Any], None, dict[str, Any]]
@@ -85,7 +86,7 @@ class Reader:
         return value
 
     def follow(self, endpoint: Endpoint, values: Values) -> Pages:
-        """Read a list page by page.
+        """Read a list page by page, `pages` at most, and for `READ_S` at most.
 
         Args:
             endpoint: of shape PAGES or SHEET.
@@ -102,7 +103,7 @@ class Reader:
         """
         values = self._resolved(endpoint, values)
         filtered = any(values[argument.name] is not None for argument in endpoint.arguments if argument.query)
-        first, count = values["page"], values["pages"]
+        first, count, began = values["page"], values["pages"], self._clock()
         pages = PageCollection(f"{endpoint.action} ({_filled_path(endpoint, values)})", endpoint.shape, first, filtered)
         for number in range(first, first + count):
             query = {"page": number} | ({"size": values["size"]} if "size" in values else {})
@@ -110,8 +111,10 @@ class Reader:
             page = parse_page(pages.name, endpoint.shape, answer, number)
             pages.add(page)
             yield {"page": number, "pages": page.pages, "rows": page.rows}
-            if page.last:
+            if page.last or self._clock() - began >= READ_S:
                 break
+        if not pages.rows:
+            self._refuse_unlisted(endpoint, values)
         if not pages.fits() and self._manager.market_status()["isOpen"] != "OPEN":
             raise pages.incomplete()
         return pages.result()
@@ -134,9 +137,13 @@ class Reader:
         return None if file is None else (yield from parts_of(file))
 
     def _read_once(self, endpoint: Endpoint, values: Values) -> Any:
-        path = _path(endpoint, self._resolved(endpoint, values), {})
+        values = self._resolved(endpoint, values)
+        path = _path(endpoint, values, {})
         request = f"{'GET' if endpoint.formula is None else 'POST'} {path}"
-        return self.cached(request, lambda: self._fetch_checked(endpoint, path), daily=endpoint.daily)
+        answer = self.cached(request, lambda: self._fetch_checked(endpoint, path), daily=endpoint.daily)
+        if answer is None or answer in ([], {}):
+            self._refuse_unlisted(endpoint, values)
+        return answer
 
     def _fetch_checked(self, endpoint: Endpoint, path: str) -> Any:
         value = self._fetch(endpoint, path)
@@ -154,6 +161,17 @@ class Reader:
             return self._manager.get(path, may_be_empty=endpoint.empty)
         except TaskFailed as error:
             raise _unknown(endpoint, path, error) from None
+
+    def _refuse_unlisted(self, endpoint: Endpoint, values: Values) -> None:
+        """Refuse an empty answer about a security that is not listed: most paths answer so for any number.
+
+        Raises:
+            TaskFailed: NOT_FOUND.
+        """
+        for argument in endpoint.arguments:
+            number = values[argument.name]
+            if argument.kind is Kind.SECURITY and number is not None and number not in self._symbols().values():
+                raise TaskFailed("NOT_FOUND", f"{endpoint.action}: there are no rows, and no listed security has the id {number}")
 
     def _resolved(self, endpoint: Endpoint, values: Values) -> dict[str, Any]:
         return {argument.name: self._resolve(endpoint, argument, values[argument.name]) for argument in endpoint.arguments}

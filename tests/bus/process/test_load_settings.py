@@ -17,6 +17,7 @@ from hulak.bus.process.settings import BrokerSettings, ServiceScaling, Settings,
 
 DOCUMENTED_ONLY = {  # shown as comments: TOML has no value for none
     ("nepse", "ca_file"),
+    ("archive", "folder"),
     ("scaling", "supervisor_socket"),
     ("security", "key"),
     ("gateway", "tls_cert"),
@@ -169,6 +170,7 @@ def test_the_address_of_a_site_may_end_with_a_slash(tmp_path):
 def test_a_path_may_be_given_as_one(tmp_path):
     assert settings(tmp_path, nepse={"ca_file": tmp_path}).nepse.ca_file == tmp_path
     assert settings(tmp_path, '[nepse]\nca_file = "/x"').nepse.ca_file == Path("/x")
+    assert settings(tmp_path, '[archive]\nfolder = ""').archive.folder is None, "and not the working directory"
 
 
 def test_settings_cannot_be_changed_afterwards(tmp_path):
@@ -250,7 +252,7 @@ def test_an_option_is_checked_like_any_other_setting(tmp_path):
 @pytest.mark.parametrize(
     ("name", "error"),
     [
-        ("HULAK_BROKR__MAX_TASKS", "variable HULAK_BROKR__MAX_TASKS='5' is unknown; allowed are HULAK_BROKER__NAME"),
+        ("HULAK_BROKR__MAX_TASKS", "variable HULAK_BROKR__MAX_TASKS='5' is unknown; allowed are HULAK_ARCHIVE__NAME, "),
         ("HULAK_BROKER", "variable HULAK_BROKER='5' is unknown"),
         ("HULAK_VERBOSE", "variable HULAK_VERBOSE='5' is unknown"),
         ("HULAK_BROKER__MAX_TASK", "setting broker.max_task = '5' is unknown; allowed are broker.collector"),

@@ -8,7 +8,7 @@ import pytest
 from hulak.bus.errors import BusError
 from hulak.clients.cli.command import report
 from hulak.clients.cli.nepse import Progress
-from hulak.clients.cli.nepse_output import BOOK_HEADS, flat_rows, graph_points, order_book, sparkline, summary
+from hulak.clients.cli.nepse_output import BOOK_HEADS, graph_points, order_book, sparkline, summary
 from hulak.clients.cli.nepse_output import show as show_nepse
 from hulak.clients.cli.status import mb, us
 from hulak.clients.cli.sub import as_text
@@ -16,6 +16,7 @@ from hulak.clients.cli.table import flat, narrowest, number, records, sections, 
 from hulak.clients.judge.facts import one_line
 from hulak.clients.judge.perf import age
 from hulak.clients.printable import printable
+from hulak.clients.table_files import Table
 
 
 def test_a_list_of_maps_has_a_row_each_and_a_column_for_every_key():
@@ -149,15 +150,9 @@ def test_a_list_is_summed_up_with_its_totals_and_whether_it_is_whole():
     assert summary(sheet | {"totalTrades": 9}).startswith("2 rows, of the whole market: totalTrades 9, totalQty 30, ")
     open_market = {"rows": [1], "total": 1500, "complete": False}
     assert summary(open_market) == "1 of 1,500 rows, not complete: the market is open, and trades are added"
-
-
-def test_rows_for_a_file_have_nested_maps_as_columns_and_lists_as_json():
-    assert flat_rows([{"a": {"b": 1}, "c": [1, 2]}, {"d": None}]) == (
-        ["a.b", "c", "d"],
-        [[1, "[1, 2]", None], [None, None, None]],
-    )
-    assert flat_rows([[1, 2.5]]) == (["value", "value1"], [[1, 2.5]])
-    assert flat_rows({"isOpen": "CLOSE"}) == (["isOpen"], [["CLOSE"]])
+    some = {"rows": [1, 2], "total": 9, "complete": True, "page": 2, "pages": 1, "next": 3}
+    assert summary(some) == "2 of 9 rows, page 2"
+    assert summary(some | {"pages": 2, "next": None}) == "2 of 9 rows, pages 2 to 3"
 
 
 COMPANY = {"id": 131, "sector": {"name": "Banks", "regulator": {"id": 1}}}
@@ -166,7 +161,8 @@ COMPANY = {"id": 131, "sector": {"name": "Banks", "regulator": {"id": 1}}}
 def test_maps_within_the_rows_of_a_list_are_columns_also_where_some_rows_have_none():
     heads = ["id", "sector.name", "sector.regulator.id"]
     assert shape([COMPANY, {"id": 7, "sector": None}]) == (heads, [[131, "Banks", 1], [7, "", ""]])
-    assert flat_rows([{"id": 7, "sector": None}, COMPANY]) == (heads, [[7, None, None], [131, "Banks", 1]])
+    rows = Table([{"id": 7, "sector": None}, COMPANY])
+    assert (rows.heads, list(rows)) == (heads, [[7, None, None], [131, "Banks", 1]])
     assert shape([{"a": 1}, {"a": {"b": 2}}]) == (["a", "a.b"], [[1, ""], ["", 2]]), "a value is not dropped"
 
 

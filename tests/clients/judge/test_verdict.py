@@ -176,6 +176,7 @@ KEPT = {"group": "nepse", "name": "nepse_00", "state": "running", "pid": 3, "upt
         ({"supervised": [slot("feed", "stopped", 0) | {"started": False}]}, []),
         ({"supervised": [slot("feed", "stopped", 0)]}, ["feeds_missing", "process_stopped"]),
         ({"supervised": [KEPT]}, ["workers_missing", "process_unreported"]),
+        ({"supervised": [slot("archiver", "running", 100)]}, []),  # it does not serve the bus, and does not report
     ],
 )
 def test_feeds_and_workers_are_wanted_where_something_keeps_them(facts, result):

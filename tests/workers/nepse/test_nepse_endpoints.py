@@ -245,6 +245,29 @@ def test_lists_have_the_length_of_the_arguments(actions):
     assert result["rows"] == [history["rows"][5]]
 
 
+@pytest.mark.parametrize(
+    ("action", "given"),
+    [
+        ("security-detail", {"symbol": 424242}),
+        ("company-details", {"symbol": 424242}),
+        ("price-history", {"symbol": 424242}),
+        ("today-price", {"symbol": 424242}),
+        ("floor-sheet", {"symbol": 424242}),
+        ("market-depth", {"symbol": 424242}),
+    ],
+)
+def test_an_unknown_security_is_named_as_such_also_where_the_exchange_has_an_empty_answer(actions, action, given):
+    with pytest.raises(TaskFailed, match=r"no (listed )?security") as caught:
+        finished(actions[action], given)
+    assert caught.value.code == "NOT_FOUND"
+
+
+def test_a_listed_security_without_rows_has_none(actions, exchange):
+    assert finished(actions["price-history"], {"symbol": "NABIL", "start": "2001-01-01", "end": "2001-02-01"})[1]["rows"] == []
+    exchange.plan("/api/nots/nepse-data/marketdepth/131", Reply(200, b""))
+    assert finished(actions["market-depth"], {"symbol": 131}) == ([], None)
+
+
 def test_an_empty_order_book_is_no_data_and_any_other_empty_answer_a_failure():
     with serve(seed=5, hours="closed") as exchange:
         actions = build_actions(Settings(exchange.url))

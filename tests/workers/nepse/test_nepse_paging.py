@@ -87,6 +87,18 @@ def test_a_task_reads_two_pages_by_default_so_that_others_wait_a_second_at_most(
     assert len([path for path in exchange.paths() if path.startswith(SHEET)]) == PAGES_A_TASK
 
 
+def test_a_task_begins_no_page_after_a_second_so_that_a_long_list_delays_no_other_task():
+    class SlowExchange(ExchangeFetch):
+        def __call__(self, request):
+            self.now += 0.5  # two requests a second
+            return super().__call__(request)
+
+    exchange = SlowExchange()
+    _, some = read(exchange, size=100, pages=500)
+    assert (some["pages"], some["next"], some["complete"]) == (len(some["rows"]) // 100, some["pages"], True)
+    assert len([path for path in exchange.paths() if "floorsheet" in path]) == some["pages"] <= 3
+
+
 def test_a_filter_returns_only_matching_contracts():
     _, whole = read(ExchangeFetch())
     _, of_one = read(ExchangeFetch(), symbol="NABIL")
@@ -180,11 +192,11 @@ def test_an_empty_list_is_whole():
 
 
 def test_a_token_that_expires_between_pages_is_renewed_and_no_contract_is_lost():
-    exchange = ExchangeFetch(token_lifetime_s=10.0)
+    exchange = ExchangeFetch(token_lifetime_s=0.2)
     running = NepseActions(exchange, exchange.clock).by_name()["floor-sheet"]({"size": 500, "pages": 4})
     rows = []
     for part in running:
         rows += part["rows"]
-        exchange.now += 11.0
+        exchange.now += 0.3
     assert len({row["contractId"] for row in rows}) == 2000
     assert exchange.paths().count("/api/authenticate/refresh-token") >= 3

@@ -144,6 +144,14 @@ class Supervisor:
                 socket_path(self.home).unlink(missing_ok=True)
         return not rest
 
+    def start_program(self, name: str) -> bool:
+        """Start a program that does not start by itself; returns whether supervisord answers."""
+        try:
+            ask(self.home, "startProcess", name, False)
+        except Unreached:
+            return False
+        return True
+
     def answers(self) -> bool:
         """Return whether supervisord answers, if only that it is stopping."""
         try:

@@ -154,6 +154,7 @@ class FeedSettings(Section, frozen=True):
     stale_s: Seconds = 60.0
     heartbeat_stale_s: Seconds = 30.0
     degraded_s: Seconds = 300.0
+    trades_s: Annotated[float, Meta(ge=0, le=3600)] = 0.0
 
     @property
     def runs(self) -> bool:

@@ -14,7 +14,7 @@ from hulak.bus.errors import Forbidden, ProtocolError
 from hulak.bus.process.client_logger import Logger, logger_of
 from hulak.bus.subscriber.events import FORBIDDEN, TICKS, Event, is_snapshot, read_rows, refusal_of, snapshot_events
 from hulak.bus.subscriber.sequence_tracker import Ask, Chunk, Gap, SequenceTracker, TrackerOutput, TrackerState
-from hulak.bus.subscriber.sinks import JOURNALLED, Sink, TickSink
+from hulak.bus.subscriber.sinks import JOURNALLED, OF_TICKS, Sink, TickSink
 from hulak.bus.wire import codec, lenient
 from hulak.bus.wire.codec import NUL, STAMP, UNREADABLE
 from hulak.bus.wire.messages import Publication, Stamp, Tick
@@ -168,7 +168,7 @@ class FrameRouter:
     def _alone(self, event: Event) -> Chunk:
         """Return the chunk of one message."""
         item: Any = event
-        if self.sink.extend is not None and event.topic.startswith(JOURNALLED):
+        if self.sink.extend is not None and event.topic.startswith(OF_TICKS):
             item = self._tick(_packed(event))
         return Chunk(event.stamp.epoch, event.stamp.sequence, [item], holes=item is None)
 
@@ -258,7 +258,7 @@ class FrameRouter:
         """Deliver ticks as values from now on; also the waiting and held messages, which are decoded."""
         self.sink = sink
         for event in waiting:
-            if event.topic == TICKS or event.topic.startswith(JOURNALLED):
+            if event.topic == TICKS or event.topic.startswith(OF_TICKS):
                 sink.give(event.topic, self._typed(Chunk(event.stamp.epoch, event.stamp.sequence, [event])))
         for tracker in self.trackers.values():
             tracker.held = deque(self._typed(chunk) for chunk in tracker.held)

@@ -24,7 +24,7 @@ from hulak.bus.subscriber.ring_reader import RingReader
 from hulak.bus.subscriber.ring_waiter import LONGEST_S, RingWaiter
 from hulak.bus.wire import codec
 from hulak.bus.wire.codec import NUL, STAMP
-from hulak.bus.wire.names import HEARTBEAT, HELLO, OWNED_BY_FEEDS, TICKS
+from hulak.bus.wire.names import HEARTBEAT, HELLO, TICK_TOPICS, TICKS
 from hulak.bus.wire.ring_format import PickedTicks
 
 SILENT_S = 1.0  # without a record, four heartbeats of the broker: it may have been restarted, which the socket tells
@@ -34,13 +34,13 @@ Transport = Literal["auto", "ring", "socket"]
 
 def is_in_ring(subscription: bytes) -> bool:
     """Return whether a ring has everything that a subscription covers."""
-    return subscription in (TICKS, HEARTBEAT) or subscription.startswith(OWNED_BY_FEEDS)
+    return subscription in (TICKS, HEARTBEAT) or subscription.startswith(TICK_TOPICS)
 
 
 def missing(subscriptions: tuple[bytes, ...]) -> str | None:
     """Return why a subscriber of these topics cannot use a ring, whatever its broker offers; None if it can."""
     for key in subscriptions:
-        if not is_in_ring(key) and (TICKS.startswith(key) or OWNED_BY_FEEDS.startswith(key)):
+        if not is_in_ring(key) and (TICKS.startswith(key) or TICK_TOPICS.startswith(key)):
             return f"the subscription to {key.decode()!r} covers ticks and other topics, which are sent on the socket"
     if not any(is_in_ring(key) and key != HEARTBEAT for key in subscriptions):
         return "no topic of ticks is subscribed to, others are sent on the socket"
@@ -49,7 +49,7 @@ def missing(subscriptions: tuple[bytes, ...]) -> str | None:
 
 def pays(subscriptions: tuple[bytes, ...]) -> bool:
     """Return whether a ring costs less than a socket: a reader is woken for each record, which brings all ticks of a turn."""
-    return TICKS in subscriptions or OWNED_BY_FEEDS in subscriptions
+    return TICKS in subscriptions or TICK_TOPICS in subscriptions
 
 
 class RingTransport:
@@ -70,7 +70,7 @@ class RingTransport:
         self._alone = all(map(is_in_ring, router.subscriptions))  # nothing but the hello remains on the socket
         if self._alone and (router.lossless or HEARTBEAT in router.subscriptions):
             self._moved.append(HEARTBEAT)  # otherwise its numbers of other topics must not arrive before their messages
-        self._dropped = (OWNED_BY_FEEDS, TICKS, HEARTBEAT) if self._alone else (OWNED_BY_FEEDS, TICKS)
+        self._dropped = (TICK_TOPICS, TICKS, HEARTBEAT) if self._alone else (TICK_TOPICS, TICKS)
         self._asked = True  # the next hello is looked at
         self._greetings = 0
         self._reader: RingReader | None = None

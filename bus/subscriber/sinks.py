@@ -11,9 +11,10 @@ from typing import Any, Protocol
 from hulak.bus.subscriber.events import TICKS, Event, row_events
 from hulak.bus.subscriber.sequence_tracker import Chunk
 from hulak.bus.wire.messages import Tick
-from hulak.bus.wire.names import OWNED_BY_FEEDS
+from hulak.bus.wire.names import OWNED_BY_FEEDS, TICK_TOPICS
 
-JOURNALLED = OWNED_BY_FEEDS.decode()
+JOURNALLED = tuple(prefix.decode() for prefix in OWNED_BY_FEEDS)
+OF_TICKS = TICK_TOPICS.decode()
 
 
 class Sink(Protocol):
@@ -82,7 +83,7 @@ class TickSink:
 
     def give(self, topic: str, chunk: Chunk) -> None:
         """Add ticks; messages of other topics are ignored."""
-        if topic == TICKS or topic.startswith(JOURNALLED):
+        if topic == TICKS or topic.startswith(OF_TICKS):
             self.items += [tick for tick in chunk.items if tick is not None] if chunk.holes else chunk.items
 
     def take(self) -> list[Tick]:

@@ -7,7 +7,10 @@ from hulak.bus.wire.codec import NUL
 PROTOCOL = 1  # its version
 
 # Topics
-OWNED_BY_FEEDS = b"tick."
+TICK_TOPICS = b"tick."
+TRADE_TOPICS = b"trade."
+MARKET_TOPICS = b"market."
+OWNED_BY_FEEDS = (TICK_TOPICS, TRADE_TOPICS, MARKET_TOPICS)  # numbered in one order, and journalled
 OWNED_BY_DISPLAYS = b"display."
 TICKS = b"ticks" + NUL  # all ticks of one turn, as one message (section 3.5)
 DISPLAYS = b"displays" + NUL  # all rows of displays

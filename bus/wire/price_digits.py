@@ -1,6 +1,7 @@
 """The default number of decimals of a symbol's prices. Pure.
 
-Currency pairs and metals have the decimals that all venues quote them with. For any other symbol the first quote decides: as many
+Currency pairs and metals have the decimals that all venues quote them with, and all symbols of an exchange those of the exchange.
+For any other symbol the first quote decides: as many
 decimals as its two prices have, at least four figures of the smaller price, and cents below 100,000. So 0.00001234 has 8, the
 same at 1.2e-9 has 12, 42269.81 has 2, and 757000 has none.
 """
@@ -10,6 +11,8 @@ from collections.abc import Iterable
 from decimal import Decimal
 
 PAIR, YEN_OR_GOLD = 5, 3
+OF_VENUES = {"nepse": 2}  # source of ticks -> decimals of all its prices
+TICK_SIZES = {"nepse": 0.1}  # source of ticks -> the step of its prices, where that is not the last decimal
 CURRENCIES = frozenset("AUD CAD CHF CNH CZK DKK EUR GBP HKD HUF JPY MXN NOK NZD PLN SEK SGD TRY USD ZAR".split())  # noqa: SIM905
 METALS = frozenset(("XAG", "XAU", "XPD", "XPT"))
 FIGURES = 4  # of the smaller price, at least

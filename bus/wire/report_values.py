@@ -94,6 +94,7 @@ class ReportedValues(msgspec.Struct):
     state: ReportedText = UNSET
     since_s: Perhaps = UNSET
     data_age_s: Perhaps = UNSET
+    pause_s: Amount = UNSET
     heartbeat_age_s: Perhaps = UNSET
     posted: Amount = UNSET
     unconfirmed: Amount = UNSET

@@ -20,6 +20,7 @@ from hulak.bus.wire.names import (
     OWNED_BY_DISPLAYS,
     OWNED_BY_FEEDS,
     STATS,
+    TICK_TOPICS,
     TICKS,
 )
 from hulak.bus.wire.plain_values import short, suggestion
@@ -34,8 +35,9 @@ _TOPIC = re.compile(r"[A-Za-z0-9._-]*\*?")
 _OWN_SERVICES = ("hulak.", "mmi.")
 _BROKER_KEYS = (TICKS, HEARTBEAT, STATS, CONFIG, DISPLAYS, HELLO)
 _TOPICS_OF_BROKER = tuple(key[:-1].decode() for key in _BROKER_KEYS)
+_TOPICS_OF_FEEDS = tuple(prefix.decode() for prefix in OWNED_BY_FEEDS)
 READER_TOPICS = (STATS, CONFIG, DISPLAYS)
-_DISPLAY_WORKER_PREFIXES = (OWNED_BY_FEEDS, OWNED_BY_DISPLAYS, TICKS, DISPLAYS)
+_DISPLAY_WORKER_PREFIXES = (TICK_TOPICS, OWNED_BY_DISPLAYS, TICKS, DISPLAYS)
 
 
 class Role(msgspec.Struct, frozen=True, order=True):
@@ -81,13 +83,15 @@ def _wrong_topics(kind: str, pattern: str) -> str:
     fixed = pattern.removesuffix(STAR)
     if fixed == pattern and fixed.endswith("."):
         return f"a topic does not end with '.'; must be {fixed}* for all topics that begin so"
-    owned = (OWNED_BY_FEEDS.decode(),) if kind == FEED else (OWNED_BY_FEEDS.decode(), OWNED_BY_DISPLAYS.decode())
+    owned = _TOPICS_OF_FEEDS if kind == FEED else (*_TOPICS_OF_FEEDS, OWNED_BY_DISPLAYS.decode())
     known = () if kind == FEED else _TOPICS_OF_BROKER
     if fixed.startswith(owned) or any(covers(pattern, name) for name in (*owned, *known)):
         return ""
     if kind == FEED:
-        return f"topics of feeds begin with 'tick.', must be such as {FEED}:tick.{fixed or 'EURUSD'}"
-    return f"there is no such topic; topics are tick.SYMBOL, display.ID, {', '.join(_TOPICS_OF_BROKER)}"
+        names = ", ".join(map(repr, _TOPICS_OF_FEEDS))
+        return f"topics of feeds begin with {names}; must be such as {FEED}:tick.{fixed or 'EURUSD'}"
+    names = ", ".join(("tick.SYMBOL", "trade.SYMBOL", "market.NAME", "display.ID", *_TOPICS_OF_BROKER))
+    return f"there is no such topic; topics are {names}"
 
 
 def _wrong_services(pattern: str) -> str:
@@ -115,11 +119,11 @@ def covers(pattern: str, name: str) -> bool:
 def covers_prefix(pattern: str, prefix: bytes) -> bool:
     """Return whether a pattern covers everything that a subscription matches.
 
-    A subscription to `ticks` NUL, which carries the ticks of all symbols, is covered by every pattern that covers `tick.*`.
+    A subscription to `ticks` NUL, which carries the messages of all feeds, is covered by every pattern that covers `tick.*`.
     """
     fixed = pattern.removesuffix(STAR).encode()
     if pattern.endswith(STAR):
-        return prefix.startswith(fixed) or (prefix == TICKS and OWNED_BY_FEEDS.startswith(fixed))
+        return prefix.startswith(fixed) or (prefix == TICKS and TICK_TOPICS.startswith(fixed))
     return prefix == fixed + NUL
 
 

@@ -113,6 +113,21 @@ def subscribe(settings: "Settings", home: Path, *topics: str, timeout_s: float |
     return Subscriber(*topics, settings=settings, home=home, timeout_s=timeout_s, name=name)
 
 
+class Topic(click.ParamType):
+    """A topic or a prefix of topics; a symbol in it may be written with its slash."""
+
+    name = "topic"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the topic."""
+        del param, ctx
+        if "/" not in value:
+            return str(value)
+        from hulak.clients.feeds.symbol_keys import typed_topic
+
+        return typed_topic(value)
+
+
 class Command(click.Command):
     """A command with the shared options.
 

@@ -88,6 +88,13 @@ FORMATS = [
 @click.option(
     "--speed", default="1", help="Speed of --file: 1 is real time, 10 is ten times as fast, max does not wait; 1 by default."
 )
+@click.option(
+    "--trades",
+    "trades_s",
+    type=click.FloatRange(0, 3600),
+    metavar="SECONDS",
+    help="With nepse, also publish single trades, read this often; 0 for none. [feed] trades_s by default.",
+)
 @click.option("--name", help="Name of this feed in `hulak status`; the venue or the file name by default.")
 @click.pass_context
 def feed(
@@ -103,6 +110,7 @@ def feed(
     source: str | None,
     live: bool,
     speed: str,
+    trades_s: float | None,
     name: str | None,
 ) -> None:
     """Publish ticks from a venue, with reconnection, or from a file.
@@ -110,7 +118,8 @@ def feed(
     Each feed is a process with a unique name; `hulak feeds` shows their status. The variable HULAK_FEED__TOKEN has the token for
     the venue. Two feeds of one symbol share a topic, and displays mix their ticks, unless one of them has a --prefix.
 
-    The venue nepse has no URL: the feed asks the NEPSE workers for the prices once a minute, while the exchange trades.
+    The venue nepse has no URL: the feed asks the NEPSE workers for the prices once a minute, while the exchange trades. It also
+    publishes the state of the exchange as market.nepse and, with --trades, single trades as trade.SYMBOL.
 
     The header line of a file names its columns; the keys of its JSON lines do the same. A file without names has the columns
     time,bid,ask, or those of --format. Times without a zone are UTC. A file without quotes is rejected before any tick is
@@ -122,8 +131,8 @@ def feed(
     from hulak.clients.feeds import process as feeds
 
     if tick_file is not None:
-        if url is not None or venue is not None or symbols is not None or source is not None:
-            raise click.UsageError("--file excludes --url, --venue, --symbols and --source; give a file or a venue")
+        if any(given is not None for given in (url, venue, symbols, source, trades_s)):
+            raise click.UsageError("--file excludes --url, --venue, --symbols, --source and --trades; give a file or a venue")
         result = feeds.run_replay(
             call.settings,
             call.home,
@@ -144,8 +153,10 @@ def feed(
     if (venue or section.venue) == "nepse":
         if url is not None or source is not None:
             raise click.UsageError("--venue nepse excludes --url and --source; the workers ask [nepse] base_url")
-        feeds.run_nepse(call.settings, call.home, watched=listed, name=name, prefix=prefix)
+        feeds.run_nepse(call.settings, call.home, watched=listed, name=name, prefix=prefix, trades_s=trades_s)
         return
+    if trades_s is not None:
+        raise click.UsageError("--trades needs --venue nepse")
     where = url or section.url
     if not where:
         raise ConfigError("setting feed.url is '', must be a ws(s):// or http(s):// address; give --url or --file")

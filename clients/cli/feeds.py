@@ -18,7 +18,8 @@ HEADS = ["feed", "state", "for", "data", "heartbeat", "posted", "unconfirmed", "
 def feeds(call: Call) -> None:
     """Show the status of each feed: state, age of data and heartbeats, published ticks, refused symbols.
 
-    States: connecting, restoring (subscriptions), connected, degraded (heartbeats without data), stale (neither), backoff. A
+    States: connecting, restoring (subscriptions), connected, degraded (heartbeats without data), stale (neither), backoff, closed
+    (the exchange of the venue nepse does not trade: no quotes are expected). A
     feed that replays a file has no state. A feed that ended is listed for a while. Sends REQUEST hulak.stats to the frontend.
     """
     stats = call.request("hulak.stats")

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import click
 
 from hulak.bus.errors import BusError
-from hulak.clients.cli.command import Call, Command
+from hulak.clients.cli.command import Call, Command, Topic
 from hulak.clients.cli.help_text import examples
 from hulak.clients.cli.sub import LineOutput, as_json, as_text, line_of
 
@@ -40,7 +40,7 @@ class Moment(click.ParamType[int]):
     timeout_help="Seconds to wait for each reply; 10 by default.",
     epilog=examples("hulak replay tick.EURUSD --from 1000 --to 2000", "hulak replay 'tick.EUR*' --since 10m --json"),
 )
-@click.argument("topic", metavar="[TOPIC]", default="ticks")
+@click.argument("topic", type=Topic(), metavar="[TOPIC]", default="ticks")
 @click.option(
     "--from", "first", type=click.IntRange(min=1), metavar="N", help="First sequence; the oldest retained one by default."
 )
@@ -90,7 +90,7 @@ def oldest(call: Call, topic: str) -> int:
     short_help="Print the last message of topics.",
     epilog=examples("hulak last tick.EURUSD", "hulak last 'tick.EUR*' --json"),
 )
-@click.argument("topic", metavar="[TOPIC]", default="tick.")
+@click.argument("topic", type=Topic(), metavar="[TOPIC]", default="tick.")
 def last(call: Call, topic: str) -> None:
     """Print the last message of TOPIC, or of all topics with that prefix if TOPIC ends with `.` or `*`.
 

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Self
 import click
 
 from hulak.bus.errors import BusTimeout, ProtocolError
-from hulak.clients.cli.command import Call, Command, subscribe, to_json
+from hulak.bus.wire.messages import END_MS, FIRST_MS
+from hulak.clients.cli.command import Call, Command, Topic, subscribe, to_json
 from hulak.clients.cli.help_text import examples
 from hulak.clients.cli.table import moment
 from hulak.clients.printable import printable
@@ -37,8 +38,19 @@ def as_text(event: "Event") -> str:
     """Format a message for people: time, topic, sequence, fields."""
     at = moment(event.stamp.time_ns, "milliseconds")
     body = event.body
+    if event.topic.startswith("market.") and isinstance(body, dict):
+        return printable(f"{at} {event.topic} #{event.stamp.sequence} {_market(body)}")
     text = " ".join(f"{key}={_short(value)}" for key, value in body.items()) if isinstance(body, dict) else _short(body)
     return printable(f"{at} {event.topic} #{event.stamp.sequence} {text}")
+
+
+def _market(body: dict[str, Any]) -> str:
+    """Return the state of a market in words."""
+    words = [f"{body.get('market')} is {body.get('state')}"]
+    for name, text in (("as_of", "data as of"), ("next_opening", "next opening")):
+        if isinstance(at_ms := body.get(name), int) and FIRST_MS <= at_ms < END_MS:
+            words.append(f"{text} {moment(at_ms * 1_000_000, 'seconds')}")
+    return ", ".join(words)
 
 
 def line_of(event: "Event", write: Callable[["Event"], str]) -> Iterator[str]:
@@ -137,7 +149,7 @@ def follow(
     timeout_help="Seconds without a message after which to fail; no limit by default.",
     epilog=examples("hulak sub tick.EURUSD", "hulak sub 'tick.*' --count 100 --json"),
 )
-@click.argument("prefix", metavar="[PREFIX]", default="")
+@click.argument("prefix", type=Topic(), metavar="[PREFIX]", default="")
 @click.option(
     "--count", type=click.IntRange(min=1), metavar="N", help="Number of messages after which to stop; no limit by default."
 )
@@ -145,7 +157,8 @@ def sub(call: Call, prefix: str, count: int | None) -> None:
     """Print the messages of all topics with PREFIX, one per line.
 
     A PREFIX that ends with `.` or `*`, or is empty, matches all topics that begin with it; any other PREFIX is one exact topic,
-    whose last message is printed first. Topics are tick.SYMBOL, ticks (the ticks of all symbols, in one order) and stats.
+    whose last message is printed first. Topics are tick.SYMBOL, ticks (the ticks of all symbols, in one order), trade.SYMBOL,
+    market.NAME (the state of a market) and stats.
 
     Subscribes at the publisher with `PREFIX`, or `PREFIX NUL` for one topic; messages are `topic NUL stamp body`.
     """

@@ -17,7 +17,7 @@ HEAD = """\
 """
 SECTION = re.compile(r"\[(program|group):([^\]]+)\]")
 SWITCH = re.compile(r"%\(ENV_HULAKUP_(\w+)\)s")
-SIMULATORS = {"sim-venue", "sim-nepse"}
+OF_DEMO = {"sim-venue", "sim-nepse", "demo-nepse"}
 
 
 def programs(
@@ -48,7 +48,7 @@ def programs(
     own += [f"directory={_once(str(home))}", "umask=077", *([f"user={user}"] if user else [])]
     lines = [HEAD.format(home=home, socket=socket, owner=f"-o {user} " if user else "")]
     for kind, name, body in _sections(template):
-        if name in SIMULATORS and switches["HULAKUP_DEMO"] != "true":
+        if name in OF_DEMO and switches["HULAKUP_DEMO"] != "true":
             continue
         text = "\n".join(body).replace("%%(ENV_HULAK_HOME)s", _twice(str(home))).replace("%(ENV_HULAK_PYTHON)s", _once(python))
         text = SWITCH.sub(lambda match: switches[f"HULAKUP_{match[1]}"], text)

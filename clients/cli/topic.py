@@ -8,12 +8,13 @@ import click
 from hulak.bus.errors import BusError
 from hulak.bus.wire.replay_range import prefix_of
 from hulak.clients.cli import table
-from hulak.clients.cli.command import BROKER_S, Call, Command, print_json
+from hulak.clients.cli.command import BROKER_S, Call, Command, Topic, print_json
 from hulak.clients.cli.help_text import examples
 from hulak.clients.cli.workers import ListingGroup
 
 HEADS = ["topic", "number", "source", "age"]
 TICKS = "tick."
+OF_FEEDS = (TICKS, "trade.", "market.")
 
 
 @click.group(
@@ -34,9 +35,11 @@ def topic() -> None:
     short_help="List topics with their sequences and the age of their last ticks.",
     epilog=examples("hulak topic ls", "hulak topic ls 'tick.EUR*' --json"),
 )
-@click.argument("pattern", metavar="[TOPIC]", default=TICKS)
+@click.argument("pattern", type=Topic(), metavar="[TOPIC]", default=TICKS)
 def ls(call: Call, pattern: str) -> None:
     """List TOPIC, or all topics with that prefix if TOPIC ends with `.` or `*`; all topics of ticks by default.
+
+    Trades have topics with the prefix `trade.`, states of markets with `market.`.
 
     Sends REQUEST hulak.last to the frontend.
     """
@@ -48,9 +51,9 @@ def ls(call: Call, pattern: str) -> None:
 
 
 def _checked(pattern: str) -> str:
-    if not pattern.startswith(TICKS):
+    if not pattern.startswith(OF_FEEDS):
         raise click.UsageError(
-            f"{pattern!r} is not a topic of ticks, must begin with '{TICKS}', e.g. 'tick.EURUSD' or 'tick.EUR*'"
+            f"{pattern!r} is not a topic of a feed, must begin with 'tick.', 'trade.' or 'market.', e.g. 'tick.EUR*'"
         )
     return pattern
 
@@ -77,7 +80,7 @@ def _rows(call: Call, pattern: str) -> list[dict[str, Any]]:
     short_help="Remove topics.",
     epilog=examples("hulak topic rm tick.TEST1", "hulak topic rm 'tick.BTC-1DEC26-*' --yes"),
 )
-@click.argument("patterns", metavar="TOPIC...", nargs=-1, required=True)
+@click.argument("patterns", type=Topic(), metavar="TOPIC...", nargs=-1, required=True)
 @click.option("--yes", is_flag=True, help="Skip the confirmation for a TOPIC that matches many topics.")
 def rm(call: Call, patterns: tuple[str, ...], yes: bool) -> None:
     """Remove each TOPIC, or all topics with that prefix if TOPIC ends with `.` or `*`.

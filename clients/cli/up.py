@@ -34,7 +34,9 @@ FRAME_S = 0.25  # between two frames of the live view
 SLOW_S = 3.0  # of a stop, after which the processes that remain are named
 STARTING_S = 0.05  # between two checks until the start is complete
 STOP_MARGIN_S = 10.0  # of the time that the service manager has to wait for a stop
-SHOWN = 24  # displays of the demo
+SHOWN = 24  # currency pairs with a display in the demo
+DEMO_FEED = "demo-nepse"  # in etc/supervisord.conf
+SHOWN_NEPSE = ("NEPSE", "BANKING", "HYDROPOWER", "NABIL")  # indices and a security, likewise
 
 
 @click.command(
@@ -93,10 +95,12 @@ def up(ctx: click.Context, call: Call, demo: bool, for_s: float | None, quiet: b
     service_environment.use_runtime_folder(call.home)
     live, to_journal = os.isatty(1) and not (quiet or call.as_json), service_environment.is_journal(1)
     output = LiveOutput(call.as_json, live, call.settings.gateway.url, quiet, to_journal)
+    if demo and call.settings.feed.runs:
+        output.print("--demo: the feed of [feed] does not run, simulated feeds run instead")
     supervisor = supervisord.start(call.home, variables(call, demo=demo), detached=detach)
     reload.record(call.home, call.settings)
     start_s = START_S if detach and call.timeout_s is None else call.timeout_s
-    run, stays = Run(call, output, supervisor, signals, manager, start_s, for_s, detach), False
+    run, stays = Run(call, output, supervisor, signals, manager, start_s, for_s, detach, demo=demo), False
     try:
         with (
             _threads(call, supervisor, demo=demo, prices=output.live and not detach) as threads,
@@ -136,7 +140,7 @@ def _threads(call: Call, supervisor: "Supervisor", *, demo: bool, prices: bool) 
     from hulak.sim.fx_market import PAIRS
 
     wanted = len(PAIRS) if demo else 0
-    shown = [pair.symbol for pair in PAIRS[:SHOWN]] if demo else []
+    shown = [*(pair.symbol for pair in PAIRS[:SHOWN]), *SHOWN_NEPSE] if demo else []
     return LiveThreads(call.settings, call.home, supervisor, wanted_symbols=wanted, demo=demo, prices=prices, shown=shown)
 
 
@@ -221,6 +225,7 @@ class Run:
     start_s: float | None  # most seconds until the start is complete
     for_s: float | None  # seconds until an orderly stop
     detached: bool = False  # the processes outlive this one
+    demo: bool = False  # its second feed is started when the start is complete, so that this does not take longer
     pressed: Callable[[float], list[str]] | None = None  # waits for keys and returns them
     started: float = field(default_factory=time.monotonic)
     hangs: bool = False  # the service manager's watchdog gets no message
@@ -237,6 +242,8 @@ class Run:
         while True:
             snapshot = threads.snapshot()
             self.output.progress(snapshot)
+            if self.demo and self.output.complete and self.supervisor.start_program(DEMO_FEED):
+                self.demo = False
             self.output.frame(snapshot)
             self._notify(snapshot)
             if self.signals.stop.is_set() or enough(snapshot):

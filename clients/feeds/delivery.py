@@ -1,16 +1,25 @@
 """A feed's side of its link to the broker: PROTOCOL.md section 3.4. Pure.
 
 A tick is kept until the broker has confirmed it. The feed requests the broker's position several times a second; if that has not
-moved and is below the number sent before the previous request, frames were lost, and are sent again from there.
+moved since the answer before the request, and is below the number sent before the previous request, frames were lost, and are
+sent again from there. A busy broker answers several requests at once: those answers are equal, and show no loss.
 """
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 
 from hulak.bus.wire import codec
-from hulak.bus.wire.messages import Tick
+from hulak.bus.wire.messages import Stamp, Tick
 from hulak.clients.feeds.unconfirmed import Unconfirmed
+
+
+class Asked(NamedTuple):
+    """What a feed knew when it requested the broker's position."""
+
+    taken: int  # the position, from the last answer before
+    sent: int  # the last frame that was sent before the previous request
 
 
 class Delivery:
@@ -31,7 +40,7 @@ class Delivery:
         self.resent = 0
         self._epoch: int | None = None
         self._taken = -1
-        self._sent_when_asked = 0
+        self._sent_when_asked = 0  # the last time
 
     @property
     def backlog(self) -> int:
@@ -56,6 +65,23 @@ class Delivery:
             self.sent = max(self.sent, kept.oldest - 1)  # dropped frames are not sent
         return frame
 
+    def post_body(self, family: str, name: str, body: Mapping[str, Any], time_ns: int) -> bytes:
+        """Number a message that is no tick, and keep it; otherwise as `post`.
+
+        Args:
+            family: of its topic, `trade` or `market`.
+            name: the rest of its topic, without the feed's prefix.
+            body: has no key `symbol`.
+            time_ns: ns since 1970 UTC.
+        """
+        kept = self.unconfirmed
+        topic = f"{family}.{self.prefix}{name}".encode("ascii")
+        frame = codec.encode_publication(topic, Stamp(self.instance, kept.last + 1, time_ns), codec.pack(body))
+        kept.add(frame)
+        if kept.dropped:
+            self.sent = max(self.sent, kept.oldest - 1)
+        return frame
+
     def waiting(self, most: int) -> list[bytes]:
         """Return the next frames for the socket, at most `most`; the caller adds the number of sent ones to `sent`."""
         return self.unconfirmed.since(self.sent, most) if self.backlog else []
@@ -64,21 +90,28 @@ class Delivery:
         """Return the arguments of the next `hulak.feed` request."""
         return {"instance": self.instance, "oldest": self.unconfirmed.oldest}
 
-    def answered(self, epoch: int, taken: int, safe: int) -> None:
+    def asked(self) -> Asked:
+        """Return what is known now, for `answered`; to be called once for each request."""
+        known = Asked(self._taken, self._sent_when_asked)
+        self._sent_when_asked = self.sent
+        return known
+
+    def answered(self, epoch: int, taken: int, safe: int, asked: Asked) -> None:
         """Record the broker's position in this instance.
 
         Args:
             epoch: of the broker; a new epoch means a restarted broker, which has lost all unconfirmed frames.
             taken: running number of the last frame that it received.
             safe: running number of the last frame in its journal; frames up to it are dropped here.
+            asked: what was known when the request was sent.
         Raises:
             ProtocolError: it confirms a frame that was never sent.
         """
         self.unconfirmed.confirm(safe)
         self.sent = max(self.sent, taken)  # it received frames that were about to be sent again
         restarted = self._epoch is not None and (epoch != self._epoch or taken < self._taken)
-        stalled = taken == self._taken and taken < self._sent_when_asked
+        stalled = taken == self._taken == asked.taken and taken < asked.sent
         if self.opened and (restarted or stalled):
             self.resent += max(0, self.sent - taken)
-            self.sent = taken
-        self.opened, self._epoch, self._taken, self._sent_when_asked = True, epoch, taken, self.sent
+            self.sent = self._sent_when_asked = taken
+        self.opened, self._epoch, self._taken = True, epoch, taken

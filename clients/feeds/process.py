@@ -35,6 +35,8 @@ from hulak.clients.feeds.venues.registry import VENUES
 
 Work = Callable[[TickPublisher, Member], Coroutine[Any, Any, None]]
 POOL_S = 60.0  # limit for an answer of the NEPSE workers, all attempts included
+LEAST_TRADES_S, MOST_TRADES_S = 1.0, 3600.0  # each read is a request at the exchange
+REPORT_S = 0.5  # between two updates of the NEPSE feed's counters
 FINISH_S = 1.0  # limit for the broker's last confirmations when the feed stops
 
 
@@ -86,7 +88,13 @@ def run_feed(
 
 
 def run_nepse(
-    settings: Settings, home: Path, *, watched: Sequence[str] | None = None, name: str | None = None, prefix: str | None = None
+    settings: Settings,
+    home: Path,
+    *,
+    watched: Sequence[str] | None = None,
+    name: str | None = None,
+    prefix: str | None = None,
+    trades_s: float | None = None,
 ) -> None:
     """Run the feed of the Nepal Stock Exchange until a signal stops it; it asks the NEPSE workers.
 
@@ -97,8 +105,9 @@ def run_nepse(
             feed.venue is nepse.
         name: of the feed, in the broker's statistics; `nepse` if None.
         prefix: of its topics; None for setting feed.prefix, if feed.venue is nepse.
+        trades_s: seconds between two reads of the newest trades, 0: no single trades; None for setting feed.trades_s.
     Raises:
-        ConfigError: a security or the prefix is invalid.
+        ConfigError: a security, the prefix or the time is invalid.
     """
     section, of_settings = settings.feed, settings.feed.venue == SOURCE
     given = watched if watched is not None else section.symbols.split(",") if of_settings else ()
@@ -110,16 +119,40 @@ def run_nepse(
     except FeedError as error:
         raise ConfigError(str(error)) from error
 
+    every_s = section.trades_s if trades_s is None else trades_s
+    if every_s != 0 and not LEAST_TRADES_S <= every_s <= MOST_TRADES_S:
+        allowed = f"0, for none, or {LEAST_TRADES_S:g} to {MOST_TRADES_S:g} s"
+        raise ConfigError(f"trades are to be read every {every_s} s, must be {allowed}")
+    families = ("tick", "market", "trade") if every_s else ("tick", "market")
+
     async def work(publisher: TickPublisher, _: Member) -> None:
         client = AsyncBusClient(settings, home)
         try:
-            last = await client.call("hulak.last", "", {"topic": f"tick.{topic_prefix}"}, timeout_s=ANSWER_S)
-            bodies = [event.body for event in map(event_of, last)]
-            await NepseFeed(publisher, partial(_ask_pool, client), names, clock=time.time).run(bodies)
+            bodies = [body for family in families for body in await _last_bodies(client, family, topic_prefix)]
+            feed = NepseFeed(publisher, partial(_ask_pool, client), names, trades_s=every_s, clock=time.time)
+            reporter = asyncio.ensure_future(_report(feed))
+            try:
+                await feed.run(bodies)
+            finally:
+                reporter.cancel()
         finally:
             client.close()
 
     _run(settings, home, name or SOURCE, work, topic_prefix)
+
+
+async def _report(feed: NepseFeed) -> None:
+    while True:
+        feed.report()
+        await asyncio.sleep(REPORT_S)
+
+
+async def _last_bodies(client: AsyncBusClient, family: str, prefix: str) -> list[Any]:
+    """Return the last messages of the feed's topics; names with another prefix begin with a lower-case letter."""
+    begins = f"{family}.{prefix}"
+    events = map(event_of, await client.call("hulak.last", "", {"topic": begins}, timeout_s=ANSWER_S))
+    names = ((event, event.topic.removeprefix(begins)) for event in events)
+    return [event.body for event, name in names if name == SOURCE or not name[:1].islower()]
 
 
 async def _ask_pool(client: AsyncBusClient, action: str, **args: Any) -> Any:

@@ -7,6 +7,7 @@ error instead of a loss, since the broker is its only reader). A `RequestChannel
 import asyncio
 import os
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from hulak.bus.process.requests import SEARCH_AGAIN_S, RequestChannel
 from hulak.bus.process.settings import Settings
 from hulak.bus.process.sockets import BrokerAddress
 from hulak.bus.wire.messages import Error, Reply, Tick
-from hulak.clients.feeds.delivery import Delivery
+from hulak.clients.feeds.delivery import Asked, Delivery
 from hulak.clients.feeds.refusals import Refusals
 
 ASK_S = 0.25
@@ -85,6 +86,11 @@ class TickPublisher:
                 return
             link.sent += 1
 
+    def post_body(self, family: str, name: str, body: Mapping[str, Any], time_ns: int) -> None:
+        """Post a message that is no tick, see `Delivery.post_body`."""
+        self.link.post_body(family, name, body, time_ns)
+        self.push()
+
     def push(self) -> None:
         """Send waiting frames until the socket is full."""
         while frames := self.link.waiting(BATCH):
@@ -104,7 +110,9 @@ class TickPublisher:
         """Read the replies, send the next request and the waiting frames; call it every `ASK_S`. Raises as `connect`."""
         self._read_answers()
         self.requests.step()
-        self.requests.ask_now("hulak.feed", self.link.ask(), timeout_s=ANSWER_S)  # else the next call sends it
+        self.requests.ask_now(
+            "hulak.feed", self.link.ask(), about=self.link.asked(), timeout_s=ANSWER_S
+        )  # else the next call sends it
         while self.out.poll(0):  # subscriptions of the broker; only their arrival matters, at the start
             self.out.recv(zmq.NOBLOCK)
             self.subscribed = True
@@ -112,17 +120,17 @@ class TickPublisher:
             self.push()
 
     def _read_answers(self) -> None:
-        for _, message in self.requests.answers():
-            if isinstance(message, Reply):
-                self._answered(message.value)
+        for request, message in self.requests.answers():
+            if isinstance(message, Reply) and request is not None:
+                self._answered(message.value, request.about)
             elif isinstance(message, Error) and message.code != self.refused:
                 self.refused = message.code
                 self.log.warning("feed refused by the broker", code=message.code, why=message.text)
 
-    def _answered(self, reply: dict[str, Any]) -> None:
+    def _answered(self, reply: dict[str, Any], asked: Asked) -> None:
         """Handle the broker's position."""
         try:
-            self.link.answered(reply["epoch"], reply["taken"], reply["safe"])
+            self.link.answered(reply["epoch"], reply["taken"], reply["safe"], asked)
         except ProtocolError as error:
             self.log.warning("answer refused", code=error.code, why=str(error))
             return

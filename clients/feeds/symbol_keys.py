@@ -18,6 +18,7 @@ _ESCAPED = re.compile(r"_((?:[0-9A-F]{2})+)_")
 _ODD = re.compile(r"[^A-Z0-9.-]+")
 _SUFFIXED = re.compile(r"(.+)\.[A-Z]+[0-9]*").fullmatch
 _PREFIX = re.compile(r"[a-z0-9][a-z0-9-]{0,15}").fullmatch
+_BETWEEN_DIGITS = re.compile(r"(?<=[0-9])/(?=[0-9])")
 
 
 class BadSymbol(FeedError):
@@ -146,9 +147,22 @@ def any_symbol(raw: str) -> str:
 
 
 def in_capitals(raw: str) -> str:
-    """Return a symbol as users write it in upper case, except its prefix."""
+    """Return the symbol of what users write: in upper case, except its prefix.
+
+    `eur/usd` is EURUSD; a slash between digits is part of a name: `NICAD85/86` is NICAD85-86, as the exchange's feed has it.
+    """
     prefix, symbol = _cut(raw)
-    return prefix + symbol.upper()
+    return prefix + _without_slash(symbol.upper())
+
+
+def typed_topic(text: str) -> str:
+    """Return the topic, or prefix of topics, of what users write: `tick.NICAD85/86` is tick.NICAD85-86."""
+    family, dot, name = text.partition(".")
+    return family + dot + _without_slash(name)
+
+
+def _without_slash(symbol: str) -> str:
+    return _BETWEEN_DIGITS.sub("-", symbol).replace("/", "")
 
 
 def _cut(raw: str) -> tuple[str, str]:

@@ -20,7 +20,7 @@ from hulak.bus.wire.messages import Tick
 from hulak.clients.gateway.state_cache import StateCache
 from hulak.clients.subscriber import Subscriber
 
-DISPLAY, DISPLAYS, STATS, CONFIG = "display.", "displays", "stats", "config"
+DISPLAY, DISPLAYS, STATS, CONFIG, MARKET = "display.", "displays", "stats", "config", "market."
 EVENTS = 2000  # maximum per turn
 TURNS = 64  # maximum of tick batches per turn
 RETRY_S = 0.1  # between two attempts to find the broker
@@ -105,7 +105,7 @@ class BusSource:
         options: dict[str, Any] = {"settings": self._settings, "home": self._home, "timeout_s": 0.0, "name": "gateway"}
         try:
             if self._states is None:
-                self._states = Subscriber(DISPLAY, DISPLAYS, STATS, CONFIG, mode="latest", **options)
+                self._states = Subscriber(DISPLAY, DISPLAYS, STATS, CONFIG, MARKET, mode="latest", **options)
             if self._ticks is None and self._needs_ticks:
                 self._ticks = Subscriber("ticks", **options)
         except BusTimeout:
@@ -125,6 +125,8 @@ class BusSource:
             self._on_stats(stats)
         elif topic == CONFIG:
             self.cache.take_config(event.body)
+        elif topic.startswith(MARKET):
+            self.cache.take_market(topic.removeprefix(MARKET), event.body)
 
     async def readable(self, woken: asyncio.Event, limit_s: float) -> None:
         """Wait until a message may be available, `woken` is set, or the time is over."""

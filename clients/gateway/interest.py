@@ -20,6 +20,7 @@ class Interest:
     ticks: frozenset[str] = frozenset()
     stats: bool = False
     config: bool = False
+    markets: bool = False
 
     def display(self, name: str) -> bool:
         """Return whether a display's states are subscribed to."""
@@ -29,7 +30,7 @@ class Interest:
         """Return whether a symbol's ticks are subscribed to."""
         return ALL in self.ticks or symbol in self.ticks
 
-    def plus(self, displays: Iterable[str], ticks: Iterable[str], *, stats: bool, config: bool) -> Self:
+    def plus(self, displays: Iterable[str], ticks: Iterable[str], *, stats: bool, config: bool, markets: bool = False) -> Self:
         """Return the interest after a `subscribe`. Raises `TooManyNames`."""
         more = replace(
             self,
@@ -37,12 +38,13 @@ class Interest:
             ticks=self.ticks.union(ticks),
             stats=self.stats or stats,
             config=self.config or config,
+            markets=self.markets or markets,
         )
         if (named := len(more.displays) + len(more.ticks)) > MAX_NAMES:
             raise TooManyNames(f"{named:,} displays and symbols are subscribed to, the maximum is {MAX_NAMES:,}; use * for all")
         return more
 
-    def minus(self, displays: Iterable[str], ticks: Iterable[str], *, stats: bool, config: bool) -> Self:
+    def minus(self, displays: Iterable[str], ticks: Iterable[str], *, stats: bool, config: bool, markets: bool = False) -> Self:
         """Return the interest after an `unsubscribe`; `*` removes every name, a name only itself."""
         return replace(
             self,
@@ -50,6 +52,7 @@ class Interest:
             ticks=_less(self.ticks, ticks),
             stats=self.stats and not stats,
             config=self.config and not config,
+            markets=self.markets and not markets,
         )
 
 

@@ -131,12 +131,12 @@ class JsonSession:
     def _handle(self, message: Any) -> bytes | None:
         state = self.state
         match message:
-            case protocol.Subscribe(displays, ticks, stats, config):
-                state.interest = state.interest.plus(displays, ticks, stats=stats, config=config)
+            case protocol.Subscribe(displays, ticks, stats, config, markets):
+                state.interest = state.interest.plus(displays, ticks, stats=stats, config=config, markets=markets)
                 self.wake.set()
-            case protocol.Unsubscribe(displays, ticks, stats, config):
-                state.interest = state.interest.minus(displays, ticks, stats=stats, config=config)
-                state.before = state.before.minus(displays, ticks, stats=stats, config=config)
+            case protocol.Unsubscribe(displays, ticks, stats, config, markets):
+                state.interest = state.interest.minus(displays, ticks, stats=stats, config=config, markets=markets)
+                state.before = state.before.minus(displays, ticks, stats=stats, config=config, markets=markets)
             case protocol.Ping():
                 return protocol.pong(message)
             case _:

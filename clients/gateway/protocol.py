@@ -34,6 +34,7 @@ class Subscribe(Message, frozen=True, tag="subscribe"):
     ticks: list[Name] = []
     stats: bool = False
     config: bool = False
+    markets: bool = False
 
 
 class Unsubscribe(Message, frozen=True, tag="unsubscribe"):
@@ -43,6 +44,7 @@ class Unsubscribe(Message, frozen=True, tag="unsubscribe"):
     ticks: list[Name] = []
     stats: bool = False
     config: bool = False
+    markets: bool = False
 
 
 class Ping(Message, frozen=True, tag="ping"):

@@ -56,6 +56,7 @@ class StateCache:
         self.stats: Row | None = None
         self.health: Row | None = None  # the judge's verdict
         self.config: Row | None = None
+        self.markets: dict[str, Row] = {}
         self.of_symbol: dict[str, str] = {}  # symbol -> one of its displays
         self.malformed = 0
         self._known: frozenset[str] | None = None  # all displays; None until their list was received
@@ -119,6 +120,10 @@ class StateCache:
         """Store the live configuration. Raises as `take_stats`."""
         self.config = Row(self._next(), value, _encode(value))
 
+    def take_market(self, name: str, value: Any) -> None:
+        """Store the state of a market. Raises as `take_stats`."""
+        self.markets[name] = Row(self._next(), value, _encode(value))
+
     def forget_removed(self, revision: int) -> None:
         """Drop the removed displays that every client knows of: up to a revision."""
         self.removed = {name: removed_at for name, removed_at in self.removed.items() if removed_at > revision}
@@ -176,6 +181,9 @@ class StateCache:
             parts.append(b'"health":%b' % _json(self.health))
         if self.config is not None and interest.config and self.config.revision > (at if before.config else 0):
             parts.append(b'"config":%b' % _json(self.config))
+        since = at if before.markets else 0
+        if interest.markets and (rows := [(name, row) for name, row in self.markets.items() if row.revision > since]):
+            parts.append(b'"markets":{%b}' % b",".join(b"%b:%b" % (encode(name), _json(row)) for name, row in rows))
         if not parts:
             return None
         return b'{"type":"frame","sent_ms":%b,%b}' % (encode(sent_ms), b",".join(parts))

@@ -5,14 +5,14 @@ from collections.abc import Mapping, Sequence
 from hulak.clients.judge.facts import Facts
 from hulak.clients.judge.processes import Process, number
 from hulak.clients.judge.situations import GROWS_S, START_S, Limit
-from hulak.clients.judge.ticks import FEED, data_age_s
+from hulak.clients.judge.ticks import FEED, late_s
 
 
 def measure(facts: Facts, known: Sequence[Process], limits: Mapping[str, Limit]) -> dict[str, float | None]:
     """Return the value of each of `LIMITS`; None without data."""
     stats = facts.values
     lag, figure = stats["ticks"]["feed_to_broker_us"], facts.figure
-    ages = [age_s for row in facts.rows(FEED) if (age_s := data_age_s(row)) is not None]
+    ages = [age_s for row in facts.rows(FEED) if (age_s := late_s(row)) is not None]
     silent = limits["silence"].critical  # the last report of a silent process is outdated
     display = [row for row in facts.rows("display") if row["age_s"] < silent]
     behind = {row["name"] for row in display if number(row.get("catching_up"))}  # their latency is that of old ticks

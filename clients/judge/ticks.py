@@ -9,6 +9,7 @@ from hulak.clients.judge.situations import Level, Limit
 
 FEED_STATES = {"degraded": ("feed_stale", 1), "stale": ("feed_stale", 2), "backoff": ("feed_disconnected", 2)}
 FEED = "feed"
+CLOSED = "closed"  # the state of a feed whose venue is closed: no quotes are expected
 
 
 def journal(facts: Facts) -> Iterator[Finding]:
@@ -56,11 +57,19 @@ def data_age_s(row: Mapping[str, Any]) -> float | None:
     return None if age_s is None else age_s + row["age_s"]
 
 
+def late_s(row: Mapping[str, Any]) -> float | None:
+    """Return how long a feed's quote is due: its age, less the pauses that its venue usually makes. None as `data_age_s`."""
+    age_s = data_age_s(row)
+    return None if age_s is None else max(0.0, age_s - (number(row.get("pause_s")) or 0.0))
+
+
 def _feed(row: Mapping[str, Any], limit: Limit) -> Iterator[Finding]:
     state, age_s = row.get("state"), data_age_s(row)
     waits_s = (number(row.get("since_s")) or 0.0) if age_s is None else age_s
     what, least = FEED_STATES.get(str(state), ("feed_stale", 0))
-    level = max(Level(least), limit.level(waits_s))
+    if state == CLOSED:
+        return
+    level = max(Level(least), limit.level(max(0.0, waits_s - (number(row.get("pause_s")) or 0.0))))
     if level is Level.OK:
         return
     text = f"feed {row['name']} is {state}, "

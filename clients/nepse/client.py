@@ -156,6 +156,7 @@ class NepseClient:
     get_today_price = _blocking(_Calls.get_today_price)
     get_todays_price = _blocking(_Calls.get_todays_price)
     get_floor_sheet = _blocking(_Calls.get_floor_sheet)
+    get_newest_trades = _blocking(_Calls.get_newest_trades)
     get_company_floor_sheet = _blocking(_Calls.get_company_floor_sheet)
     get_day_trades = _blocking(_Calls.get_day_trades)
     get_company_directory = _blocking(_Calls.get_company_directory)

@@ -117,6 +117,10 @@ class SecurityMethods(NepseMethods):
         """Return every contract of the last session, or of a security, a contract, a broker: `rows` and totals, as `whole`."""
         return await self.whole("floor-sheet", symbol=security, contract=contract, buyer=buyer, seller=seller)
 
+    async def get_newest_trades(self, pages: int = 1) -> Rows:
+        """Return the newest contracts of the last session, newest first, at most 500 a page."""
+        return list((await self.call("newest-trades", pages=pages))["rows"])
+
     async def get_company_floor_sheet(self, security: Security, date: str | None = None) -> Row:
         """Return every contract of a security; the exchange refuses it (BLOCKED) since 2026, use `get_floor_sheet`."""
         return await self.whole("company-floor-sheet", symbol=security, date=date)

@@ -1,7 +1,7 @@
 /** A large display with all its figures, in a dialog that Escape closes. */
 
 import { byId, h, setText } from "./dom.js";
-import { adrUsed, age, count, pips, price, spoken, timeOfDay } from "./format.js";
+import { adrUsed, age, count, hasPips, price, spoken, spreadText, timeOfDay } from "./format.js";
 import { ageOf } from "./store.js";
 
 /**
@@ -16,8 +16,8 @@ export function detailRows(display, now) {
   const used = adrUsed(state);
   return [
     ["source", state.source ?? "any"],
-    ["bid", show(state.bid)], ["ask", show(state.ask)], ["mid", price(state.mid, state.digits + 1)],
-    ["spread", `${pips(state.spread, state.digits)} pips`],
+    ["bid", show(state.bid)], ["ask", show(state.ask)], ["mid", price(state.mid, state.digits + 1)], ...(hasPips(state) ? [] : [["tick size", show(state.tick_size)]]),
+    ["spread", spreadText(state, "pips")],
     ["open", show(state.open)], ["day", range(state.low, state.high)], ["ADR", state.adr_source === "day" ? "–" : range(state.adr_low, state.adr_high)],
     ["ADR used", Number.isFinite(used) ? `${Math.round(used * 100)} %` : "–"], ["ADR tier", Number.isFinite(state.adr_tier) && state.adr_source !== "day" ? `${Math.round(state.adr_tier * 100)} %` : "–"],
     ["volatility", count(state.volatility, 3)], ["intensity", `${Math.round(state.volatility_intensity * 100)} %`],

@@ -11,10 +11,15 @@ const FIRST_BUCKET = 7; // exponent of the first bound of the times of tasks, mi
  *
  * @param {number} price
  * @param {number} digits decimals of the symbol
+ * @param {boolean} [hasPips] false for a market without pips: the decimals are in the place of the pips
  * @returns {{big: string, pips: string, pipette: string}}
  */
-export function splitPrice(price, digits) {
+export function splitPrice(price, digits, hasPips = true) {
   if (!Number.isFinite(price)) return { big: "", pips: "–", pipette: "" };
+  if (!hasPips) {
+    const cut = price.toFixed(digits).length - digits;
+    return { big: price.toFixed(digits).slice(0, cut), pips: price.toFixed(digits).slice(cut), pipette: "" };
+  }
   if (Math.abs(price) >= 100000) {
     const whole = price.toFixed(0);
     return { big: whole.slice(0, -3), pips: whole.slice(-3, -1), pipette: whole.slice(-1) };
@@ -31,6 +36,11 @@ export function splitPrice(price, digits) {
   return { big: text.slice(0, from), pips: text.slice(from, cut), pipette: text.slice(cut) };
 }
 
+/** The symbol of a text: `EUR/USD` is EURUSD; between digits the slash is part of a name, `NICAD85/86` is NICAD85-86. */
+export function symbolOf(text) {
+  return text.trim().toUpperCase().replace(/(\d)\/(?=\d)/g, "$1-").replaceAll("/", "");
+}
+
 /** Format a price with all its decimals; a dash for none. */
 export function price(value, digits) {
   return Number.isFinite(value) ? value.toFixed(digits) : "–";
@@ -45,6 +55,17 @@ export function count(value, decimals = 0) {
 /** Format a spread in pips. */
 export function pips(spread, digits) {
   return Number.isFinite(spread) ? count(spread * 10 ** (digits - 1), 1) : "–";
+}
+
+/** Whether a symbol's moves are counted in pips: not where the venue has a tick size. */
+export function hasPips(state) {
+  return !Number.isFinite(state.tick_size);
+}
+
+/** Format the spread of a state: in pips, or as a price; "last" where bid and ask are the last price. */
+export function spreadText(state, unit) {
+  if (hasPips(state)) return `${pips(state.spread, state.digits)} ${unit}`;
+  return state.spread === 0 ? "last" : price(state.spread, state.digits);
 }
 
 /** Format an age given in seconds: `0.4 s`, `12 s`, `3 min`, `2 h`, `4 d`. */
@@ -98,6 +119,13 @@ export function quantile(totals, share) {
 /** Format the time of day in UTC of a time in ms since 1970 UTC. */
 export function timeOfDay(ms) {
   return Number.isFinite(ms) ? `${new Date(ms).toISOString().slice(11, 19)} UTC` : "–";
+}
+
+/** Format a time in ms since 1970 UTC with its day of the week: `Mon 30 Nov, 05:15 UTC`. */
+export function dayAndTime(ms) {
+  if (!Number.isFinite(ms)) return "–";
+  const text = new Date(ms).toUTCString(); // Mon, 30 Nov 2026 05:15:00 GMT
+  return `${text.slice(0, 3)} ${text.slice(5, 11)}, ${text.slice(17, 22)} UTC`;
 }
 
 /** The shape of a direction, in addition to its colour. */

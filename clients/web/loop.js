@@ -8,7 +8,7 @@
 import { layout } from "./layout.js";
 import { fontsFor, paintDisplay } from "./paint.js";
 import { FLASH_MS, flashStrength } from "./paint_flash.js";
-import { nameOf } from "./store.js";
+import { marketOf, nameOf } from "./store.js";
 
 const BUDGET_MS = 12;
 
@@ -95,6 +95,11 @@ export class Loop {
     }
   }
 
+  /** Mark all displays for drawing, after a change that concerns many. */
+  changedAll() {
+    for (const picture of this.pictures.values()) if (picture.visible) this.waiting.add(picture);
+  }
+
   /** Draw all pictures again, in these colours. */
   recolour(palette) {
     this.palette = palette;
@@ -157,8 +162,9 @@ export class Loop {
     const flash = flashStrength(now - picture.flashAt, this.still.matches);
     const { palette } = this;
     const { fonts, box, mark } = picture;
-    const name = nameOf(display);
-    paintDisplay(context, { state: display.state, profile: display.profile, name, width, height, palette, fonts, box, mark, flash, ratio });
+    const { state, profile } = display;
+    const [name, market] = [nameOf(display), marketOf(this.store, display)];
+    paintDisplay(context, { state, profile, name, market, width, height, palette, fonts, box, mark, flash, ratio });
     return true;
   }
 

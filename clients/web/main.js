@@ -3,18 +3,18 @@
 import { browserWorld, Connection } from "./connection.js";
 import { Detail } from "./detail.js";
 import { byId, chip, setText } from "./dom.js";
-import { age, count, millis } from "./format.js";
+import { age, count, millis, symbolOf } from "./format.js";
 import { Grid } from "./grid.js";
 import { Latency } from "./latency.js";
 import { Login } from "./login.js";
 import { Loop } from "./loop.js";
-import { healthText, marksOf, statusText } from "./marks.js";
+import { healthText, marketTexts, marksOf, statusText } from "./marks.js";
 import { ConfigPanel } from "./panel_config.js";
 import { paintFeeds, paintPool, paintProcesses } from "./panels.js";
 import { applyFrame, applyHello, createStore, dropLapsed, lapse } from "./store.js";
 import { Theme } from "./theme.js";
 
-const WANTED = { displays: ["*"], stats: true, config: true };
+const WANTED = { displays: ["*"], stats: true, config: true, markets: true };
 const REJOIN_MS = 5000; // after a reconnection, displays without a state within this time are removed
 const TURN_MS = 500; // period of the timer
 const STATS_S = 3; // statistics older than this are marked
@@ -60,7 +60,19 @@ function onFrame(frame) {
   if (news.broken.length) connection.restart(`the profile of ${news.broken[0]} is inconsistent`);
   if (news.stats) paintStats();
   if (news.config) config.paint();
+  if (frame.markets) paintMarkets();
   if (news.added.length || news.removed.length) turn();
+}
+
+/** Show the states of the markets, and in their displays. */
+function paintMarkets() {
+  byId("markets").replaceChildren(...marketTexts(store.markets).map(({ text, tone, all }) => {
+    const shown = chip(text, tone);
+    shown.title = all;
+    return shown;
+  }));
+  loop.changedAll();
+  turn();
 }
 
 function removeDisplay(id) {
@@ -162,7 +174,7 @@ function requestLetters(now) {
 byId("add").addEventListener("submit", async (event) => {
   event.preventDefault();
   const [field, output] = [byId("add-symbol"), byId("add-said")];
-  const symbol = field.value.trim().toUpperCase();
+  const symbol = symbolOf(field.value);
   try {
     const answer = await request("display.create", { symbol });
     setText(output, `✓ ${symbol} is ${answer?.display ?? "created"}`);

@@ -1,7 +1,7 @@
 /** The texts about stale displays, health and connection. Pure. */
 
-import { age } from "./format.js";
-import { ageOf } from "./store.js";
+import { age, dayAndTime } from "./format.js";
+import { ageOf, marketOf } from "./store.js";
 
 const STALE_S = 10; // unless the configuration has stale_s of feeds
 
@@ -18,13 +18,15 @@ export function staleAfter(config) {
  * @param {string} connection state of the connection
  * @param {number} now the page's monotonic ms
  * @param {number} stale seconds
+ * @param {object} [market] of the display: while it is closed, nothing is stale
  */
-export function markOf(display, connection, now, stale) {
+export function markOf(display, connection, now, stale, market) {
   const old = ageOf(display, now);
   const suffix = Number.isFinite(old) ? `, ${age(old)} old` : "";
   if (connection !== "connected") return `${connection === "stale" ? "no message" : "no connection"}${suffix}`;
   if (display.state.catching_up) return "catching up";
-  if (display.state.ready && old >= stale) return `stale${suffix}`;
+  const isOpen = !market || market.state === "open";
+  if (display.state.ready && isOpen && old >= Math.max(stale, market?.pause_s ?? 0)) return `stale${suffix}`;
   return "";
 }
 
@@ -33,10 +35,19 @@ export function marksOf(store, connection, now) {
   const stale = staleAfter(store.config);
   const marks = new Map();
   for (const display of store.displays.values()) {
-    const mark = markOf(display, connection, now, stale);
+    const mark = markOf(display, connection, now, stale, marketOf(store, display));
     if (mark) marks.set(display.id, mark);
   }
   return marks;
+}
+
+/** The states of the markets: text, tone, and a text with the next opening. */
+export function marketTexts(markets) {
+  return [...markets.values()].map(({ market, state, next_opening: opening }) => ({
+    text: `${String(market).toUpperCase()} ${state}`,
+    tone: state === "open" ? "good" : "calm",
+    all: Number.isFinite(opening) ? `next opening ${dayAndTime(opening)}` : "",
+  }));
 }
 
 const TONES = { OK: "good", WARNING: "warn", CRITICAL: "bad" };

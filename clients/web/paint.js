@@ -1,6 +1,6 @@
 /** The picture of a display, from its state and size: one painter per quantity, from back to front. */
 
-import { count, pips } from "./format.js";
+import { count, spreadText } from "./format.js";
 import { layout, priceScale } from "./layout.js";
 import { paintFlash } from "./paint_flash.js";
 import { paintDeflection, paintLevels, paintNames, paintValueArea } from "./paint_marks.js";
@@ -37,7 +37,7 @@ export function fontsFor(box, palette, measure) {
  * Draw a display.
  *
  * @param {CanvasRenderingContext2D} context its unit is a CSS pixel
- * @param {{name: string, state: object, profile: object|null, width: number, height: number, palette: object, fonts: object, mark: string, flash: number, ratio: number}} picture
+ * @param {{name: string, state: object, profile: object|null, market?: object, width: number, height: number, palette: object, fonts: object, mark: string, flash: number, ratio: number}} picture
  *   `mark` is the reason why the picture is out of date, or empty; `flash` is 0 to 1; `ratio` device pixels to a CSS pixel
  */
 export function paintDisplay(context, picture) {
@@ -65,8 +65,8 @@ function paintHead(context, { name, box, fonts, palette }) {
   context.fillText(name, box.head.x, box.head.y + box.head.h / 2);
 }
 
-/** The foot: used range, spread in pips and ticks per second; or the reason why the picture is out of date. */
-function paintFoot(context, { state, box, fonts, palette, mark }) {
+/** The foot: used range, spread, and ticks per second or that the market is not open; or the reason why the picture is out of date. */
+function paintFoot(context, { state, box, fonts, palette, mark, market }) {
   const y = box.foot.y + box.foot.h / 2;
   const right = box.foot.x + box.foot.w;
   context.font = fonts.small;
@@ -82,7 +82,8 @@ function paintFoot(context, { state, box, fonts, palette, mark }) {
   context.fillStyle = palette.dim;
   context.fillText(rangeText(state), box.foot.x, y);
   context.textAlign = "center";
-  context.fillText(`${pips(state.spread, state.digits)} pip`, box.foot.x + box.foot.w / 2, y);
+  context.fillText(spreadText(state, "pip"), box.foot.x + box.foot.w / 2, y);
   context.textAlign = "right";
-  context.fillText(`${count(state.ticks_per_s, state.ticks_per_s < 10 ? 1 : 0)}/s`, right, y);
+  const rate = `${count(state.ticks_per_s, state.ticks_per_s < 10 ? 1 : 0)}/s`;
+  context.fillText(market && market.state !== "open" ? market.state : rate, right, y);
 }

@@ -1,6 +1,6 @@
 /** The price: a line at the current price, and its text as big figure, pips and pipette. */
 
-import { arrow, splitPrice } from "./format.js";
+import { arrow, hasPips, splitPrice } from "./format.js";
 
 /** The colour of a direction. */
 export function directionColour(direction, palette) {
@@ -26,7 +26,7 @@ export function paintFloat(context, view) {
 /** Write the price; the direction has a shape in addition to the colour. */
 export function paintPrice(context, view) {
   const { state, box, fonts, palette } = view;
-  const { big, pips, pipette } = splitPrice(state.price, state.digits);
+  const { big, pips, pipette } = splitPrice(state.price, state.digits, hasPips(state));
   const colour = directionColour(state.direction, palette);
   const base = box.price.y + box.price.h * 0.84;
   context.textAlign = "left";

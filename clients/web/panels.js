@@ -5,7 +5,7 @@ import { age, bytes, count, quantile, span } from "./format.js";
 import { keyOf, processesOf } from "./store.js";
 
 const WORKERS = { ready: "good", busy: "good", retiring: "warn", idle: "calm" };
-const FEEDS = { connected: "good", restoring: "good", connecting: "calm", degraded: "warn", backoff: "bad", stale: "bad" };
+const FEEDS = { connected: "good", restoring: "good", connecting: "calm", closed: "calm", degraded: "warn", backoff: "bad", stale: "bad" };
 const LATE_S = 5; // a process reports each second
 const MOST_ACTIONS = 12; // rows of the times of tasks
 const OLD_S = 5; // age of a feed's data that is marked, before the feed reports it as stale
@@ -73,7 +73,7 @@ export function paintFeeds(root, stats) {
       ["lost", count(journal.lost), journal.lost > 0 ? "bad" : null],
     ]),
     table("Feeds", ["feed", "state", num("data"), num("stale"), num("resent"), num("errors")], feeds.map((feed) => [
-      feed.name, chip(feed.state ?? "–", FEEDS[feed.state] ?? "calm"), marked(age(feed.data_age_s), feed.data_age_s > OLD_S),
+      feed.name, chip(feed.state ?? "–", FEEDS[feed.state] ?? "calm"), marked(age(feed.data_age_s), feed.data_age_s > OLD_S + (feed.pause_s ?? 0)),
       marked(`${count(feed.stale)}/${count(feed.symbols)}`, feed.stale > 0), count(feed.resent), marked(count(feed.errors), feed.errors > 0),
     ]), "No feed reports."),
     ...feeds.flatMap(feedNotes),

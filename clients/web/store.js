@@ -12,7 +12,8 @@ const SILENT_S = 10; // a process without a report for longer is frozen or dead
 
 /** Make an empty store. */
 export function createStore() {
-  return { hello: null, displays: new Map(), ticks: new Map(), stats: null, statsAt: 0, health: null, cpu: new Map(), config: null };
+  const maps = { displays: new Map(), ticks: new Map(), cpu: new Map(), markets: new Map() }; // markets: by the source of their ticks
+  return { hello: null, stats: null, statsAt: 0, health: null, config: null, ...maps };
 }
 
 /** Apply the gateway's first message. Known displays stay until the first frame replaces them. */
@@ -38,6 +39,7 @@ export function applyFrame(store, frame, now) {
     store.cpu = cpuShares(store.stats, frame.stats, (now - store.statsAt) / 1000);
     [store.stats, store.statsAt, news.stats] = [frame.stats, now, true];
   }
+  for (const [name, market] of Object.entries(frame.markets ?? {})) store.markets.set(market.market ?? name, market);
   if (frame.health) store.health = frame.health;
   if (frame.config) [store.config, news.config] = [frame.config, true];
   return news;
@@ -107,6 +109,11 @@ export function nameOf(display) {
 /** Handle a lost connection: the next state of each display measures no latency, and displays without one are removed later. */
 export function lapse(store) {
   for (const display of store.displays.values()) display.lapsed = true;
+}
+
+/** The market of a display, if its feed reports one. */
+export function marketOf(store, display) {
+  return store.markets.get(display.state.source);
 }
 
 /** The age of a display's newest tick, in seconds; NaN without a tick. */

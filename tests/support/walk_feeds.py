@@ -47,11 +47,11 @@ class SimFeed:
         self.push(1000)
         args = self.link.ask()
         self.asks_at = max(self.asks_at, self.world.now + self.world.delay_s())
-        self.world.at(self.asks_at, self.world.opened, self, args, self.world.life)
+        self.world.at(self.asks_at, self.world.opened, self, args, self.link.asked(), self.world.life)
         self.world.at(self.world.now + ASK_S, self.ask)
 
-    def answered(self, epoch, taken, safe):
-        self.link.answered(epoch, taken, safe)
+    def answered(self, epoch, taken, safe, asked):
+        self.link.answered(epoch, taken, safe, asked)
         kept = self.link.unconfirmed
         assert kept.oldest - 1 <= self.link.sent <= kept.last, "it has sent what it does not keep, or what it never had"
 
@@ -114,13 +114,13 @@ class FeedWorld:
         self.up = False
         self.at(self.now + self.random.random(), lambda: self.up or self.start_broker())
 
-    def opened(self, feed, args, life):
+    def opened(self, feed, args, asked, life):
         if self.up and life == self.life:
             source, epoch = self.intake.open(**args, now=self.now), self.epoch
             taken, safe = source.last, source.safe
             self.opened_at.setdefault((epoch, feed.link.instance), args["oldest"])
             feed.answers_at = max(feed.answers_at, self.now + self.delay_s())
-            self.at(feed.answers_at, lambda: life == self.life and feed.answered(epoch, taken, safe))
+            self.at(feed.answers_at, lambda: life == self.life and feed.answered(epoch, taken, safe, asked))
 
     def carry(self, feed, frame):
         """Send a frame to the collector: late, lost or twice."""

@@ -17,7 +17,7 @@ from hulak.clients.history import History
 
 pytestmark = pytest.mark.system
 CARELESS = (  # a broker that takes any tick, as they did once
-    "import hulak.bus.core.ticks.intake as i; i.check_tick = lambda *_: None; i.Intake._well_formed = lambda self, all: all;"
+    "import hulak.bus.core.ticks.intake as i; i.check_body = lambda *_: None; i.Intake._well_formed = lambda self, all: all;"
     "from hulak.bus.__main__ import main; main()"
 )
 

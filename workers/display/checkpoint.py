@@ -22,7 +22,7 @@ from hulak.bus.errors import ProtocolError
 from hulak.bus.wire.codec import pack
 
 MAGIC = b"HDCP"
-VERSION = 3  # increase it whenever the form or the meaning of a state's dump changes
+VERSION = 4  # increase it whenever the form or the meaning of a state's dump changes
 HEAD = struct.Struct("=4sII")  # native: a file from a machine with the other byte order has another version
 
 

@@ -184,6 +184,15 @@ TRADES = (
         fixed="sort=contractId,asc",  # new contracts then come at the end, and do not shift pages during the read
     ),
     Endpoint(
+        "newest-trades",
+        "the contracts of the last session, newest first",
+        "/nepse-data/floorsheet",
+        Shape.SHEET,
+        PAGE,
+        floor_sheet_id,
+        fixed="sort=contractId,desc",
+    ),
+    Endpoint(
         "company-floor-sheet",
         "every contract of a security; the exchange refuses it since 2026, use floor-sheet",
         "/security/floorsheet/{symbol}",

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from hulak.bus.core.journal.record_format import Batch, decode_tick, encode_tick
 from hulak.bus.core.ticks.shared_topics import SharedTopics
-from hulak.bus.core.ticks.tick_bodies import check_tick, read_quote
+from hulak.bus.core.ticks.tick_bodies import check_body, read_quote
 from hulak.bus.core.ticks.topic_logs import TopicLog, TopicLogs
 from hulak.bus.errors import ProtocolError
 from hulak.bus.wire.codec import MAX_TOPIC, NUL, STAMP, UNREADABLE, array_header, check_topic
@@ -245,9 +245,10 @@ class Intake:
     def _new_topic(self, key: bytes, body: bytes) -> TopicLog:
         """Start a topic, unless the body is refused."""
         if not key.startswith(OWNED_BY_FEEDS):
-            raise ProtocolError("NOT_YOURS", f"topic {key[:-1][:40]!r} is not a feed's, must begin with 'tick.'")
+            text = f"topic {key[:-1][:40]!r} is not a feed's, must begin with 'tick.', 'trade.' or 'market.'"
+            raise ProtocolError("NOT_YOURS", text)
         check_topic(key[:-1])
-        check_tick(key[len(OWNED_BY_FEEDS) : -1].decode(), body)
+        check_body(key[:-1].decode(), body)
         return self.topics.log(key)
 
     def _in_order(self, instance: int, number: int) -> bool:
@@ -281,7 +282,7 @@ class Intake:
     def _is_well(self, tick: Accepted) -> bool:
         log, body, instance, number, _ = tick
         try:
-            check_tick(log.symbol, body)
+            check_body(log.key[:-1].decode(), body)
         except ProtocolError as error:
             self._refuse(log.key + STAMP.pack(instance, number, 0), error)
             return False

@@ -1,4 +1,4 @@
-"""Checks of the body of a tick or of a display's state: one map that every reader can decode. PROTOCOL.md section 3.3. Pure.
+"""Checks of the body of a feed or of a display's state: one map that every reader can decode. PROTOCOL.md section 3.3. Pure.
 
 A body goes unchanged to all readers and into the journal. A body that a reader could not decode is refused: text that is not
 UTF-8, a key that no map can have, values nested too deep.
@@ -11,8 +11,10 @@ import msgspec
 from hulak.bus.errors import ProtocolError
 from hulak.bus.wire.codec import UNREADABLE, unpack
 from hulak.bus.wire.messages import END_MS, FIRST_MS, Tick
+from hulak.bus.wire.names import TICK_TOPICS
 
 NO_TIME = FIRST_MS // 1000  # a smaller number from 0 on is no present time in any unit: a feed without a clock may count from 0
+OF_TICKS = TICK_TOPICS.decode()
 LEVELS = 64  # of nested arrays and maps: some readers' libraries are limited to about a hundred
 
 
@@ -60,21 +62,27 @@ def _is_nested_at_most(levels: int, value: Any) -> bool:
     return False
 
 
-def check_tick(symbol: str, body: bytes) -> None:
-    """Raise an error for a tick's body that is not valid for a symbol's topic.
+def check_body(topic: str, body: bytes) -> None:
+    """Raise an error for a body of a feed that is not valid for its topic.
 
     Raises:
-        ProtocolError: `BAD_BODY`, as `read_map`; or the body names another symbol; `BAD_TIME`, its time is in another unit than
-            ms, or wrong.
+        ProtocolError: `BAD_BODY`, as `read_map`; or a tick's body names another symbol, or the body for another topic of feeds
+            names one: in `ticks` it would be taken for a tick. `BAD_TIME`, its time is in another unit than ms, or wrong.
     """
     try:
         fields = read_map(body)
     except ProtocolError as error:
-        raise ProtocolError("BAD_BODY", f"the body for topic 'tick.{symbol}' is refused: {error}") from error
-    stated, at = fields.get("symbol", symbol), fields.get("timestamp", FIRST_MS)
+        raise ProtocolError("BAD_BODY", f"the body for topic {topic!r} is refused: {error}") from error
+    at = fields.get("timestamp", FIRST_MS)
     if isinstance(at, int | float) and not (FIRST_MS <= at < END_MS or 0 <= at < NO_TIME):
-        text = f"topic 'tick.{symbol}' has a body of timestamp {at!r:.40}, must be ms since 1970 UTC, from 1990 to 2100"
+        text = f"topic {topic!r} has a body of timestamp {at!r:.40}, must be ms since 1970 UTC, from 1990 to 2100"
         raise ProtocolError("BAD_TIME", text)
-    if stated != symbol:
-        text = f"topic 'tick.{symbol}' has a body of symbol {stated!r:.60}, must be 'tick.' and that symbol"
+    family, _, symbol = topic.partition(".")
+    is_tick = family + "." == OF_TICKS
+    stated = fields.get("symbol", symbol)
+    if is_tick and stated != symbol:
+        text = f"topic {topic!r} has a body of symbol {stated!r:.60}, must be 'tick.' and that symbol"
+        raise ProtocolError("BAD_BODY", text)
+    if not is_tick and "symbol" in fields:
+        text = f"topic {topic!r} has a body of symbol {stated!r:.60}, must have no symbol: that is a tick's"
         raise ProtocolError("BAD_BODY", text)

@@ -12,7 +12,7 @@ from hulak.bus.core.journal.segment_index import TopicOrdinals
 from hulak.bus.core.ticks.subscriptions import Subscriptions, is_exact
 from hulak.bus.errors import ProtocolError
 from hulak.bus.wire.codec import NUL, STAMP, array_header, check_topic, pack
-from hulak.bus.wire.names import HEARTBEAT, HELLO, OWNED_BY_FEEDS, TICKS
+from hulak.bus.wire.names import HEARTBEAT, HELLO, OWNED_BY_FEEDS, TICK_TOPICS, TICKS
 
 NAMED_FOR = 8  # heartbeats: 2 s
 MOST_ENDED = 10_000  # removed topics that were not used again, whose last numbers are remembered individually
@@ -29,7 +29,8 @@ class TopicLog:
 
     def __init__(self, key: bytes, *, wanted: bool) -> None:
         self.key = key
-        self.symbol = key[len(OWNED_BY_FEEDS) : -1].decode() if key.startswith(OWNED_BY_FEEDS) else ""
+        # Of a topic of ticks: bodies that state it are ticks. No body states None.
+        self.symbol = key[len(TICK_TOPICS) : -1].decode() if key.startswith(TICK_TOPICS) else None
         self.sequence = 0
         self.frame = b""  # as published; empty if there was none
         self.wanted = wanted
@@ -162,10 +163,10 @@ class TopicLogs:
         self.ticks = ticks
 
     def count_ticked(self, since_ns: int) -> tuple[int, int]:
-        """Return how many topics of feeds have had a message, and how many have one since `since_ns`, in ns since 1970 UTC."""
+        """Return how many topics of ticks have had one, and how many have one since `since_ns`, in ns since 1970 UTC."""
         since, ticked, recent = STAMP.pack(0, 0, max(0, since_ns))[TIME_AT:], 0, 0  # big-endian: bytes compare as the times do
         for key, log in self.fed.items():
-            if frame := log.frame:
+            if (frame := log.frame) and log.symbol is not None:
                 ticked += 1
                 at = len(key) + TIME_AT
                 recent += frame[at : at + 8] >= since

@@ -7,7 +7,7 @@ is read for a watch list only. So a tick has the book's best prices, or else the
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from hulak.bus.errors import FeedError
@@ -62,8 +62,18 @@ def symbol_of(name: object) -> str:
     return canonical_symbol(name.strip().replace("/", "-"))
 
 
+def name_of(name: object, symbol: str) -> str:
+    """Return how the exchange writes a security, if that is not its symbol; else an empty text."""
+    return "" if name == symbol else str(name).strip()
+
+
 def time_ms(text: object) -> int:
-    """Parse a time of the exchange: in Nepal, without zone, with "T" or a blank, with or without a fraction; ms since 1970 UTC.
+    """Parse a time of the exchange; ms since 1970 UTC. Otherwise as `time_us`."""
+    return round(time_us(text) / 1000)
+
+
+def time_us(text: object) -> int:
+    """Parse a time of the exchange: in Nepal, without zone, with "T" or a blank, with or without a fraction; us since 1970 UTC.
 
     Raises:
         FeedError: it is no such time.
@@ -74,7 +84,7 @@ def time_ms(text: object) -> int:
             raise ValueError("it has a zone")
     except ValueError as error:
         raise FeedError(f"time is {text!r:.60}, must be a time such as 2026-04-24T14:59:59.5: {error}") from error
-    return round(((moment - NEPAL) - datetime(1970, 1, 1)).total_seconds() * 1000)  # noqa: DTZ001 - both are UTC here
+    return ((moment - NEPAL) - datetime(1970, 1, 1)) // timedelta(microseconds=1)  # noqa: DTZ001 - both are UTC here
 
 
 def live_tick(row: Mapping[str, Any]) -> MarketTick:
@@ -83,7 +93,7 @@ def live_tick(row: Mapping[str, Any]) -> MarketTick:
     Raises:
         FeedError: symbol, price or time are missing, as they may be before the opening.
     """
-    last, name = _price(row, "lastTradedPrice"), row.get("symbol")
+    last, name = price_in(row, "lastTradedPrice"), row.get("symbol")
     symbol = symbol_of(name)
     return MarketTick(
         symbol=symbol,
@@ -93,12 +103,12 @@ def live_tick(row: Mapping[str, Any]) -> MarketTick:
         source=SOURCE,
         flags=(LAST,),
         last=last,
-        volume=_count(row.get("totalTradeQuantity")),
+        volume=count_of(row.get("totalTradeQuantity")),
         open=_number(row.get("openPrice")),
         high=_number(row.get("highPrice")),
         low=_number(row.get("lowPrice")),
         previous_close=_number(row.get("previousClose")),
-        name="" if name == symbol else str(name).strip(),
+        name=name_of(name, symbol),
     )
 
 
@@ -111,7 +121,7 @@ def closing_tick(row: Mapping[str, Any], at_ms: int) -> MarketTick:
     Raises:
         FeedError: symbol or price are missing.
     """
-    last, name = _price(row, "lastTradedPrice"), row.get("symbol")
+    last, name = price_in(row, "lastTradedPrice"), row.get("symbol")
     symbol = symbol_of(name)
     return MarketTick(
         symbol=symbol,
@@ -121,9 +131,9 @@ def closing_tick(row: Mapping[str, Any], at_ms: int) -> MarketTick:
         source=SOURCE,
         flags=(LAST,),
         last=last,
-        volume=_count(row.get("totalTradeQuantity")),
+        volume=count_of(row.get("totalTradeQuantity")),
         previous_close=_number(row.get("previousClose")),
-        name="" if name == symbol else str(name).strip(),
+        name=name_of(name, symbol),
     )
 
 
@@ -140,7 +150,7 @@ def index_tick(row: Mapping[str, Any], at_ms: int) -> MarketTick:
     symbol = INDEX_KEYS.get(number) if isinstance(number, int) else None
     if symbol is None:
         raise FeedError(f"the index has id {number!r:.20}, known are {min(INDEX_KEYS)} to {max(INDEX_KEYS)}")
-    value = _price(row, "currentValue")
+    value = price_in(row, "currentValue")
     generated = row.get("generatedTime")
     return MarketTick(
         symbol=symbol,
@@ -182,7 +192,12 @@ def _best(orders: object, best: Callable[[list[float]], float]) -> float | None:
     return best(known) if known else None
 
 
-def _price(row: Mapping[str, Any], key: str) -> float:
+def price_in(row: Mapping[str, Any], key: str) -> float:
+    """Return a price of a row.
+
+    Raises:
+        FeedError: it is no number above 0.
+    """
     value = _number(row.get(key))
     if value is None or value <= 0:
         raise FeedError(f"{key} is {row.get(key)!r:.40}, must be a number above 0")
@@ -196,6 +211,7 @@ def _number(value: object) -> float | None:
     return float(value)
 
 
-def _count(value: object) -> int | None:
+def count_of(value: object) -> int | None:
+    """Return a finite number as a whole one; None for anything else."""
     number = _number(value)
     return None if number is None else int(number)

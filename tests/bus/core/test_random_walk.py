@@ -126,17 +126,17 @@ def test_the_walk_finds_a_planted_bug_in_the_dispatcher(kind, books):
 class Hopes(Delivery):
     """Never sends anything again."""
 
-    def answered(self, epoch, taken, safe):
+    def answered(self, epoch, taken, safe, asked):
         sent = self.sent
-        super().answered(epoch, taken, safe)
+        super().answered(epoch, taken, safe, asked)
         self.sent = max(sent, self.sent)
 
 
 class TrustsOldBrokers(Delivery):
     """Takes what was handed to one broker for taken by the next."""
 
-    def answered(self, epoch, taken, safe):
-        super().answered(epoch, taken, safe)
+    def answered(self, epoch, taken, safe, asked):
+        super().answered(epoch, taken, safe, asked)
         if taken == 0 and self.sent:
             self.unconfirmed.confirm(self.sent)
 

@@ -49,6 +49,20 @@ def test_for_people_a_message_is_time_topic_number_and_fields(monkeypatch):
     assert text == "2023-11-15 03:58:20.123+05:45 tick.EURUSD #3 bid=1.5 symbol=EURUSD"
 
 
+def test_the_state_of_a_market_is_in_words(monkeypatch):
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+    body = {"market": "nepse", "state": "closed", "as_of": 1_777_022_100_000, "next_opening": 1_777_266_900_000, "timestamp": 7}
+    texts = [as_text(Event("market.nepse", STAMP, pack(body | more))) for more in ({}, {"as_of": None, "next_opening": 1 << 60})]
+    monkeypatch.undo()
+    time.tzset()
+    said = [text.partition(" market.nepse ")[2].partition(" ")[2] for text in texts]
+    assert said == [
+        "nepse is closed, data as of 2026-04-24 09:15:00+00:00, next opening 2026-04-27 05:15:00+00:00",
+        "nepse is closed",
+    ]
+
+
 def test_it_ends_after_the_count_and_writes_all_of_it(capsys):
     lines = LineOutput()
     follow(Few(*(event(sequence=at) for at in range(10))), lines, as_json, Interrupt(), 4, None)

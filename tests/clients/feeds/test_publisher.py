@@ -1,6 +1,7 @@
 """How a feed is let in by the broker."""
 
 import asyncio
+from types import SimpleNamespace
 
 import pytest
 import structlog
@@ -42,9 +43,9 @@ class Requests:
     def __init__(self, *_):
         self.came = []
 
-    def ask_now(self, service, args, *, timeout_s):
+    def ask_now(self, service, args, *, about, timeout_s):
         assert (service, sorted(args), timeout_s > 0) == ("hulak.feed", ["instance", "oldest"], True)
-        self.came.append((None, Reply(bytes(16), {"epoch": 7, "taken": 0, "safe": 0})))
+        self.came.append((SimpleNamespace(about=about), Reply(bytes(16), {"epoch": 7, "taken": 0, "safe": 0})))
 
     def answers(self):
         while self.came:
@@ -86,7 +87,8 @@ def test_a_feed_that_the_broker_refuses_logs_it_once(tmp_path):
 def test_a_confirmation_of_ticks_that_were_never_sent_is_logged_and_ignored(tmp_path):
     post = TickPublisher(Settings(), tmp_path, "a", structlog.get_logger())
     with capture_logs() as logs:
-        post.requests.came.append((None, Reply(bytes(16), {"epoch": 7, "taken": 5, "safe": 5})))
+        request = SimpleNamespace(about=post.link.asked())
+        post.requests.came.append((request, Reply(bytes(16), {"epoch": 7, "taken": 5, "safe": 5})))
         post._read_answers()
     assert [entry["event"] for entry in logs] == ["answer refused"]
     assert not post.link.opened

@@ -14,6 +14,7 @@ from hulak.clients.feeds.symbol_keys import (
     check_prefix,
     in_capitals,
     name_of,
+    typed_topic,
     without_suffix,
 )
 
@@ -129,6 +130,16 @@ def test_a_bad_prefix_is_refused(prefix):
     with pytest.raises(FeedError, match="prefix is "):
         check_prefix(prefix)
     assert check_prefix("") == ""
+
+
+@pytest.mark.parametrize(
+    ("typed", "symbol"),
+    [("NICAD85/86", "NICAD85-86"), ("np.NICAD85/86", "np.NICAD85-86"), ("eur/usd", "EURUSD"), ("usd1/usdt", "USD1USDT")],
+)
+def test_a_typed_slash_is_part_of_a_name_between_digits_only(typed, symbol):
+    assert in_capitals(typed) == symbol
+    assert typed_topic(f"tick.{typed}").upper() == f"tick.{symbol}".upper()
+    assert typed_topic("tick.") == "tick."
 
 
 def test_users_write_symbols_with_and_without_a_prefix():

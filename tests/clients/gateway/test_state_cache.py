@@ -10,7 +10,7 @@ from hulak.clients.gateway.fanout import ClientPace, ClientState, Fanout
 from hulak.clients.gateway.interest import NOTHING, Interest
 from hulak.clients.gateway.state_cache import StateCache
 
-ALL = Interest(displays=frozenset("*"), ticks=frozenset("*"), stats=True, config=True)
+ALL = Interest(displays=frozenset("*"), ticks=frozenset("*"), stats=True, config=True, markets=True)
 
 
 def state(symbol="EURUSD", price=1.1, levels=(), ticks=1, bucket=0.0001, **more):
@@ -51,6 +51,7 @@ def test_a_new_client_gets_everything_and_then_only_changes():
     cache.take_ticks([tick("EURUSD", 1.0), tick("EURUSD", 2.0), tick("USDJPY")])
     cache.take_stats({"broker": {"pid": 7}})
     cache.take_config({"version": 3})
+    cache.take_market("nepse", {"market": "nepse", "state": "closed"})
     first = reader.read()
     assert first["type"] == "frame"
     assert first["sent_ms"] == 1.5
@@ -63,7 +64,10 @@ def test_a_new_client_gets_everything_and_then_only_changes():
     assert first["ticks"]["EURUSD"] == {"bid": 2.0, "ask": 2.1, "timestamp": 5}, "the newest of a symbol"
     assert first["stats"] == {"broker": {"pid": 7}}
     assert first["config"] == {"version": 3}
+    assert first["markets"] == {"nepse": {"market": "nepse", "state": "closed"}}
     assert reader.read() is None, "nothing new"
+    cache.take_market("nepse", {"market": "nepse", "state": "open"})
+    assert reader.read() == {"type": "frame", "sent_ms": 1.5, "markets": {"nepse": {"market": "nepse", "state": "open"}}}
     cache.take_ticks([tick("USDJPY", 3.0)])
     assert reader.read() == {"type": "frame", "sent_ms": 1.5, "ticks": {"USDJPY": {"bid": 3.0, "ask": 3.1, "timestamp": 5}}}
 

@@ -89,6 +89,13 @@ test("a picture that may be out of date says so, is pale, and tells no figures o
   assert.equal(alpha, 1, "the rest is not pale");
 });
 
+test("the foot of a display says that its market is closed, in place of its rate", () => {
+  const nepse = someState({ digits: 2, tick_size: 0.1, spread: 0, ticks_per_s: 0 });
+  const closed = painted({ market: { state: "closed" } }, nepse).texts;
+  assert.ok(closed.includes("closed") && closed.includes("last") && !closed.some((text) => text.endsWith("pip") || text.endsWith("/s")));
+  assert.ok(painted({ market: { state: "open" } }, nepse).texts.includes("0.0/s"));
+});
+
 test("a display that has had no tick is drawn as waiting, one that knows little without figures made up", () => {
   assert.deepEqual(painted({ profile: null }, { symbol: "EURUSD", ready: false }).texts, ["EURUSD", "waiting for ticks"]);
   const poor = someState({ adr_high: null, adr_low: null, visual_high: null, visual_low: null, twap: null, poc: null, value_area: null, spread: null });

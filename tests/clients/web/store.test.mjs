@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ageOf, appliedBy, applyFrame, cpuShares, createStore, dropLapsed, lapse, nameOf, processesOf } from "../../../clients/web/store.js";
+import { ageOf, appliedBy, applyFrame, cpuShares, createStore, dropLapsed, lapse, marketOf, nameOf, processesOf } from "../../../clients/web/store.js";
 import { someState } from "./context.mjs";
 
 const frame = (more) => ({ type: "frame", sent_ms: 6000, ...more });
@@ -28,6 +28,13 @@ test("a delta changes, adds and takes away levels, and nothing else of the profi
   const after = store.displays.get("a").profile;
   assert.deepEqual([...after.levels], [[11000, [3, 2, 1]], [11002, [1, 0, 1]]]);
   assert.deepEqual([after.bucket, after.ticks, after.version > before], [0.0001, 9, true]);
+});
+
+test("a display finds its market by the source of its ticks", () => {
+  const store = storeWith(someState({ source: "nepse" }));
+  assert.equal(marketOf(store, store.displays.get("a")), undefined);
+  applyFrame(store, frame({ markets: { "np.nepse": { market: "nepse", state: "closed" } } }), 101);
+  assert.equal(marketOf(store, store.displays.get("a")).state, "closed");
 });
 
 test("a state without a profile leaves the profile as it was", () => {

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { adrUsed, age, bytes, count, millis, pips, quantile, span, splitPrice, spoken } from "../../../clients/web/format.js";
+import { adrUsed, age, bytes, count, hasPips, millis, pips, quantile, span, splitPrice, spoken, spreadText, symbolOf } from "../../../clients/web/format.js";
 import { nextIndex } from "../../../clients/web/grid.js";
-import { healthText, markOf, staleAfter, statusText } from "../../../clients/web/marks.js";
+import { healthText, marketTexts, markOf, staleAfter, statusText } from "../../../clients/web/marks.js";
 import { keyText, readValue, scopesOf } from "../../../clients/web/panel_config.js";
 import { detailRows } from "../../../clients/web/detail.js";
 import { someState } from "./context.mjs";
@@ -64,6 +64,33 @@ test("a display is marked when its data is old, when nothing connects it, and wh
   assert.equal(mark("stale", 4000), "no message, 4.0 s old");
   assert.equal(mark("connected", 0, { catching_up: true }), "catching up");
   assert.deepEqual([staleAfter(null), staleAfter({ scopes: { "kind:feed": { stale_s: 3 } } })], [10, 3]);
+});
+
+test("a display of a market is stale after the market's pauses, and not at all while that is closed", () => {
+  const display = { state: someState({ source: "nepse" }), arrived: 0, agedMs: 0 };
+  const mark = (now, market) => markOf(display, "connected", now, 10, market);
+  const open = { market: "nepse", state: "open", pause_s: 150 };
+  assert.deepEqual([mark(140_000, open), mark(151_000, open), mark(20_000)], ["", "stale, 3 min old", "stale, 20 s old"]);
+  assert.deepEqual(["closed", "pre-open"].map((state) => mark(9e6, { ...open, state })), ["", ""]);
+});
+
+test("the state of a market has its next opening", () => {
+  const markets = new Map([["nepse", { market: "nepse", state: "closed", next_opening: Date.UTC(2026, 10, 30, 5, 15) }]]);
+  assert.deepEqual(marketTexts(markets), [{ text: "NEPSE closed", tone: "calm", all: "next opening Mon 30 Nov, 05:15 UTC" }]);
+  assert.deepEqual(marketTexts(new Map([["x", { market: "x", state: "open", next_opening: null }]])), [{ text: "X open", tone: "good", all: "" }]);
+});
+
+test("a symbol with a tick size has no pips: all its decimals are shown, and its spread is a price or the last one", () => {
+  const state = someState({ digits: 2, tick_size: 0.1, price: 2713.92, spread: 0.2 });
+  const whole = ({ big, pips, pipette }) => [big, pips, pipette];
+  assert.deepEqual(whole(splitPrice(2713.92, 2, hasPips(state))), ["2713.", "92", ""]);
+  assert.deepEqual(whole(splitPrice(9.9, 2, hasPips(state))), ["9.", "90", ""]);
+  assert.deepEqual([spreadText(state, "pip"), spreadText({ ...state, spread: 0 }, "pip")], ["0.20", "last"]);
+  assert.equal(spreadText(someState(), "pip"), "0.8 pip");
+});
+
+test("a typed symbol keeps a slash between digits as part of its name", () => {
+  assert.deepEqual(["eur/usd", " nicad85/86 ", "BTC-PERP"].map(symbolOf), ["EURUSD", "NICAD85-86", "BTC-PERP"]);
 });
 
 test("the status never says connected alone while data is stale", () => {

@@ -365,13 +365,13 @@ def test_a_state_has_the_form_that_the_version_stands_for():
     state.settle()
     give(state, 1, DAY + 10, 1.1)
     dump = state.display_set.held["d"].state.dump()
-    assert VERSION == 3
+    assert VERSION == 4
     assert {name: sorted(value) if isinstance(value, dict) else type(value) for name, value in dump.items()} == {
         "config": sorted(DisplayConfig().dump()),
         "day_init": sorted(Init("EURUSD").dump()),
         **dict.fromkeys(("price", "bid", "ask"), float),
         **dict.fromkeys(("ticks", "digits", "timestamp", "day", "seen_from", "direction", "now_ms"), int),
-        "given": type(None),
+        **dict.fromkeys(("given", "tick_size"), type(None)),
         "source": str,
         **dict.fromkeys(("ranges", "extremes", "volatility", "twap", "flash", "deflection", "left_out"), list),
         "profile": ["base", "base_shift", "count", "inexact", "ring", "shown", "start", "weights"],

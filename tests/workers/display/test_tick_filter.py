@@ -173,6 +173,19 @@ def test_the_first_quote_sets_the_digits_and_they_stay(price, digits):
     assert (state.snapshot()["digits"], state.day_init.digits) == (digits, digits)
 
 
+def test_a_symbol_of_nepse_has_two_digits_and_levels_of_its_tick_size_also_after_a_restart():
+    state = DisplayState("ABC", Init.from_values("ABC", {}), DisplayConfig())
+    for at, price in enumerate((9.8, 9.9, 10.1)):
+        state.fold(price, price, NOON + at, NOON + at, source="nepse")
+    restored = DisplayState("ABC", Init.from_values("ABC", {}), DisplayConfig())
+    restored.restore(state.dump())
+    for each in (state, restored):
+        snapshot = each.snapshot()
+        assert (snapshot["digits"], snapshot["tick_size"], snapshot["profile"]["bucket"]) == (2, 0.1, 0.1)
+        assert [index for index, *_ in snapshot["profile"]["levels"]] == [98, 99, 101]
+    assert display("EURUSD").snapshot()["tick_size"] is None
+
+
 def test_an_ask_far_from_the_bid_does_not_set_the_digits():
     state = DisplayState("X", Init.from_values("X", {}), DisplayConfig())
     state.fold(40_000.5, 1.234e-9, NOON, NOON)

@@ -17,7 +17,7 @@ from dataclasses import replace
 from typing import Any
 
 from hulak.bus.wire.names import ANY_SOURCE, LONGEST_SOURCE
-from hulak.bus.wire.price_digits import digits_of
+from hulak.bus.wire.price_digits import OF_VENUES, TICK_SIZES, digits_of
 from hulak.workers.display.quantities.adr import DAY_MS, LEAST_MS, DailyRanges, Projection, project
 from hulak.workers.display.quantities.day_start import Init
 from hulak.workers.display.quantities.deflection import Deflection
@@ -47,6 +47,7 @@ PLAIN = {  # name in a dump -> attribute
     "bid": "_bid",
     "ask": "_ask",
     "direction": "_direction",
+    "tick_size": "tick_size",
     "now_ms": "_now_ms",
 }
 PARTS = ("ranges", "extremes", "volatility", "twap", "flash", "deflection", "profile")  # each dumps and restores itself
@@ -81,6 +82,7 @@ class DisplayState:
         self.day_init = init  # with today's ticks it gives the same state
         self.left_out = [0] * len(LEFT_OUT)  # ticks of the day that do not count, by reason
         self.timestamp = 0  # the venue's clock, ms
+        self.tick_size: float | None = None  # the step of prices at the day's venue, where that is not the last decimal
         self._keep_to(init.kept_source if init.only_source is None else init.only_source)
         self._day: int | None = None  # days since 1970 UTC, of the newest tick
         self._day_begins, self._day_ends = -FOREVER, -FOREVER  # ms; before the first tick any time begins a new day
@@ -104,7 +106,7 @@ class DisplayState:
         self._keep, self._take = config.volatility_smoothing, gain(config.volatility_smoothing)
         self._flash_from = config.flash_threshold * PIPETTES - NOISE if config.show_flash else float("inf")
         self._decay_ms = config.max_marker_decay_s * 1000
-        self._profile.configure(_shape(config))
+        self._profile.configure(self._shape(config))
         self._average = self._ranges.average(self._day, config.adr_lookback_days)
 
     def fold(
@@ -176,6 +178,7 @@ class DisplayState:
             "symbol": self.symbol,
             "source": self.source if self._one_source else None,
             "digits": self.digits,
+            "tick_size": self.tick_size,
             "ready": ready,
             "ticks": self.ticks,
             "timestamp": self.timestamp,
@@ -236,7 +239,7 @@ class DisplayState:
         self._given = None if dump["given"] is None else Projection(*dump["given"])
         self._extremes, self._volatility, self._twap = Extremes(), Volatility(), Twap()
         self._flash, self._deflection = Flash(), Deflection()
-        self._profile = MarketProfile(self.digits, _shape(config))
+        self._profile = MarketProfile(self.digits, self._shape(config))
         for name in PARTS:
             getattr(self, f"_{name}").restore(dump[name])
         self.configure(config)
@@ -265,12 +268,14 @@ class DisplayState:
         """Begin the day of a tick; the previous day is kept as a daily range, if most of it was seen."""
         if self.day_init.only_source is None:
             self._keep_to(source[:LONGEST_SOURCE])
+        self.tick_size = TICK_SIZES.get(source)
         before, day = self._day, clock // DAY_MS
         seen = False
         if before is None:
             init = self.day_init
             if init.digits is None:
-                self._begin(digits_of((bid, ask) if ask and 0.5 < ask / bid < 2 else (bid,)))  # an ask far away is no quote
+                quote = (bid, ask) if ask and 0.5 < ask / bid < 2 else (bid,)  # an ask far away is no quote
+                self._begin(OF_VENUES.get(source) or digits_of(quote))
             if init.timestamp and init.timestamp // DAY_MS != day:  # of another day: only its daily bars are used
                 self._start_day(Init(self.symbol, self.digits))
             seen = self._extremes.high is not None and self._extremes.low is not None
@@ -288,6 +293,11 @@ class DisplayState:
         self._seen_from = day * DAY_MS if seen else clock
         self._average = self._ranges.average(day, self.config.adr_lookback_days)
 
+    def _shape(self, config: DisplayConfig) -> Shape:
+        depth = config.distribution_percentage if config.distribution_depth_mode == PERCENTAGE else None
+        step = 1.0 if self.tick_size is None else self.tick_size * self._scale  # pipettes
+        return Shape(config.price_bucket_multiplier * step, depth, SAVING if config.memory_optimization else GENEROUS)
+
     def _set_day(self, day: int) -> None:
         self._day, self._day_ends = day, (day + 1) * DAY_MS
         self._day_begins = -FOREVER if self.day_init.late_ticks else day * DAY_MS
@@ -304,13 +314,8 @@ class DisplayState:
         self._extremes = Extremes(init.open, init.high, init.low, init.price)
         self._volatility, self._twap = Volatility(), Twap()
         self._flash, self._deflection = Flash(), Deflection()
-        self._profile = MarketProfile(self.digits, _shape(self.config))
+        self._profile = MarketProfile(self.digits, self._shape(self.config))
         for bar in init.minute_bars:
             self._profile.fold(whole_pipettes(bar.close * self._scale), direction(bar.open, bar.close), bar.volume)
             if bar.timestamp is not None:
                 self._twap.fold(bar.close, bar.timestamp)
-
-
-def _shape(config: DisplayConfig) -> Shape:
-    depth = config.distribution_percentage if config.distribution_depth_mode == PERCENTAGE else None
-    return Shape(config.price_bucket_multiplier, depth, SAVING if config.memory_optimization else GENEROUS)

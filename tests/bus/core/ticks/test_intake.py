@@ -46,6 +46,35 @@ def frame(number, symbol="EURUSD", instance=5, body=None, time_ns=400):
     return feed_frame(symbol, instance, number, time_ns, pack({"n": number}) if body is None else body)
 
 
+QUOTE = {"bid": 1.0, "ask": 1.0, "timestamp": AT_MS, "source": "nepse"}
+
+
+def other(number, topic, body, instance=5):
+    return encode_publication(topic.encode(), Stamp(instance, number, 400), pack(body))
+
+
+def test_trades_and_states_of_markets_are_numbered_and_journalled_in_one_order_with_the_ticks_and_count_as_no_symbols():
+    fixture = IntakeFixture()
+    fixture.intake.open(5, 1, 0.0)
+    frames = (other(1, "market.nepse", {"state": "open"}), frame(2), other(3, "trade.NABIL", {"price": 500.0}), frame(4))
+    turn = fixture.turn(*frames, other(5, "market.nepse", {"state": "closed"}))
+    messages = [decode_publication(message) for message in turn.messages]
+    assert [(message.topic, message.stamp.sequence) for message in messages] == [
+        ("market.nepse", 1),
+        ("tick.EURUSD", 1),
+        ("trade.NABIL", 1),
+        ("tick.EURUSD", 2),
+        ("market.nepse", 2),
+        ("ticks", 1),
+    ]
+    assert len(msgpack.unpackb(messages[-1].body)) == 5
+    assert [decode_tick(record)[0] for record in turn.batch.records] == [1, 2, 3, 4, 5]
+    assert fixture.topics.count_ticked(0) == (1, 1)
+    assert fixture.codes() == []
+    fixture.turn(other(6, "market.nepse", {"symbol": "nepse"}), frame(7))  # of a known topic
+    assert (fixture.codes(), fixture.topics.ticks) == (["BAD_BODY"], 6)
+
+
 def test_a_turn_becomes_one_message_per_tick_and_one_of_all_of_them():
     fixture = IntakeFixture()
     fixture.intake.open(5, 1, 0.0)
@@ -157,6 +186,11 @@ BAD = {
     "an extension as key": (frame(1, instance=0, body=b"\x81\xd4\x05\x00\x01"), "BAD_BODY"),
     "too deep": (frame(1, instance=0, body=b"\x81\xa1a" + b"\x91" * 65 + b"\xc0"), "BAD_BODY"),
     "a time that is none": (frame(1, instance=0, body=b"\x81\xa1a\xd7\xff" + b"\xff" * 8), "BAD_BODY"),
+    "a trade with the symbol of a tick": (other(1, "trade.NABIL", {"symbol": "NABIL"}, instance=0), "BAD_BODY"),
+    "a market with all of a tick": (other(1, "market.nepse", {**QUOTE, "symbol": "nepse"}, instance=0), "BAD_BODY"),
+    "a market with an empty symbol": (other(1, "market.nepse", {**QUOTE, "symbol": ""}, instance=0), "BAD_BODY"),
+    "a trade in seconds": (other(1, "trade.NABIL", {"timestamp": AT_MS // 1000}, instance=0), "BAD_TIME"),
+    "a market without a name": (other(1, "market.", {}, instance=0), "BAD_TOPIC"),
     "of another symbol": (frame(1, "EURUSD", instance=0, body=tick("GBPUSD")), "BAD_BODY"),
     "of a symbol that is no text": (frame(1, "EURUSD", instance=0, body=pack({"symbol": 5})), "BAD_BODY"),
     "of its symbol in lower case": (frame(1, "EURUSD", instance=0, body=pack({"symbol": "eurusd"})), "BAD_BODY"),

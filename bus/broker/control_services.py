@@ -11,6 +11,7 @@ from typing import Any
 from hulak.bus.broker.config_service import ConfigService
 from hulak.bus.broker.display_service import DisplayService
 from hulak.bus.broker.key_service import KeyService
+from hulak.bus.broker.position_service import PositionService
 from hulak.bus.broker.posted_task_service import PostedTaskService
 from hulak.bus.broker.scale_service import ScaleService
 from hulak.bus.broker.store_effects import BrokerEffect
@@ -31,6 +32,9 @@ from hulak.bus.core.control_requests import (
     FeedArguments,
     LastArguments,
     NoArguments,
+    PositionArguments,
+    PositionRemoveArguments,
+    PositionSaveArguments,
     PostArguments,
     ReplayArguments,
     ReportArguments,
@@ -63,6 +67,7 @@ class Services:
     topics: TopicService
     scale: ScaleService
     keys: KeyService
+    positions: PositionService
 
 
 class Answers(Enum):
@@ -90,6 +95,14 @@ SERVICES: Mapping[str, ControlService] = {
     "hulak.feed": ControlService(FeedArguments, needs.feeder, Answers.AT_ONCE, lambda of: of.state.feed),
     "hulak.replay": ControlService(ReplayArguments, needs.replayer, Answers.WAITS, lambda of: of.ticks.replay),
     "hulak.last": ControlService(LastArguments, needs.last_reader, Answers.AT_ONCE, lambda of: of.state.last, large=True),
+    "hulak.position.open": ControlService(PositionArguments, needs.subscriber, Answers.STORED, lambda of: of.positions.open),
+    "hulak.position.save": ControlService(PositionSaveArguments, needs.subscriber, Answers.STORED, lambda of: of.positions.save),
+    "hulak.position.list": ControlService(
+        NoArguments, needs.position_reader, Answers.STORED, lambda of: of.positions.rows, large=True
+    ),
+    "hulak.position.remove": ControlService(
+        PositionRemoveArguments, needs.position_reader, Answers.STORED, lambda of: of.positions.remove
+    ),
     "hulak.topic.remove": ControlService(TopicRemoveArguments, needs.controller, Answers.AT_ONCE, lambda of: of.topics.remove),
     "hulak.report": ControlService(ReportArguments, needs.reporter, Answers.AT_ONCE, lambda of: of.state.report),
     "hulak.retire": ControlService(RetireArguments, needs.controller, Answers.AT_ONCE, lambda of: of.state.retire),

@@ -28,6 +28,7 @@ from hulak.bus.broker.key_guard import KeyGuard
 from hulak.bus.broker.key_service import KeyService
 from hulak.bus.broker.majordomo import Majordomo
 from hulak.bus.broker.outbox import Outbox
+from hulak.bus.broker.position_service import PositionService
 from hulak.bus.broker.posted_task_service import PostedTaskService, policy_of
 from hulak.bus.broker.request_intake import MAX_MESSAGES, RequestIntake
 from hulak.bus.broker.scale_service import ScaleService, limits_of
@@ -138,7 +139,9 @@ class Broker:
         for service in (self.tasks, self.config, self.displays, scale):
             self.carry_out(service.begin())
         self.database.start()
-        services = Services(state, self.ticks, self.tasks, self.config, self.displays, topics, scale, KeyService(self.keys))
+        services = Services(
+            state, self.ticks, self.tasks, self.config, self.displays, topics, scale, KeyService(self.keys), PositionService()
+        )
         return {name: service.handler(services) for name, service in SERVICES.items()}
 
     def _bind(self, name: str) -> "zmq.Socket[bytes]":

@@ -44,6 +44,10 @@ ServiceOfWorkers = Annotated[
 TopicOrPrefix = Annotated[
     str, Meta(max_length=MAX_TOPIC + 1, description="a topic or a prefix of topics, e.g. 'tick.EURUSD' or 'tick.*'")
 ]
+ReplayedTopics = Annotated[
+    list[Annotated[str, Meta(max_length=MAX_TOPIC + 1)]],
+    Meta(min_length=1, max_length=10_000, description="an array of 1 to 10000 topics or prefixes of topics, e.g. 'tick.EUR*'"),
+]
 TopicsOfFeeds = Annotated[
     list[Annotated[str, Meta(max_length=MAX_TOPIC + 1, pattern=r"\Atick\.")]],
     Meta(
@@ -73,6 +77,11 @@ TaskStateName = Annotated[
     Literal["queued", "running", "waiting", "done", "failed", "expired", "cancelled", "unreadable"],
     Meta(description=f"one of {', '.join(STATES)}"),
 ]
+PositionName = Annotated[
+    str,
+    Meta(pattern=r"\A[A-Za-z0-9._-]{1,64}\Z", description="1 to 64 letters, digits, '.', '_', '-'"),
+]
+PositionNames = Annotated[list[PositionName], Meta(min_length=1, max_length=1000, description="an array of 1 to 1000 positions")]
 PositiveInteger = Annotated[int, _whole(1, LARGEST, "a whole number from 1 to 2**63-1")]
 NaturalNumber = Annotated[int, _whole(0, LARGEST, "a whole number from 0 to 2**63-1")]
 UnsignedInteger = Annotated[int, Meta(ge=1, description="a whole number from 1 to 2**64-1")]  # no larger one can be sent

@@ -18,9 +18,12 @@ from hulak.bus.core.control_arguments import (
     Name,
     NaturalNumber,
     Pid,
+    PositionName,
+    PositionNames,
     PositiveInteger,
     Prefixes,
     Priority,
+    ReplayedTopics,
     Retries,
     ServiceOfWorkers,
     ShortText,
@@ -36,7 +39,7 @@ from hulak.bus.core.control_arguments import (
 from hulak.bus.core.display_assignment import check_init
 from hulak.bus.errors import ProtocolError
 from hulak.bus.wire.codec import NUL, check_topic
-from hulak.bus.wire.replay_range import ALL, FOREVER, ReplayRange
+from hulak.bus.wire.replay_range import ALL, FOREVER, ReplayRange, common_prefix
 from hulak.bus.wire.report_values import check_reported
 
 
@@ -54,7 +57,8 @@ class FeedArguments(Arguments, frozen=True):
 class ReplayArguments(Arguments, frozen=True):
     """`hulak.replay`."""
 
-    topic: TopicOrPrefix
+    topic: TopicOrPrefix | None = None
+    topics: ReplayedTopics | None = None  # several, in the global order
     first: NaturalNumber = field(name="from", default=1)
     last: NaturalNumber = field(name="to", default=FOREVER)
     since_ns: NaturalNumber = 0
@@ -63,6 +67,10 @@ class ReplayArguments(Arguments, frozen=True):
     parts: Boolean = True  # false: no PARTs, all ticks are in the REPLY
 
     def __post_init__(self) -> None:
+        if self.topic is None and self.topics is None:
+            raise ValueError("argument topic is missing, must be a topic or a prefix of topics; or topics, an array of them")
+        if self.topic is not None and self.topics is not None:
+            raise ValueError("arguments topic and topics are both there, must be one of them")
         if self.last < max(1, self.first):
             raise ValueError(f"argument to is {self.last}, must not be below from, which is {max(1, self.first)}")
 
@@ -71,6 +79,27 @@ class LastArguments(Arguments, frozen=True):
     """`hulak.last`."""
 
     topic: TopicOrPrefix
+
+
+class PositionArguments(Arguments, frozen=True):
+    """`hulak.position.open`."""
+
+    name: PositionName
+
+
+class PositionSaveArguments(Arguments, frozen=True):
+    """`hulak.position.save`."""
+
+    name: PositionName
+    token: PositiveInteger
+    number: NaturalNumber  # of the last tick that was processed, in the global order
+    epoch: NaturalNumber  # of that number
+
+
+class PositionRemoveArguments(Arguments, frozen=True):
+    """`hulak.position.remove`."""
+
+    names: PositionNames
 
 
 class TopicRemoveArguments(Arguments, frozen=True):
@@ -238,12 +267,22 @@ def range_of(args: ReplayArguments) -> ReplayRange:
     Raises:
         ProtocolError: `BAD_TOPIC`.
     """
-    name = args.topic.encode("ascii", "replace")
+    bounds = (max(1, args.first), args.last, args.since_ns, args.until_ns)
+    if args.topics is not None:
+        keys = [key if is_prefix else key + NUL for key, is_prefix in map(_key_of, args.topics)]
+        among = () if b"" in keys else tuple(dict.fromkeys(keys))
+        return ReplayRange(common_prefix(among) if among else b"", False, *bounds, args.epoch or 0, args.parts, among)
+    plain, prefix = _key_of(args.topic or "")
+    if args.epoch and not prefix:
+        raise ProtocolError("BAD_ARGUMENT", "argument epoch goes with numbers of the global order: of 'ticks' or of a prefix")
+    return ReplayRange(plain if prefix else plain + NUL, not prefix, *bounds, args.epoch or 0, args.parts)
+
+
+def _key_of(topic: str) -> tuple[bytes, bool]:
+    """Return the beginning of the keys that are meant, empty for all; and whether they are numbered in the global order."""
+    name = topic.encode("ascii", "replace")
     prefix = name in (ALL, b"") or name.endswith((b".", b"*", NUL))
     plain = b"" if name == ALL else name.removesuffix(b"*")
     if plain:
         check_topic(plain.removesuffix(NUL).removesuffix(b"."))
-    if args.epoch and not prefix:
-        raise ProtocolError("BAD_ARGUMENT", "argument epoch goes with numbers of the global order: of 'ticks' or of a prefix")
-    bounds = (max(1, args.first), args.last, args.since_ns, args.until_ns)
-    return ReplayRange(plain if prefix else plain + NUL, not prefix, *bounds, args.epoch or 0, args.parts)
+    return plain, prefix

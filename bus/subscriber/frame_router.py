@@ -7,7 +7,7 @@ be.
 
 import struct
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from hulak.bus.errors import Forbidden, ProtocolError
@@ -54,6 +54,7 @@ class FrameRouter:
         self.greeted = False
         self.greetings = 0  # hellos that came: one for each connection
         self.malformed = 0
+        self.newest: tuple[int, int] | None = None  # number of the last tick in the newest heartbeat, and its epoch
         self.last_sequences: dict[str, int] = {}  # whole topic that is no tick -> its last number, as the newest heartbeat has it
         self.trackers: dict[str, SequenceTracker] = {}
         self._keys: dict[bytes, SequenceTracker] = {}  # topic and NUL -> the same trackers
@@ -113,7 +114,7 @@ class FrameRouter:
         """Return whether ticks of single topics are delivered as values."""
         return self.sink.extend is not None
 
-    def take_records(self, records: Sequence[bytes | PickedTicks]) -> int:
+    def take_records(self, records: Collection[bytes | PickedTicks]) -> int:
         """Process what a ring's records have, in order: frames, and ticks of single topics; return the number of both."""
         frames: list[bytes] = []
         for record in records:
@@ -216,9 +217,25 @@ class FrameRouter:
                 self._done(topic, tracker.heartbeat(epoch, last))
         if TICKS in self.trackers:
             self._done(TICKS, self.trackers[TICKS].heartbeat(epoch, body["ticks"]))
+        self.newest = body["ticks"], epoch
         self.last_sequences.update((topic, body["topics"][topic]) for topic in self._others if topic in body["topics"])
         if HEARTBEAT in self._others:
             self.sink.give(HEARTBEAT, self._alone(Event(HEARTBEAT, message.stamp, message.body)))
+
+    # History
+
+    @property
+    def keyed(self) -> Mapping[bytes, SequenceTracker]:
+        """Return the trackers by their topics' keys, which end with NUL."""
+        return self._keys
+
+    def begin(self, topic: str, expected: int, epoch: int) -> SequenceTracker:
+        """Add the tracker of a topic whose messages before a number were delivered, or are not wanted."""
+        return self._add(topic, SequenceTracker(self.hold, expected, epoch, TrackerState.LIVE, given=epoch))
+
+    def take_event(self, event: Event) -> None:
+        """Process one message, or one row of a snapshot."""
+        self._follow(event.topic, self._alone(event))
 
     # Answers to requests
 

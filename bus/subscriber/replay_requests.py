@@ -12,6 +12,7 @@ from typing import Any
 
 import zmq
 
+from hulak.bus.errors import BusError, Forbidden
 from hulak.bus.process.pending_requests import PendingRequest
 from hulak.bus.process.requests import RequestChannel
 from hulak.bus.process.settings import Settings
@@ -37,6 +38,7 @@ class ReplayEnded:
 
     topic: str
     further: int | None
+    refused: BusError | None = None  # why the broker refused the request
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,7 @@ class TooOld:
     topic: str
     oldest: int
     begins: bool = False  # earlier messages belong to a removed topic of this name
+    oldest_ns: int = 0  # when the broker began what it has, ns since 1970 UTC; 0: unknown
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +97,11 @@ class ReplayRequests:
             ask: both ends inclusive.
             epoch: of the number before the first one requested; 0: any.
         """
+        self.ask_with(topic, {"topic": topic, "from": ask.first, "to": ask.last, **({"epoch": epoch} if epoch else {})})
+
+    def ask_with(self, topic: str, args: dict[str, Any]) -> None:
+        """Send a request with these arguments of section 7.3; replaces the former request of the same `topic`."""
         self.forget(topic)
-        args: dict[str, Any] = {"topic": topic, "from": ask.first, "to": ask.last}
-        if epoch:
-            args["epoch"] = epoch
         self._requests[topic] = self._channel.ask("hulak.replay", args, about=topic)
 
     def forget(self, topic: str) -> None:
@@ -130,8 +134,18 @@ class ReplayRequests:
             self._channel.repeat(request, random.uniform(*BUSY_S))  # noqa: S311 - so that not all come back at once
             return None
         del self._requests[topic]
-        if isinstance(message, Reply):
-            return ReplayEnded(topic, message.value["next"])
-        if message.code == "TOO_OLD":
-            return TooOld(topic, message.details["oldest"], message.details.get("begins", False))
-        return OtherEpoch(topic) if message.code == "OTHER_EPOCH" else ReplayEnded(topic, None)
+        return ReplayEnded(topic, message.value["next"]) if isinstance(message, Reply) else _read_error(topic, message)
+
+
+def _read_error(topic: str, message: Error) -> ReplayAnswer:
+    details = message.details
+    match message.code:
+        case "TOO_OLD":
+            return TooOld(topic, details["oldest"], details.get("begins", False), details.get("oldest_ns", 0))
+        case "OTHER_EPOCH":
+            return OtherEpoch(topic)
+        case "UNKNOWN_TOPIC":
+            return ReplayEnded(topic, None)
+        case "FORBIDDEN":
+            return ReplayEnded(topic, None, Forbidden(message.text, details))
+    return ReplayEnded(topic, None, BusError(message.code, message.text, details))

@@ -16,14 +16,19 @@ from typing import Literal, Self
 
 import zmq
 
-from hulak.bus.errors import ConfigError
+from hulak.bus.errors import BusError, BusTimeout, ConfigError
 from hulak.bus.process import load_settings
-from hulak.bus.process.client_logger import Logger
+from hulak.bus.process.client_logger import Logger, logger_of
 from hulak.bus.process.settings import Settings
 from hulak.bus.subscriber.asyncio_wait import readable
 from hulak.bus.subscriber.events import Event, subscription
 from hulak.bus.subscriber.frame_receiver import FrameReceiver
 from hulak.bus.subscriber.frame_router import FrameRouter
+from hulak.bus.subscriber.history_cursor import HistoryCursor, HistoryStage
+from hulak.bus.subscriber.history_receiver import HistoryReceiver
+from hulak.bus.subscriber.history_rows import TickTopics
+from hulak.bus.subscriber.history_start import Since, Start, StartKind, start_of
+from hulak.bus.subscriber.position_keeper import PositionKeeper
 from hulak.bus.subscriber.ring_transport import Transport
 from hulak.bus.subscriber.sequence_tracker import Gap, TrackerState
 from hulak.bus.subscriber.sinks import EventSink, NewestSink, TickSink
@@ -50,7 +55,16 @@ class Subscriber:
         transport: how ticks come: `auto`: by the ring in shared memory if all are wanted (`ticks` or `tick.`), the broker on
             this machine has one and this process may read it, else, and with a key, by the socket; `ring`: by the ring, also
             those of some symbols, or an error where that cannot be; `socket`. Other topics come by the socket.
-        name: names this subscriber among the slow ones of `hulak stats`; the program's name if None.
+        name: names this subscriber among the slow ones of `hulak stats`; the program's name if None. With `since`,
+            `from_sequence` or `last` the broker also keeps its position under this name: where to begin counts at the first
+            start only, each later one goes on behind the last tick that was processed. At least once: after a crash the ticks
+            since the last save come again.
+        since: where to begin in the journal, instead of with the last values: a time of the broker's stamps, as a text
+            (`09:00`, `2026-11-22T10:00`, `10m`; UTC without a zone), a `datetime` with a zone, or seconds before now (`-3600`);
+            `oldest`: with the first tick that the journal has; `now`.
+        from_sequence: likewise, with this number: the sequence of a single topic, else the number in the global order.
+        last: likewise, with this number of the newest ticks.
+        save_s: seconds between two saves of the position, at least; it is also saved by `close` and `save`.
     Raises:
         BusTimeout: no broker in time.
         HandshakeFailed: the broker and this subscriber do not accept each other's keys; each way to wait for messages raises it
@@ -71,6 +85,10 @@ class Subscriber:
         transport: Transport = "auto",
         key: Path | str | None = None,
         name: str | None = None,
+        since: Since | None = None,
+        from_sequence: int | None = None,
+        last: int | None = None,
+        save_s: float = 1.0,
     ) -> None:
         if transport not in ("auto", "ring", "socket"):
             raise ConfigError(f"transport is {transport!r}, must be auto, ring or socket")
@@ -80,9 +98,32 @@ class Subscriber:
         settings, home = load_settings.located(settings, home, key)
         self._events: EventSink | NewestSink = NewestSink() if mode == "latest" else EventSink()
         self._conflates = mode == "latest"
+        self._log, self._name = logger_of(logger), name
         self._ticks: TickSink | None = None  # read instead of `_events`, once ticks are wanted as values
         self._router = FrameRouter(subscriptions, self._events, lossless=mode == "lossless", hold=hold, logger=logger)
-        self._receiver = FrameReceiver(self._router, settings, home, timeout_s, transport, logger, name)
+        connection = (self._router, settings, home, timeout_s, transport, logger, name)
+        self._past: HistoryReceiver | None = None
+        start = start_of(since, from_sequence, last, time.time_ns())
+        if start is None:
+            self._receiver = FrameReceiver(*connection)
+            return
+        self._check_past(start)
+        keeper = None if name is None else PositionKeeper(settings, home, name, save_s)
+        try:
+            kept = None if keeper is None else keeper.open(timeout_s)
+            begin = start if kept is None else Start(StartKind.POSITION, kept[0] + 1, kept[1], f"position {name!r}")
+            self._past = HistoryReceiver(HistoryCursor(self._router, begin, hold, logger), keeper, *connection)
+        except BaseException:
+            if keeper is not None:
+                keeper.close()
+            raise
+        self._receiver = self._past
+
+    def _check_past(self, start: Start) -> None:
+        if not self._router.lossless:
+            raise ConfigError(f"{start.text}: mode must be lossless, the others drop ticks")
+        if not TickTopics(self._router.subscriptions):
+            raise ConfigError(f"{start.text}: only ticks have a history: a topic must be ticks, tick.SYMBOL or a prefix of these")
 
     # A subscriber's life
 
@@ -90,7 +131,7 @@ class Subscriber:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self.close()
+        self._close(processed=kind is None)
 
     def __iter__(self) -> Iterator[Event]:
         events = self._events
@@ -107,8 +148,35 @@ class Subscriber:
                 await readable(self.sockets(), asyncio.Event(), WAKE_S)
 
     def close(self) -> None:
-        """Close the connection."""
-        self._receiver.close()
+        """Close the connection; with a position, save it first: all ticks that were read count as processed.
+
+        A `with` block that ends with an exception does not count the ticks since the last wait for more: they come again.
+        """
+        self._close(processed=True)
+
+    def _close(self, *, processed: bool) -> None:
+        try:
+            if self._past is not None and not self._past.save(popped=processed):
+                self._log.warning("position not saved", name=self._name, why="the broker did not answer in time")
+        except BusError as error:
+            self._log.warning("position not saved", name=self._name, why=str(error))
+        finally:
+            self._receiver.close()
+
+    def save(self, timeout_s: float = 5.0) -> None:
+        """Save the position: all ticks that were read count as processed. Returns when it is in the store.
+
+        Args:
+            timeout_s: seconds to wait.
+        Raises:
+            ConfigError: this subscriber keeps no position.
+            BusTimeout: it was not confirmed in time.
+            BusError: `NOT_YOURS`, another subscriber has begun with this name; `UNKNOWN_POSITION`, it was removed.
+        """
+        if self._past is None or self._past.keeper is None:
+            raise ConfigError("this subscriber keeps no position, must have a name, and since, from_sequence or last")
+        if not self._past.save(popped=True, timeout_s=timeout_s):
+            raise BusTimeout(f"position {self._name!r} was not confirmed within {timeout_s:g} s")
 
     def wait_until_subscribed(self, timeout_s: float) -> bool:
         """Wait until the broker has all subscriptions; every message published from then on arrives here."""
@@ -118,6 +186,11 @@ class Subscriber:
             self._receiver.wait(deadline)
             self._receiver.receive()
         return router.greeted
+
+    @property
+    def live(self) -> bool:
+        """Return whether the past has been read; an event with the topic `live` shows where that is."""
+        return self._past is None or self._past.history.stage is HistoryStage.LIVE
 
     @property
     def repairing(self) -> bool:

@@ -144,6 +144,7 @@ class Rights:
         self.may_feed_some = FEED in kinds
         self.may_submit_some = SUBMIT in kinds
         self.may_work_some = WORK in kinds
+        self.may_subscribe_some = SUBSCRIBE in kinds
         self.is_member = self.may_read or FEED in kinds or WORK in kinds  # a process that reports and follows the configuration
         # Services come from peers, so that the results are kept for a bounded number of them.
         self.may_submit = lru_cache(1000)(_covered_by(of[SUBMIT]))  # service -> whether it may call it and post tasks to it

@@ -30,6 +30,7 @@ COMMANDS = {
     "last": "history:last",
     "replay": "history:replay",
     "topic": "topic:topic",
+    "positions": "positions:positions",
     "journal": "journal:journal",
     "config": "config:config",
     "key": "key:key",

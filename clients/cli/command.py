@@ -104,16 +104,25 @@ class Call:
             return client.call(service, action, args, timeout_s=self.timeout_s or timeout_s)
 
 
-def subscribe(settings: "Settings", home: Path, *topics: str, timeout_s: float | None = None) -> "Subscriber":
-    """Connect a subscriber; a context manager. Raises `BusTimeout` if no broker answers within `timeout_s` seconds."""
+def subscribe(
+    settings: "Settings", home: Path, *topics: str, timeout_s: float | None = None, past: dict[str, Any] | None = None
+) -> "Subscriber":
+    """Connect a subscriber; a context manager. Raises `BusTimeout` if no broker answers within `timeout_s` seconds.
+
+    Args:
+        settings, home, topics, timeout_s: as for `Subscriber`.
+        past: its arguments for a beginning in the past, with the name of its position.
+    """
     from hulak.clients.subscriber import Subscriber
 
+    if past:
+        return Subscriber(*topics, settings=settings, home=home, timeout_s=timeout_s, **past)
     context = click.get_current_context(silent=True)
     name = f"hulak-{context.info_name}" if context is not None else None
     return Subscriber(*topics, settings=settings, home=home, timeout_s=timeout_s, name=name)
 
 
-class Topic(click.ParamType):
+class Topic(click.ParamType[str]):
     """A topic or a prefix of topics; a symbol in it may be written with its slash."""
 
     name = "topic"

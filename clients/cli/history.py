@@ -3,35 +3,27 @@
 import os
 import sys
 import time
-from datetime import UTC, datetime, timedelta
 
 import click
 
 from hulak.bus.errors import BusError
+from hulak.bus.wire.time_texts import moment_ns
 from hulak.clients.cli.command import Call, Command, Topic
 from hulak.clients.cli.help_text import examples
 from hulak.clients.cli.sub import LineOutput, as_json, as_text, line_of
 
-UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-
 
 class Moment(click.ParamType[int]):
-    """A time in ISO 8601 (UTC without a zone) or an age: 90s, 10m, 2h, 1d; converted to ns since 1970 UTC."""
+    """A time as `bus.wire.time_texts` reads it; converted to ns since 1970 UTC."""
 
     name = "time"
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """Parse a time; the usage error names what is allowed."""
-        text = str(value)
-        if text[-1:] in UNITS and text[:-1].replace(".", "", 1).isdigit():
-            span = timedelta(seconds=float(text[:-1]) * UNITS[text[-1]])
-            return time.time_ns() - int(span.total_seconds() * 1e9)
         try:
-            moment = datetime.fromisoformat(text)
-        except ValueError:
-            self.fail(f"{text!r} is not a time, must be such as 2026-11-22T10:00:00 or 10m (ten minutes ago)", param, ctx)
-        moment = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
-        return int(moment.timestamp() * 1e6) * 1000
+            return moment_ns(str(value), time.time_ns())
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
 
 
 @click.command(

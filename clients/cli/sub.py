@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 import click
 
-from hulak.bus.errors import BusTimeout, ProtocolError
+from hulak.bus.errors import BusTimeout, ConfigError, ProtocolError
+from hulak.bus.subscriber.history_start import LIVE, MOST_LAST, start_of
 from hulak.bus.wire.messages import END_MS, FIRST_MS
 from hulak.clients.cli.command import Call, Command, Topic, subscribe, to_json
 from hulak.clients.cli.help_text import examples
@@ -67,12 +68,16 @@ def _short(value: Any) -> str:
 
 
 class LineOutput:
-    """Standard output: line by line on a terminal, else in large blocks, for tens of thousands of lines per second."""
+    """Standard output: line by line on a terminal, else in large blocks, for tens of thousands of lines per second.
 
-    def __init__(self) -> None:
+    Args:
+        by_line: line by line everywhere.
+    """
+
+    def __init__(self, *, by_line: bool = False) -> None:
         self._lines: list[str] = []
         self._bytes = 0
-        self._limit = 1 if sys.stdout.isatty() else FLUSH_BYTES
+        self._limit = 1 if by_line or sys.stdout.isatty() else FLUSH_BYTES
 
     def add(self, line: str) -> None:
         """Add one line. Raises `BrokenPipeError` when the reader has ended."""
@@ -119,9 +124,18 @@ def follow(
     interrupted: Interrupt,
     count: int | None,
     timeout_s: float | None,
+    pacing: Callable[["Event"], float] | None = None,
 ) -> None:
     """Write messages until there were `count` of them or Ctrl-C was pressed; checked at least twice per second.
 
+    Args:
+        subscriber: of the messages.
+        lines: output.
+        write: formats a message.
+        interrupted: whether Ctrl-C was pressed.
+        count: messages after which to end; None: no limit.
+        timeout_s: seconds without a message; None: no limit.
+        pacing: returns the seconds to wait before a message is written; None: no wait.
     Raises:
         BusTimeout: no message for `timeout_s` seconds.
     """
@@ -137,41 +151,124 @@ def follow(
                     f"no message for {timeout_s:g} s, after {seen} messages; check the prefix, or give a longer --timeout"
                 )
             continue
+        if event.topic == LIVE and write is not as_json:
+            lines.flush()
+            click.echo("hulak: the journal ends here, live messages follow", err=True)
+            continue
+        if pacing is not None:
+            _wait(pacing(event), lines, interrupted)
         for line in line_of(event, write):
             lines.add(line)
-        seen += 1
+        seen += event.topic != LIVE
         last = time.monotonic()
+
+
+def _wait(wait_s: float, lines: LineOutput, interrupted: Interrupt) -> None:
+    until = time.monotonic() + wait_s
+    if wait_s > 0:
+        lines.flush()
+    while not interrupted.requested and (left_s := until - time.monotonic()) > 0:
+        time.sleep(min(WAIT_S, left_s))
+
+
+def _pacing(speed: float) -> Callable[["Event"], float]:
+    """Return a function that says how long to wait before a message, by the times at which the broker numbered them."""
+    from hulak.clients.feeds.pacing import ReplayPacing
+
+    pacing = ReplayPacing(speed)
+    return lambda event: pacing.wait_s(event.stamp.time_ns // 1_000_000, time.monotonic()) if event.topic != LIVE else 0.0
+
+
+class Beginning(click.ParamType[str]):
+    """A time as `bus.wire.time_texts` reads it, or `oldest`."""
+
+    name = "time"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Check a text; the usage error names what is allowed."""
+        text = str(value)
+        try:
+            start_of(text, None, None, time.time_ns())
+        except ConfigError as error:
+            self.fail(str(error), param, ctx)
+        return text
 
 
 @click.command(
     cls=Command,
     short_help="Print published messages.",
     timeout_help="Seconds without a message after which to fail; no limit by default.",
-    epilog=examples("hulak sub tick.EURUSD", "hulak sub 'tick.*' --count 100 --json"),
+    epilog=examples(
+        "hulak sub tick.EURUSD",
+        "hulak sub 'tick.*' --count 100 --json",
+        "hulak sub ticks --since 09:00 --speed 10",
+        "hulak sub ticks --since oldest --name strategy-1 --json",
+    ),
 )
 @click.argument("prefix", type=Topic(), metavar="[PREFIX]", default="")
 @click.option(
     "--count", type=click.IntRange(min=1), metavar="N", help="Number of messages after which to stop; no limit by default."
 )
-def sub(call: Call, prefix: str, count: int | None) -> None:
+@click.option(
+    "--since",
+    type=Beginning(),
+    help="Begin in the journal: with 09:00, 2026-11-22T10:00 (UTC without a zone), 10m (ten minutes ago), oldest or now.",
+)
+@click.option("--from", "first", type=click.IntRange(min=1), metavar="N", help="Begin in the journal with this sequence.")
+@click.option(
+    "--last",
+    type=click.IntRange(1, MOST_LAST),
+    metavar="N",
+    help="Begin in the journal with the N newest ticks; at most a million.",
+)
+@click.option(
+    "--speed",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="X",
+    help="Seconds of the past that are printed in one second; as fast as possible by default.",
+)
+@click.option(
+    "--name",
+    help="Keep the position under this name: a later start goes on there. Needs --since, --from or --last, as first start.",
+)
+def sub(
+    call: Call,
+    prefix: str,
+    count: int | None,
+    since: str | None,
+    first: int | None,
+    last: int | None,
+    speed: float | None,
+    name: str | None,
+) -> None:
     """Print the messages of all topics with PREFIX, one per line.
 
     A PREFIX that ends with `.` or `*`, or is empty, matches all topics that begin with it; any other PREFIX is one exact topic,
     whose last message is printed first. Topics are tick.SYMBOL, ticks (the ticks of all symbols, in one order), trade.SYMBOL,
     market.NAME (the state of a market) and stats.
 
+    N of --from is a sequence of the topic; for `ticks` and prefixes it is one of the topic `ticks`. Where the journal ends, a
+    line on standard error says so; with --json it is an object of the topic `live`.
+
     Subscribes at the publisher with `PREFIX`, or `PREFIX NUL` for one topic; messages are `topic NUL stamp body`.
     """
+    given = {"since": since, "from_sequence": first, "last": last}
+    past = {key: value for key, value in given.items() if value is not None}
+    if len(past) > 1:
+        raise click.UsageError("--since, --from and --last exclude each other; give one of them")
+    if not past and (name is not None or speed is not None):
+        raise click.UsageError("--name and --speed need --since, --from or --last")
+    pacing = None if speed is None else _pacing(speed)
     call.wait_for_broker("publisher")
-    lines = LineOutput()
+    lines = LineOutput(by_line=name is not None)  # a kept position may not be ahead of the output
     try:
         with (
             contextlib.suppress(KeyboardInterrupt),
             Interrupt() as interrupted,
-            subscribe(call.settings, call.home, prefix) as subscriber,
+            subscribe(call.settings, call.home, prefix, past={**past, "name": name} if past else None) as subscriber,
         ):
             try:
-                follow(subscriber, lines, as_json if call.as_json else as_text, interrupted, count, call.timeout_s)
+                follow(subscriber, lines, as_json if call.as_json else as_text, interrupted, count, call.timeout_s, pacing)
             finally:
                 lines.flush()
     except BrokenPipeError:  # the reader, such as `head`, has ended; Python flushes the rest to the null device

@@ -18,6 +18,7 @@ from hulak.clients.gateway.bus_calls import BusCalls
 from hulak.clients.gateway.connections import GatewayConnection
 from hulak.clients.gateway.fanout import ClientState, Fanout
 from hulak.clients.gateway.interest import TooManyNames
+from hulak.clients.gateway.tick_streams import TickStreams
 from hulak.clients.gateway.tokens import Role
 
 KERNEL_BYTES = 1 << 17  # send buffer of the kernel for a client: its content can no longer be replaced by newer values
@@ -76,6 +77,7 @@ class JsonSession:
         calls: runs its commands.
         greeting: the first message.
         wake: makes the gateway check the subscriptions now.
+        streams: its streams of ticks.
     """
 
     connection: GatewayConnection
@@ -83,6 +85,7 @@ class JsonSession:
     calls: BusCalls
     greeting: bytes
     wake: asyncio.Event
+    streams: TickStreams
     state: ClientState = field(default_factory=ClientState)
     bad: int = 0  # messages that could not be decoded
     log: Log = field(default_factory=structlog.get_logger)
@@ -116,6 +119,7 @@ class JsonSession:
                         await close_connection(connection, protocol.BAD_MESSAGE, "too many messages that cannot be decoded")
                         return
         finally:
+            self.streams.close()
             for task in self._commands:
                 task.cancel()
 
@@ -142,6 +146,11 @@ class JsonSession:
             case _:
                 if refusal := self._refusal(message):
                     return protocol.error("FORBIDDEN", refusal, message.id)
+                if isinstance(message, protocol.TicksRead):
+                    return self.streams.begin(message)
+                if isinstance(message, protocol.TicksStop):
+                    self.streams.stop(message.id)
+                    return None
                 if len(self._commands) >= protocol.COMMANDS_AT_ONCE:
                     return protocol.error(
                         "BUSY", f"{len(self._commands)} commands are running, the maximum; try again later", message.id
@@ -149,7 +158,7 @@ class JsonSession:
                 self._spawn(self._command(message))
         return None
 
-    def _refusal(self, command: protocol.Command) -> str:
+    def _refusal(self, command: protocol.Command | protocol.Streaming) -> str:
         """Return why the client may not send a command; empty if it may."""
         grant, need = self.connection.grant, protocol.need_of(command)
         if grant is not None and grant.role >= need:

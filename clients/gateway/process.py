@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Self, cast
 
@@ -38,6 +39,7 @@ from hulak.clients.gateway.library_log import logger_for
 from hulak.clients.gateway.sessions import WINDOW_S, Sessions, now_ms
 from hulak.clients.gateway.state_cache import StateCache
 from hulak.clients.gateway.static_files import StaticFiles
+from hulak.clients.gateway.tick_streams import StreamOpener, TickStreams
 from hulak.clients.gateway.tokens import Role
 from hulak.clients.judge.supervisor_poll import SupervisorPoll
 from hulak.clients.judge.verdict import Verdict
@@ -68,6 +70,7 @@ class Gateway:
         self.supervisor = SupervisorPoll(home)
         self.source = BusSource(settings, home, self.cache, self._receive_stats)
         self.calls = BusCalls(settings, home)  # commands
+        self.streams = StreamOpener(settings, home)
         self.journal_calls = BusCalls(settings, home)  # reads of the journal, which take longer
         self.admission = Admission(settings.gateway, home, logger, self.spawn)
         self.routes = HttpRoutes(
@@ -189,7 +192,8 @@ class Gateway:
         assert connection.grant is not None
         role, token = connection.grant.role, connection.grant.token
         greeting = protocol.hello(self._frame_ms(), now_ms(), role, None if token is None else token.name)
-        return JsonSession(connection, self.sessions.fanout, self.calls, greeting, self.woken)
+        streams = TickStreams(self.streams, partial(connection.send, text=True))
+        return JsonSession(connection, self.sessions.fanout, self.calls, greeting, self.woken, streams)
 
     # The loop
 

@@ -93,6 +93,23 @@ class DisplayRemove(Message, frozen=True, tag="display.remove"):
     id: Id = None
 
 
+class TicksRead(Message, frozen=True, tag="ticks.read"):
+    """Request every tick of a topic or prefix, from the journal and then live."""
+
+    topic: Annotated[str, msgspec.Meta(max_length=129)]
+    since: str | float | None = None
+    first: Annotated[int, msgspec.Meta(ge=1)] | None = msgspec.field(name="from", default=None)
+    last: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    id: Id = None
+
+
+class TicksStop(Message, frozen=True, tag="ticks.stop"):
+    """End the stream of ticks that was requested with this id."""
+
+    id: Id = None
+
+
+Streaming = TicksRead | TicksStop
 Command = ConfigSet | ConfigGet | DeadList | DisplayCreate | DisplayRemove
 NEEDS = {  # the role that a command needs; the hello lists those that the client may send
     "config.set": Role.OPERATE,
@@ -100,9 +117,13 @@ NEEDS = {  # the role that a command needs; the hello lists those that the clien
     "dead.list": Role.VIEW,
     "display.create": Role.OPERATE,
     "display.remove": Role.OPERATE,
+    "ticks.read": Role.VIEW,
+    "ticks.stop": Role.VIEW,
 }
-Any_ = Subscribe | Unsubscribe | Ping | Command
+TICK_FIELDS = ("symbol", "bid", "ask", "timestamp", "source", "flags")
+Any_ = Subscribe | Unsubscribe | Ping | Streaming | Command
 
+_plain = msgspec.json.Encoder(enc_hook=str)  # extra types of a feed's fields become text
 _decoder: msgspec.json.Decoder[Any_] = msgspec.json.Decoder(Any_)
 
 
@@ -121,7 +142,7 @@ def decode(text: str | bytes) -> Any_:
         raise ProtocolError("BAD_MESSAGE", str(error) or type(error).__name__) from error
 
 
-def need_of(command: Command) -> Role:
+def need_of(command: Command | Streaming) -> Role:
     """Return the role that a command needs."""
     return NEEDS[str(command.__struct_config__.tag)]
 
@@ -160,6 +181,11 @@ def hello(frame_ms: float, now_ms: float, role: Role, name: str | None = None) -
 def pong(ping: Ping) -> bytes:
     """Return the answer to a ping."""
     return msgspec.json.encode({"type": "pong", "id": ping.id})
+
+
+def tick_rows(stream: Id, rows: list[dict[str, Any]], *, live: bool) -> bytes:
+    """Return ticks of a stream; `live`: they are not of the journal."""
+    return _plain.encode({"type": "ticks", "id": stream, "live": live, "rows": rows})
 
 
 def answer(command: Command, value: Any) -> bytes:

@@ -11,8 +11,10 @@ from hulak.sim.nepse.bulletins import Bulletins
 from hulak.sim.nepse.directories import Directories
 from hulak.sim.nepse.exchange import Exchange, nepal_date
 from hulak.sim.nepse.files import Document, encrypted_id, logo_of, pdf, png, table
+from hulak.sim.nepse.news import News
 from hulak.sim.nepse.pages import Rows, between, page_of
-from hulak.sim.nepse.routes import EMPTY, Call, Route
+from hulak.sim.nepse.plain import EMPTY
+from hulak.sim.nepse.routes import Call, Route
 from hulak.sim.nepse.securities import Securities
 
 NUMBER = r"/(?P<number>\d{1,9})"
@@ -21,8 +23,8 @@ DOCUMENT_DAYS = 400  # of which there are documents
 
 def directory_routes(exchange: Exchange) -> tuple[Route, ...]:
     """Return the rows of an exchange."""
-    bulletins, securities = Bulletins(exchange), Securities(exchange)
-    return (*_directories(Directories(exchange, bulletins)), *_files(exchange, bulletins, securities))
+    directories = Directories(exchange, Bulletins(exchange))
+    return (*_directories(directories), *_files(exchange, News(exchange), Securities(exchange)))
 
 
 def _get(path: str, resource: Callable[[Call], Any], api: str = "nots") -> Route:
@@ -58,9 +60,9 @@ def _directories(directories: Directories) -> tuple[Route, ...]:
     )
 
 
-def _files(exchange: Exchange, bulletins: Bulletins, securities: Securities) -> tuple[Route, ...]:
+def _files(exchange: Exchange, news: News, securities: Securities) -> tuple[Route, ...]:
     def notice(call: Call) -> Document | None:
-        names = {row["noticeFilePath"] for row in bulletins.notices(call.now_s)}
+        names = {row["noticeFilePath"] for row in news.notices(call.now_s)}
         name = unquote(call.word)
         return pdf(f"Notice {name}") if name in names else None
 

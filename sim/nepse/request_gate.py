@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from hulak.sim.nepse.plain import Plain
-
 from hulak.sim.nepse.directory_routes import directory_routes
 from hulak.sim.nepse.exchange import CONTRACTS_A_DAY, Exchange, Hours, nepal_date
+from hulak.sim.nepse.files import Document
+from hulak.sim.nepse.plain import Plain
 from hulak.sim.nepse.routes import Call, find, make_routes
 from hulak.sim.nepse.tokens import SessionBook, body_id
 from hulak.sim.nepse.wasm import css_wasm
@@ -139,6 +139,8 @@ class RequestGate:
 def _reply_of(value: Any, path: str) -> Reply:
     if value is None:
         return json_reply(404, {"status": 404, "error": "Not Found", "path": path})
+    if isinstance(value, Document):
+        return Reply(200, value.body, value.content_type)
     if isinstance(value, Plain):
         return Reply(value.status, value.body, value.content_type)
     return json_reply(200, value)

@@ -5,14 +5,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from hulak.sim.nepse.plain import EMPTY, FAILS_ON_GET, NO_SUCH_DAY
-
 from hulak.sim.nepse.bulletins import Bulletins
 from hulak.sim.nepse.exchange import Exchange, nepal_date
 from hulak.sim.nepse.listing import MAIN_INDICES, SUB_INDICES
 from hulak.sim.nepse.market_data import Market
 from hulak.sim.nepse.news import News
 from hulak.sim.nepse.pages import between, natural, ordered, page_of
+from hulak.sim.nepse.plain import EMPTY, FAILS_ON_GET, NO_SUCH_DAY
 from hulak.sim.nepse.securities import Securities
 
 

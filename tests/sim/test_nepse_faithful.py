@@ -7,7 +7,8 @@ import pytest
 from hulak.sim.nepse.exchange import HOLIDAYS, SESSIONS_SERVED, Exchange, close_time, is_session, past_sessions
 from hulak.sim.nepse.listing import MAIN_INDICES, SECTORS, SUB_INDICES
 from hulak.sim.nepse.market_data import Market
-from hulak.sim.nepse.routes import EMPTY, FAILS_ON_GET, NO_SUCH_DAY, Call, find, make_routes
+from hulak.sim.nepse.plain import EMPTY, FAILS_ON_GET, NO_SUCH_DAY
+from hulak.sim.nepse.routes import Call, find, make_routes
 
 NOON = 1_775_110_500.0  # Thursday 2026-04-02 12:00 in Nepal
 OPENING, EVENING = NOON - 3600, NOON + 6 * 3600

@@ -77,6 +77,17 @@ STEPS: tuple[tuple[str, ...], ...] = (  # from version 0 to 1, ...
         "CREATE TABLE set_aside (source TEXT NOT NULL, name TEXT NOT NULL, content BLOB, why TEXT NOT NULL)",
     ),
     ("ALTER TABLE tasks ADD COLUMN retried_as BLOB",),  # of a dead letter: the id of the task that it was last posted again as
+    (
+        """
+CREATE TABLE positions (
+    name TEXT PRIMARY KEY,      -- of a subscriber
+    owner TEXT NOT NULL,        -- name of the key that created it; empty: the broker's owner
+    token INTEGER NOT NULL,     -- grows each time that it is opened
+    number INTEGER NOT NULL,    -- of the last tick that was processed, in the global order; 0: none yet
+    epoch INTEGER NOT NULL,     -- of that number
+    saved_ns INTEGER NOT NULL   -- ns since 1970 UTC
+)""",
+    ),
 )
 VERSION = len(STEPS)
 

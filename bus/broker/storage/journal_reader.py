@@ -212,7 +212,9 @@ class JournalReader:
     def _by_number(self, number: int) -> Segment:
         oldest = self.journal.segments[0].ticks + 1
         if number < oldest:
-            raise too_old(number, oldest)
+            error = too_old(number, oldest)
+            error.details["oldest_ns"] = self.journal.segments[0].since_ns
+            raise error
         return self._holding(number)
 
     def _by_time(self, wanted: ReplayRange) -> Segment:

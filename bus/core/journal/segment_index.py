@@ -62,9 +62,12 @@ class TopicOrdinals:
         """Return a topic's ordinal; None if it has none."""
         return self._of.get(key)
 
-    def under(self, prefix: bytes) -> Collection[int] | None:
-        """Return the ordinals of the topics under a prefix; None if that is every topic."""
-        ordinals = frozenset(ordinal for ordinal, key in enumerate(self.keys, 1) if key.startswith(prefix))
+    def under(self, *wanted: bytes) -> Collection[int] | None:
+        """Return the ordinals of topics, which end with NUL, and of those under prefixes; None if that is every topic."""
+        ordinals = {self._of[key] for key in wanted if key in self._of}
+        prefixes = tuple(key for key in wanted if not key.endswith(NUL))
+        if prefixes:
+            ordinals.update(ordinal for ordinal, key in enumerate(self.keys, 1) if key.startswith(prefixes))
         return None if len(ordinals) == len(self.keys) else ordinals
 
 

@@ -95,7 +95,20 @@ def lister(rights: Rights, args: TasksArguments) -> str:
 
 def replayer(rights: Rights, args: ReplayArguments) -> str:
     """`subscribe` of all that is asked for: the journal holds the ticks of all feeds."""
-    return subscribes(rights, range_of(args).topic or TICKS)
+    wanted = range_of(args)
+    lacking = (subscribes(rights, key or TICKS) for key in wanted.among or (wanted.topic,))
+    return next(filter(None, lacking), "")
+
+
+def subscriber(rights: Rights, args: Any) -> str:
+    """Any `subscribe`."""
+    del args
+    return "" if rights.may_subscribe_some else f"{SUBSCRIBE}:..."
+
+
+def position_reader(rights: Rights, args: Any) -> str:
+    """Any `subscribe`, for its own positions; or `read`."""
+    return "" if rights.may_read else subscriber(rights, args)
 
 
 def last_reader(rights: Rights, args: LastArguments) -> str:

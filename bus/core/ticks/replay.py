@@ -90,7 +90,7 @@ class Replay:
     _numbered: bool = False  # missing ticks are known: the request covers all numbers
 
     def __post_init__(self) -> None:
-        self._numbered = self.wanted.exact or not self.wanted.topic
+        self._numbered = self.wanted.exact or not (self.wanted.topic or self.wanted.among)
         if self._numbered and not self.wanted.since_ns:
             self.expected = self.wanted.first
 
@@ -180,11 +180,11 @@ class Replay:
         if wanted.exact:
             ordinal = index.topics.find(wanted.topic)
             return () if ordinal is None else (ordinal,)
-        if not wanted.topic:
+        if not (wanted.topic or wanted.among):
             return None
         known = index.topics, len(index.topics.keys)
         if self._known != known:
-            self._known, self._under = known, index.topics.under(wanted.topic)
+            self._known, self._under = known, index.topics.under(*(wanted.among or (wanted.topic,)))
         return self._under
 
     def _read(self, index: SegmentIndex, source: ReplaySource, places: Sequence[int]) -> bool:

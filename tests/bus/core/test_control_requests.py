@@ -21,6 +21,9 @@ ENOUGH = {  # of each service, the least that it takes
     "hulak.feed": {"instance": 1, "oldest": 1},
     "hulak.replay": {"topic": "ticks"},
     "hulak.last": {"topic": ""},
+    "hulak.position.open": {"name": "n"},
+    "hulak.position.save": {"name": "n", "token": 1, "number": 0, "epoch": 0},
+    "hulak.position.remove": {"names": ["n"]},
     "hulak.topic.remove": {"topics": ["tick.X"]},
     "hulak.report": {"kind": "feed", "name": "n", "pid": 1, "values": {}},
     "hulak.retire": {"worker": "w"},
@@ -209,6 +212,8 @@ def test_an_unknown_service_is_refused_and_the_known_ones_are_named():
         ({"topic": "*"}, ReplayRange(b"", False, 1, FOREVER)),
         ({"topic": "ticks", "since_ns": 5, "until_ns": 9}, ReplayRange(b"", False, 1, FOREVER, 5, 9)),
         ({"topic": "ticks", "parts": False}, ReplayRange(b"", False, 1, FOREVER, parts=False)),
+        ({"topics": ["tick.A", "tick.B*", "tick.A"]}, ReplayRange(b"tick.", False, 1, FOREVER, among=(b"tick.A\0", b"tick.B"))),
+        ({"topics": ["tick.A", "ticks"], "epoch": 7}, ReplayRange(b"", False, 1, FOREVER, epoch=7)),
     ],
 )
 def test_the_arguments_are_read(args, wanted):
@@ -219,6 +224,8 @@ def test_the_arguments_are_read(args, wanted):
     ("args", "code", "text"),
     [
         ({}, "BAD_ARGUMENT", "argument topic is missing"),
+        ({"topic": "ticks", "topics": ["ticks"]}, "BAD_ARGUMENT", "arguments topic and topics are both there"),
+        ({"topics": []}, "BAD_ARGUMENT", "argument topics is []"),
         ({"topic": 7}, "BAD_ARGUMENT", "argument topic is 7"),
         ({"topic": "ticks", "form": 1}, "BAD_ARGUMENT", "argument 'form' is unknown"),
         ({"topic": "ticks", "from": -1}, "BAD_ARGUMENT", "argument from is -1"),

@@ -4,11 +4,13 @@ import json
 import time
 
 import pytest
+from click.testing import CliRunner
 
 from hulak.bus.errors import BusTimeout
 from hulak.bus.subscriber.events import Event
 from hulak.bus.wire.codec import pack
 from hulak.bus.wire.messages import Stamp
+from hulak.clients.cli import cli
 from hulak.clients.cli.sub import Interrupt, LineOutput, as_json, as_text, follow
 
 STAMP = Stamp(7, 3, 1_700_000_000_123_000_000)
@@ -74,3 +76,20 @@ def test_it_writes_what_it_has_when_nothing_more_comes_and_gives_up_after_the_ti
     with pytest.raises(BusTimeout, match=r"no message for 0.01 s, after 1 messages"):
         follow(Few(event()), LineOutput(), as_json, Interrupt(), None, 0.01)
     assert len(capsys.readouterr().out.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (["--since", "soon"], "'soon' is not a time, must be such as"),
+        (["--since", "2999-01-01"], "which is later than now"),
+        (["--since", "1h", "--last", "3"], "exclude each other"),
+        (["--speed", "2"], "need --since, --from or --last"),
+        (["--name", "x"], "need --since, --from or --last"),
+        (["--since", "1h", "--speed", "0"], "0.0 is not in the range x>0"),
+    ],
+)
+def test_a_wrong_beginning_is_a_usage_error(words, text):
+    result = CliRunner().invoke(cli, ["sub", "ticks", *words])
+    assert result.exit_code == 2
+    assert text in result.output

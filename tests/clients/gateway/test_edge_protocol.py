@@ -94,12 +94,13 @@ def test_answers():
     assert json.loads(protocol.pong(protocol.decode(encoded(type="ping", id=[1])))) == {"type": "pong", "id": [1]}
     hello = json.loads(protocol.hello(16.0, 5.5, Role.OPERATE))
     assert (hello["protocol"], hello["role"]) == (1, "operate")
-    assert set(hello["requests"]) == {"config.set", "config.get", "dead.list", "display.create", "display.remove"}
+    viewers = {"config.get", "dead.list", "ticks.read", "ticks.stop"}
+    assert set(hello["requests"]) == {"config.set", "display.create", "display.remove", *viewers}
     hello = json.loads(protocol.hello(16.0, 5.5, Role.VIEW))
-    assert (hello["role"], set(hello["requests"])) == ("view", {"config.get", "dead.list"})
+    assert (hello["role"], set(hello["requests"])) == ("view", viewers)
 
 
 def test_every_command_needs_a_role():
-    commands = {kind.__struct_config__.tag for kind in get_args(protocol.Command)}
+    commands = {kind.__struct_config__.tag for kind in (*get_args(protocol.Command), *get_args(protocol.Streaming))}
     assert commands == set(protocol.NEEDS)
     assert protocol.need_of(protocol.decode(encoded(type="display.remove", display="d"))) is Role.OPERATE

@@ -139,7 +139,7 @@ def test_segments_are_begun_by_size_and_deleted_by_bytes_and_by_hours(offices, f
     with pytest.raises(ProtocolError, match="no longer kept") as refused:
         fixture.replay(from_=oldest - 1)
     assert refused.value.code == "TOO_OLD"
-    assert refused.value.details == {"oldest": oldest}
+    assert refused.value.details == {"oldest": oldest, "oldest_ns": fixture.journal.segments[0].since_ns}
     rows, _ = fixture.replay(from_=oldest)
     assert [number for number, _ in rows] == list(range(oldest, fixture.topics.ticks + 1))
 

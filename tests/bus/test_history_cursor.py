@@ -1,0 +1,306 @@
+"""A subscription from the journal to the present, against a journal made of plain numbers."""
+
+import random
+
+import pytest
+
+from hulak.bus.subscriber.events import subscription
+from hulak.bus.subscriber.frame_router import FrameRouter
+from hulak.bus.subscriber.history_cursor import HistoryCursor, HistoryStage
+from hulak.bus.subscriber.history_start import LIVE, Start, StartKind
+from hulak.bus.subscriber.replay_requests import OtherEpoch, ReplayEnded, ReplayRows, TooOld
+from hulak.bus.subscriber.sinks import EventSink
+from hulak.bus.wire import codec
+from hulak.bus.wire.codec import NUL, STAMP
+
+S = 1_000_000_000
+
+
+def frame(topic, epoch, number, body, time_ns=S):
+    return topic.encode() + NUL + STAMP.pack(epoch, number, time_ns) + codec.pack(body)
+
+
+class Market:
+    """A broker's journal and its live messages."""
+
+    def __init__(self, leg=4):
+        self.rows, self.epoch, self.sequences, self.leg, self.oldest = [], 1, {}, leg, 1
+        self.listeners = []
+
+    def tick(self, *symbols):
+        first, bodies = len(self.rows) + 1, []
+        for symbol in symbols:
+            topic, body = f"tick.{symbol}", {"symbol": symbol, "bid": len(self.rows) + 1.0}
+            self.sequences[topic] = self.sequences.get(topic, 0) + 1
+            row = frame(topic, self.epoch, self.sequences[topic], body, (len(self.rows) + 1) * S)
+            self.rows.append((topic, row))
+            bodies.append(body)
+            for listener in self.listeners:
+                listener.published(topic, row)
+        for listener in self.listeners:
+            listener.published("ticks", frame("ticks", self.epoch, first, bodies))
+
+    def cut(self, number, epoch):
+        """Lose the ticks from a number on, as a power cut does."""
+        for topic, _ in self.rows[number - 1 :]:
+            self.sequences[topic] -= 1
+        del self.rows[number - 1 :]
+        self.epoch = epoch
+
+    def replay(self, args):
+        """Answer a request of section 7.3."""
+        topics = args.get("topics") or [args["topic"]]
+        if "topic" in args:  # its own sequences
+            of_topic = list(enumerate([row for topic, row in self.rows if topic == topics[0]], 1))
+            asked = [row for number, row in of_topic if number == args["from"]]
+            numbers = [number for number, (_, row) in enumerate(self.rows, 1) if row in asked]
+            return [*([ReplayRows("history", [[numbers[0], asked[0]]])] if asked else []), ReplayEnded("history", None)]
+        first = max(1, args.get("from", 1))
+        if args.get("epoch") and (first - 1 > len(self.rows) or self._epoch(first - 1) != args["epoch"]):
+            return [OtherEpoch("history")]
+        if first < self.oldest and not args.get("since_ns"):
+            return [TooOld("history", self.oldest, oldest_ns=self.oldest * S)]
+        rows = []
+        for number, (topic, row) in enumerate(self.rows, 1):
+            wanted = any(name in ("ticks", topic) or (name[-1] == "*" and topic.startswith(name[:-1])) for name in topics)
+            if not wanted or number < max(first, self.oldest) or number > args.get("to", number):
+                continue
+            if number * S < args.get("since_ns", 0):
+                continue
+            if len(rows) == self.leg:
+                return [ReplayRows("history", rows), ReplayEnded("history", number)]
+            rows.append([number, row])
+        return [*([ReplayRows("history", rows)] if rows else []), ReplayEnded("history", None)]
+
+    def _epoch(self, number):
+        row = self.rows[number - 1][1]
+        return STAMP.unpack_from(row, row.index(NUL) + 1)[0]
+
+
+class Reader:
+    """A subscriber with a history, and what it was given."""
+
+    def __init__(self, market, *topics, hold=1000, **start):
+        self.market, self.sink = market, EventSink()
+        self.keys = [subscription(topic) for topic in topics]
+        self.router = FrameRouter(self.keys, self.sink, lossless=True, hold=hold)
+        [(kind, value)] = [(kind, value) for kind, value in start.items() if kind != "epoch"]
+        self.cursor = HistoryCursor(self.router, Start(StartKind[kind], value, start.get("epoch", 0), kind), hold)
+        market.listeners.append(self)
+        for topic, number in market.sequences.items():  # last values come before the hello
+            if any(f"{topic}\0".encode().startswith(key) for key in self.keys):
+                self.receive(frame(topic, market.epoch, number, {}))
+        if b"ticks\0" in self.keys:
+            self.receive(frame("ticks", market.epoch, len(market.rows) + 1, []))
+        self.receive(frame("hulak.hello", market.epoch, 1, {"protocol": 1}))
+        self.receive(frame("heartbeat", market.epoch, 1, {"ticks": len(market.rows), "topics": {}}))
+
+    def published(self, topic, published):
+        if any(f"{topic}\0".encode().startswith(key) for key in self.keys):
+            self.receive(published)
+
+    def receive(self, published):
+        if self.cursor.stage is HistoryStage.LIVE:
+            self.router.take([published])
+        else:
+            self.cursor.hold([published])
+
+    def step(self):
+        """Exchange one request and its answers."""
+        args, self.cursor.args = self.cursor.args, None
+        for answer in self.market.replay(args):
+            self.cursor.take(answer)
+            if self.cursor.args is not None:
+                break
+        if self.cursor.ready:
+            self.cursor.hand_over()
+
+    def run(self):
+        for _ in range(1000):
+            if self.cursor.stage is HistoryStage.LIVE or self.cursor.error is not None:
+                return self
+            self.step()
+        raise AssertionError("it does not end")
+
+    def seen(self):
+        return [(event.topic, event.stamp.epoch, event.stamp.sequence) for event in self.sink.items]
+
+    def numbers(self, topic="ticks"):
+        return [event.stamp.sequence for event in self.sink.items if event.topic == topic]
+
+
+def market_of(count, *symbols, **how):
+    market = Market(**how)
+    for at in range(count):
+        market.tick(symbols[at % len(symbols)])
+    return market
+
+
+def test_ticks_of_the_journal_come_first_then_the_mark_then_live_ones():
+    market = market_of(10, "A")
+    reader = Reader(market, "ticks", NUMBER=6).run()
+    market.tick("A", "B")
+    assert reader.seen() == [
+        *(("ticks", 1, number) for number in range(6, 11)),
+        (LIVE, 1, 10),
+        ("ticks", 1, 11),
+        ("ticks", 1, 12),
+    ]
+    assert reader.sink.items[5].body == {"number": 10}
+
+
+def test_live_ticks_of_the_last_leg_are_held_back_and_delivered_once():
+    market = market_of(10, "A")
+    reader = Reader(market, "ticks", NUMBER=1)
+    for _ in range(4):
+        market.tick("A", "A")
+        reader.step()
+    reader.run()
+    market.tick("A")
+    assert reader.numbers() == list(range(1, len(market.rows) + 1))
+    assert reader.router.counters()["duplicates"] == reader.router.counters()["gaps"] == 0
+
+
+def test_live_ticks_beyond_the_bound_are_dropped_and_read_from_the_journal():
+    market = market_of(3, "A", leg=100)
+    reader = Reader(market, "ticks", NUMBER=1, hold=2)
+    args, reader.cursor.args = reader.cursor.args, None
+    answers = market.replay(args)
+    for _ in range(5):
+        market.tick("A")
+    for answer in answers:
+        reader.cursor.take(answer)
+    assert reader.cursor.stage is HistoryStage.READ  # five are more than two: another leg
+    reader.run()
+    assert reader.numbers() == list(range(1, 9))
+
+
+def test_several_topics_come_in_the_global_order_and_no_others():
+    market = market_of(9, "EURA", "USDB", "EURC")
+    reader = Reader(market, "tick.EUR*", "tick.USDX", NUMBER=1).run()
+    market.tick("USDB", "EURC", "USDX")
+    assert reader.seen() == [
+        *((topic, 1, number) for number in (1, 2, 3) for topic in ("tick.EURA", "tick.EURC")),
+        (LIVE, 1, 9),
+        ("tick.EURC", 1, 4),
+        ("tick.USDX", 1, 1),
+    ]
+
+
+def test_a_symbol_that_was_silent_since_then_begins_after_its_last_value():
+    market = market_of(1, "A")
+    market.tick("B")
+    reader = Reader(market, "tick.A", "tick.B", TIME=2 * S).run()
+    market.tick("A")
+    assert reader.seen() == [("tick.B", 1, 1), (LIVE, 1, 2), ("tick.A", 1, 2)]
+
+
+def test_the_sequence_of_a_single_topic_is_its_own():
+    market = market_of(10, "A", "B")
+    assert Reader(market, "tick.B", NUMBER=4).run().numbers("tick.B") == [4, 5]
+    assert Reader(market, "tick.B", NUMBER=6).run().seen() == [(LIVE, 0, 0)]
+
+
+def test_a_number_that_does_not_exist_yet_begins_with_the_next_tick():
+    for topic in ("ticks", "tick.A", "tick.*"):
+        market = market_of(3, "A")
+        reader = Reader(market, topic, NUMBER=1000).run()
+        market.tick("A")
+        assert reader.seen() == [(LIVE, 0, 0), (topic.replace("*", "A"), 1, 4)]
+
+
+@pytest.mark.parametrize(("last", "wanted"), [(1, [20]), (3, [18, 19, 20]), (99, list(range(1, 21)))])
+def test_a_number_of_the_newest(last, wanted):
+    assert Reader(market_of(40, "A", "B"), "tick.A", COUNT=last).run().numbers("tick.A") == wanted
+    assert Reader(market_of(20, "A"), "ticks", COUNT=last).run().numbers() == wanted
+
+
+def test_of_a_market_without_a_tick_only_the_mark_comes():
+    for start in ({"COUNT": 5}, {"TIME": 1}, {"OLDEST": 0}, {"NUMBER": 1}):
+        market = Market()
+        reader = Reader(market, "ticks", **start).run()
+        market.tick("A")
+        assert reader.seen() == [(LIVE, 0, 0), ("ticks", 1, 1)]
+
+
+@pytest.mark.parametrize("start", [{"TIME": 2 * S}, {"NUMBER": 2}])
+def test_a_start_before_the_journal_is_refused_with_what_is_there(start):
+    market = market_of(9, "A")
+    market.oldest = 5
+    error = Reader(market, "ticks", **start).run().cursor.error
+    assert error.code == "TOO_OLD"
+    assert error.details == {"oldest": 5, "oldest_ns": 5 * S}
+    assert str(error).endswith("(1970-01-01T00:00:05.000Z); begin there with since='oldest' or from_sequence=5")
+    single = Reader(market, "tick.A", TIME=2 * S).run().cursor.error  # whose sequences are not these numbers
+    assert str(single).endswith("begin there with since='oldest'")
+
+
+def test_a_position_before_the_journal_goes_on_with_a_gap():
+    market = market_of(9, "A")
+    market.oldest = 5
+    reader = Reader(market, "ticks", POSITION=3, epoch=1).run()
+    assert reader.numbers() == [5, 6, 7, 8, 9]
+    assert reader.router.counters()["lost"] == 2
+    assert [(gap.first, gap.last, gap.why) for _, gap in reader.router.gaps] == [(3, 4, "the journal begins at 5")]
+
+
+def test_a_segment_that_is_dropped_while_it_is_read_is_a_gap():
+    market = market_of(20, "A")
+    reader = Reader(market, "ticks", NUMBER=1)
+    reader.step()
+    market.oldest = 11
+    reader.run()
+    assert reader.numbers() == [1, 2, 3, 4, *range(11, 21)]
+    assert reader.router.counters()["lost"] == 6
+
+
+@pytest.mark.parametrize("topic", ["ticks", "tick.A"])
+@pytest.mark.parametrize("cut", [3, 150])
+def test_numbers_that_a_new_epoch_uses_again_come_again_under_it(topic, cut):
+    market = market_of(200, "A", leg=300)
+    reader = Reader(market, topic, OLDEST=0)
+    reader.cursor.take(ReplayRows("history", [[number, row] for number, (_, row) in enumerate(market.rows, 1)]))
+    market.cut(cut, 2)
+    for _ in range(10):
+        market.tick("A")
+    reader.cursor.take(ReplayEnded("history", 201))
+    reader.run()
+    of_topic = [(epoch, number) for name, epoch, number in reader.seen() if name == topic]
+    assert of_topic == [*((1, number) for number in range(1, 201)), *((2, number) for number in range(cut, cut + 10))]
+
+
+def test_an_epoch_that_changed_between_two_ticks_of_the_journal_loses_nothing():
+    market = market_of(6, "A")
+    market.epoch = 2
+    market.tick("A", "A", "A")
+    reader = Reader(market, "ticks", NUMBER=1).run()
+    assert reader.numbers() == list(range(1, 10))
+    assert not reader.router.gaps
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_at_any_time_and_with_any_bound_every_number_comes_once_and_in_order(seed):
+    chance = random.Random(seed)
+    symbols = ["A", "BX", "BY", "C"]
+    market = Market(leg=chance.randint(1, 7))
+    for _ in range(chance.randint(0, 60)):
+        market.tick(*chance.choices(symbols, k=chance.randint(1, 3)))
+    before = len(market.rows)
+    topics = chance.choice([("ticks",), ("tick.",), ("tick.B*",), ("tick.A", "tick.BX"), ("ticks", "tick.C")])
+    first = chance.randint(1, max(1, before))
+    reader = Reader(market, *topics, hold=chance.randint(1, 20), NUMBER=first)
+    if reader.cursor._topics.only:
+        return
+    for _ in range(1000):
+        if chance.random() < 0.5 and len(market.rows) < before + 60:
+            market.tick(*chance.choices(symbols, k=chance.randint(1, 3)))
+        if reader.cursor.stage is not HistoryStage.LIVE:
+            reader.step()
+    assert reader.cursor.stage is HistoryStage.LIVE
+    market.tick(*symbols)
+    if "ticks" in topics:
+        assert reader.numbers() == list(range(first, len(market.rows) + 1))
+    for topic in {topic for topic, _ in market.rows}:
+        if any(f"{topic}\0".encode().startswith(key) for key in reader.keys):
+            earlier = sum(name == topic for name, _ in market.rows[: first - 1])
+            assert reader.numbers(topic) == list(range(earlier + 1, market.sequences[topic] + 1))

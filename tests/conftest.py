@@ -9,6 +9,7 @@ import pytest
 import zmq
 
 ROOT = Path(__file__).resolve().parents[1]
+LAST_PROCESSES = 0.8  # share of the other files that begin before the last file with real processes
 hypothesis.settings.register_profile("busy", deadline=None)  # the machine may be: no test is judged by its pauses
 hypothesis.settings.load_profile("busy")
 sys.path.insert(0, str(ROOT / "tests" / "trials"))  # the checker and the stage of the trials
@@ -44,17 +45,27 @@ def file_of(item):
     return item.nodeid.partition("::")[0]
 
 
-def pytest_collection_modifyitems(config, items):
-    """Leave out trials without a short form, but with --long; put files with real processes, which take long, first.
+def spread(paths):
+    """Return the place of each file, from 0 to 1: files with real processes at equal distances, up to `LAST_PROCESSES`."""
+    slow = [path for path in paths if has_processes(path)]
+    quick = [path for path in paths if not has_processes(path)]
+    places = {path: LAST_PROCESSES * at / len(slow) for at, path in enumerate(slow)}
+    return places | {path: at / len(quick) for at, path in enumerate(quick)}
 
-    The order matters where several processes share the tests of `make test`.
+
+def pytest_collection_modifyitems(config, items):
+    """Leave out trials without a short form, but with --long; spread the files with real processes among the others.
+
+    The order matters where several processes share the tests of `make test`: real processes are mostly waited for, the other
+    tests compute meanwhile. The last files are quick ones, so that all processes end at about the same time.
     """
     if not config.getoption("--long"):
         left_out = [item for item in items if item.get_closest_marker("full_size")]
         items[:] = [item for item in items if item not in left_out]
         config.hook.pytest_deselected(items=left_out)
     if hasattr(config, "workerinput"):
-        items.sort(key=lambda item: not has_processes(file_of(item)))
+        places = spread(dict.fromkeys(map(file_of, items)))
+        items.sort(key=lambda item: places[file_of(item)])
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -5,6 +5,7 @@ says what it contains, which rooms may import it and where to start reading; the
 """
 
 import ast
+import functools
 from collections import defaultdict
 from pathlib import Path
 
@@ -62,9 +63,16 @@ TESTS = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "tests").rg
 MODULES = {name.removesuffix(".py").removesuffix("/__init__").replace("/", ".") for name in FILES}
 
 
-def imported(name, source=None):
+@functools.cache
+def tree_facts(name):
+    """Return what the rules ask of a file's tree: its imports, its docstring and the names of its classes."""
+    tree = ast.parse((ROOT / name).read_text(encoding="utf-8"))
+    return list(imported(name, tree)), ast.get_docstring(tree) or "", list(class_names(tree))
+
+
+def imported(name, tree):
     """Yield the name, within `hulak`, of everything that a module imports, wherever in it."""
-    for node in ast.walk(ast.parse(source if source is not None else (ROOT / name).read_text(encoding="utf-8"))):
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name.removeprefix("hulak.") for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -106,13 +114,13 @@ def impure(name, imports):
 
 def forbidden_imports(name, source=None):
     """List what this file imports though it may not."""
-    names = list(imported(name, source))
+    names = tree_facts(name)[0] if source is None else list(imported(name, ast.parse(source)))
     return [*across_packages(name, names), *across_rooms(name, names), *impure(name, names)]
 
 
-@pytest.mark.parametrize("name", FILES)
-def test_a_module_imports_only_what_its_room_may(name):
-    assert forbidden_imports(name) == []
+def test_each_module_imports_only_what_its_room_may():
+    wrong = {name: forbidden_imports(name) for name in FILES}
+    assert {name: modules for name, modules in wrong.items() if modules} == {}
 
 
 @pytest.mark.parametrize(
@@ -171,7 +179,7 @@ def test_every_package_of_the_bus_has_an_import_rule_and_the_bus_has_eleven_entr
 
 @pytest.mark.parametrize("name", [name for name in FILES if name.endswith("__init__.py") and not name.startswith("benchmarks/")])
 def test_a_packages_docstring_lists_its_contents_its_importers_and_where_to_start(name):
-    text = (ast.get_docstring(ast.parse((ROOT / name).read_text(encoding="utf-8"))) or "").splitlines()
+    text = tree_facts(name)[1].splitlines()
     assert len(text) == 3
     assert text[1].startswith("Imported by ")
     start = text[2].removeprefix("Start with ").partition("`")[2].partition("`")[0]
@@ -186,9 +194,9 @@ def test_no_file_of_the_bus_has_the_name_of_another():
     assert [paths for paths in places.values() if len(paths) > 1] == []
 
 
-def class_names(source):
+def class_names(tree):
     """Yield the names of a module's classes, and of its type aliases and type variables, which begin like those of classes."""
-    for node in ast.parse(source).body:
+    for node in tree.body:
         if isinstance(node, ast.ClassDef):
             yield node.name
             continue
@@ -197,17 +205,21 @@ def class_names(source):
         yield from (name for name in names if name[0].isupper() and not name.isupper())
 
 
-def named_twice(sources):
-    """Map each name that classes of several files have to these files; `sources` maps files to their texts."""
+def named_twice(names):
+    """Map each name that classes of several files have to these files; `names` maps files to the names of their classes."""
     places = defaultdict(set)
-    for name, source in sources.items():
-        for class_name in class_names(source):
+    for name, classes in names.items():
+        for class_name in classes:
             places[class_name].add(name)
     return {class_name: paths for class_name, paths in places.items() if len(paths) > 1}
 
 
 def test_no_class_of_the_bus_has_the_name_of_another():
-    assert named_twice({name: (ROOT / name).read_text(encoding="utf-8") for name in FILES if name.startswith("bus/")}) == {}
+    assert named_twice({name: tree_facts(name)[2] for name in FILES if name.startswith("bus/")}) == {}
+
+
+def classes_of(sources):
+    return {name: list(class_names(ast.parse(source))) for name, source in sources.items()}
 
 
 @pytest.mark.parametrize(
@@ -216,19 +228,19 @@ def test_no_class_of_the_bus_has_the_name_of_another():
 )
 def test_a_class_of_the_same_name_would_be_seen(source):
     sources = {"bus/wire/messages.py": "class Tick: ...", "bus/core/ticks/intake.py": source}
-    assert named_twice(sources) == {"Tick": set(sources)}
+    assert named_twice(classes_of(sources)) == {"Tick": set(sources)}
 
 
 def test_constants_and_what_is_imported_may_have_the_same_name():
-    assert named_twice({"bus/a.py": "MOST = 1\nclass Tick: ...", "bus/b.py": "MOST = 2\nfrom hulak.bus.a import Tick"}) == {}
+    sources = {"bus/a.py": "MOST = 1\nclass Tick: ...", "bus/b.py": "MOST = 2\nfrom hulak.bus.a import Tick"}
+    assert named_twice(classes_of(sources)) == {}
 
 
-@pytest.mark.parametrize("name", [*FILES, *TESTS])
-def test_a_file_can_be_read_in_one_sitting(name):
-    lines = len((ROOT / name).read_text(encoding="utf-8").splitlines())
-    assert lines <= LONGEST, f"{name} has {lines} lines, must be at most {LONGEST}"
+def test_each_file_can_be_read_in_one_sitting():
+    lines = {name: len((ROOT / name).read_text(encoding="utf-8").splitlines()) for name in [*FILES, *TESTS]}
+    assert {name: count for name, count in lines.items() if count > LONGEST} == {}, f"must have at most {LONGEST} lines"
 
 
-@pytest.mark.parametrize("name", [name for name in FILES if (ROOT / name).stat().st_size])
-def test_a_module_opens_with_what_it_decides(name):
-    assert ast.get_docstring(ast.parse((ROOT / name).read_text(encoding="utf-8"))), f"{name} has no docstring"
+def test_each_module_opens_with_what_it_decides():
+    written = [name for name in FILES if (ROOT / name).stat().st_size]
+    assert [name for name in written if not tree_facts(name)[1]] == [], "must have a docstring"

@@ -14,6 +14,7 @@ import pytest
 
 import hulak
 from hulak.bus.process import load_settings
+from hulak.bus.version import VERSION
 from hulak.clients.cli import manual
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -60,6 +61,10 @@ def installed(wheel, tmp_path_factory):
         archive.extractall(site)
     (site / "needed.pth").write_text(sysconfig.get_path("purelib"))  # behind it: the checkout's own link is not read there
     return python, site
+
+
+def test_the_version_in_the_code_is_that_of_the_project():
+    assert PROJECT["project"]["version"] == VERSION
 
 
 def test_the_wheel_holds_one_package_and_its_own_data(wheel):

@@ -11,6 +11,20 @@ from hulak.bus import errors
 
 LIGHT = "import sys, hulak; print([name for name in ('zmq', 'msgpack', 'click', 'requests') if name in sys.modules])"
 
+BROKER = """
+import sys
+import hulak.bus.__main__
+from hulak.bus.process import log
+from hulak.bus.process.settings import LogSettings
+
+log.set_up(LogSettings(), process="broker")
+print([name for name in ("rich", "psutil", "importlib.metadata", "importlib.resources", "click") if name in sys.modules])
+"""
+GATEWAY = BROKER.replace("hulak.bus.__main__", "hulak.clients.gateway.process").replace(
+    '("rich", "psutil", "importlib.metadata", "importlib.resources", "click")', '("rich",)'
+)
+WORKER = BROKER.replace("hulak.bus.__main__", "hulak.workers.__main__, hulak.workers.display.worker")
+
 
 @pytest.mark.parametrize("name", hulak.__all__)
 def test_everything_on_the_face_is_there_and_is_the_same_as_in_its_module(name):
@@ -19,8 +33,9 @@ def test_everything_on_the_face_is_there_and_is_the_same_as_in_its_module(name):
     assert name in dir(hulak)
 
 
-def test_the_face_imports_nothing_before_it_is_used():
-    done = subprocess.run([sys.executable, "-c", LIGHT], capture_output=True, text=True, timeout=30, check=True)
+@pytest.mark.parametrize("program", [LIGHT, BROKER, GATEWAY, WORKER], ids=["face", "broker", "gateway", "worker"])
+def test_a_process_imports_nothing_that_it_does_not_use(program):
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=True)
     assert done.stdout.strip() == "[]"
 
 

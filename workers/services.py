@@ -6,12 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
-
 from hulak.bus.errors import ConfigError
 from hulak.bus.live_config.scopes import kind_of
 from hulak.bus.process import cpu_scheduling, lifecycle, log, tracing
 from hulak.bus.process.member import Member
+from hulak.bus.process.resource_usage import started_ns
 from hulak.bus.process.settings import Settings
 from hulak.bus.wire import names
 from hulak.workers.runtime.session import Session
@@ -53,8 +52,7 @@ SERVICES: dict[str, Callable[[], Service]] = {
 def make_session(settings: Settings, service: str, credit: int, name: str | None, *, adapts: bool = False) -> Session:
     """Return the session of this process; it is named after its supervisor slot, else its service, and its pid."""
     slot = os.environ.get("SUPERVISOR_PROCESS_NAME", "")
-    started_ns = int(psutil.Process().create_time() * 1e9)
-    info = {"pid": os.getpid(), "slot": slot, "host": plain.gethostname(), "started_ns": started_ns}
+    info = {"pid": os.getpid(), "slot": slot, "host": plain.gethostname(), "started_ns": started_ns()}
     return Session(
         service=service,
         name=name or f"{slot or service}/{os.getpid()}",

@@ -11,8 +11,6 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-import psutil
-
 from hulak.bus.broker.bug_guard import BugGuard, internal
 from hulak.bus.broker.storage import config_rows
 from hulak.bus.broker.storage.database import Database
@@ -33,6 +31,7 @@ from hulak.bus.errors import ProtocolError
 from hulak.bus.live_config.keys import defaults_of
 from hulak.bus.live_config.scopes import effective, rows
 from hulak.bus.process import log as logs
+from hulak.bus.process.lifecycle import is_running
 from hulak.bus.process.log_type import Log
 from hulak.bus.process.settings import Settings
 from hulak.bus.wire.codec import pack
@@ -238,7 +237,7 @@ class ConfigService:
             {"kind": report.kind, "name": report.name, "pid": report.pid, "version": version, "age_s": round(now - report.at, 3)}
             for report in self.bus.reports.known(now)
             if type(version := report.values.get("config_version")) is int
-            and (now - report.at < SILENT_S or psutil.pid_exists(report.pid))
+            and (now - report.at < SILENT_S or is_running(report.pid))
         ]
 
 

@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import structlog
 import zmq
 
 from hulak.bus.broker.connections import Connections
@@ -23,6 +22,7 @@ from hulak.bus.core.security.pauses import Pauses
 from hulak.bus.errors import ConfigError, ProtocolError
 from hulak.bus.process import key_files
 from hulak.bus.process.key_files import AuthorisedKey, BrokerKey
+from hulak.bus.process.log_type import Log
 
 LOOK_S = 0.5  # between two checks of the files: a revoked key has nothing more within a second
 MOST_REFUSED = 100  # subscriptions of one connection that were refused; beyond it the connection ends
@@ -50,7 +50,7 @@ class KeyGuard:
         connections: Connections,
         on_dropped: Callable[[Caller], object],
         on_new_key: Callable[[BrokerKey], object],
-        log: structlog.typing.FilteringBoundLogger,
+        log: Log,
     ) -> None:
         self.home = home
         self.key = key

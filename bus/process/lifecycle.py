@@ -254,3 +254,16 @@ def boot_id() -> str:
 def since_boot() -> float:
     """Return the seconds since the machine's boot, including time suspended where the system counts it."""
     return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+
+
+def is_running(pid: int) -> bool:
+    """Return whether a process of this id exists; a process of another user does too."""
+    if pid <= 0:
+        return False
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):  # an id that a peer reports may be any integer
+        return False
+    except PermissionError:
+        pass
+    return True

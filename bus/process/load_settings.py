@@ -6,7 +6,6 @@ and the one that comes with the package, `etc/hulak.toml`, where every setting s
 the two equal.
 """
 
-import importlib.resources
 import os
 import tomllib
 from collections.abc import Iterable, Mapping
@@ -49,7 +48,7 @@ def located(settings: Settings | None = None, home: Path | None = None, key: Pat
 
 def shipped(name: str) -> Path:
     """Return the path of a file of `etc/`, which is part of the package."""
-    return Path(str(importlib.resources.files("hulak") / "etc" / name)).resolve()
+    return Path(__file__).resolve().parents[2] / "etc" / name
 
 
 def find_file(home: Path, given: Path | None) -> Path:

@@ -7,11 +7,14 @@ import contextlib
 import importlib
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from hulak.clients.cli.help_text import examples
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 # Command -> "module:attribute", in the order of `hulak --help`.
 COMMANDS = {
@@ -51,17 +54,59 @@ COMMANDS = {
     "latency": "latency:latency",
 }
 
+# The list of `hulak --help` and of a shell's completion: a copy of each command's short help (a test keeps the two equal), so
+# that neither imports every command. A command without an entry is imported.
+SUMMARIES = {
+    "up": "Start all processes and show live status.",
+    "down": "Stop all processes of `hulak up`.",
+    "reload": "Apply changes of the settings file.",
+    "service": "Run Hulak as a service of systemd.",
+    "completion": "Print the completion script of a shell.",
+    "status": "Show the health of the broker and its processes.",
+    "stats": "Show processes, queues, losses and latencies.",
+    "top": "Show a live table of all processes.",
+    "check": "Check the health of all processes for a monitoring system.",
+    "doctor": "Examine the installation and the machine, and advise.",
+    "ping": "Check that a broker answers.",
+    "sub": "Print published messages.",
+    "last": "Print the last message of topics.",
+    "replay": "Print ticks from the journal.",
+    "topic": "List and remove topics of ticks.",
+    "journal": "List, verify and export the tick journal.",
+    "config": "Show and change the live configuration.",
+    "key": "Make, list and revoke keys.",
+    "nepse": "Request data of the exchange from a NEPSE worker.",
+    "task": "Call, post and list tasks of any service.",
+    "dead": "Manage dead letters.",
+    "displays": "Show, create and watch displays.",
+    "broker": "Run the broker.",
+    "feed": "Publish ticks from a venue or a file.",
+    "feeds": "Show feed status.",
+    "worker": "Run a worker of a service.",
+    "workers": "List, drain, restart, add and remove workers.",
+    "scale": "Set the number of workers of a service.",
+    "scaler": "Run the scaler.",
+    "gateway": "Run the gateway for browsers and monitoring.",
+    "sim": "Run the simulators.",
+    "bench": "Measure the running broker with synthetic ticks and tasks.",
+    "latency": "Measure the latency of ticks.",
+}
+
 
 class LazyGroup(click.Group):
     """A group that imports a command when it is used.
 
     Args:
         places: command name -> "module:attribute", the module within this package.
+        summaries: command name -> its short help.
     """
 
-    def __init__(self, *args: Any, places: dict[str, str] | None = None, **options: Any) -> None:
+    def __init__(
+        self, *args: Any, places: dict[str, str] | None = None, summaries: dict[str, str] | None = None, **options: Any
+    ) -> None:
         super().__init__(*args, **options)
         self.places = places or {}
+        self.summaries = summaries or {}
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names of the commands in the order of `places`."""
@@ -70,7 +115,8 @@ class LazyGroup(click.Group):
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
         """Return the command; the error for an unknown name suggests the nearest known one."""
-        if self.places and args[0] not in self.places and not args[0].startswith("-"):
+        is_unknown = args[0] not in self.places and not args[0].startswith("-")
+        if self.places and is_unknown and not ctx.resilient_parsing:  # there is nothing to refuse in the completion of a shell
             from hulak.bus.wire.plain_values import suggestion
 
             raise click.UsageError(f"No such command {args[0]!r}{suggestion(args[0], self.places)}", ctx)
@@ -84,6 +130,28 @@ class LazyGroup(click.Group):
             return None
         module, _, attribute = place.partition(":")
         command: click.Command = getattr(importlib.import_module(f"{__name__}.{module}"), attribute)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of commands."""
+        limit = formatter.width - 6 - max(map(len, self.places))
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, self._listed(ctx, name).get_short_help_str(limit)) for name in self.places])
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> "list[CompletionItem]":
+        """Return the commands and options that begin like `incomplete`."""
+        from click.shell_completion import CompletionItem
+
+        names = [name for name in self.places if name.startswith(incomplete)]
+        commands = [CompletionItem(name, help=self._listed(ctx, name).get_short_help_str()) for name in names]
+        return [*commands, *super(click.Group, self).shell_complete(ctx, incomplete)]
+
+    def _listed(self, ctx: click.Context, name: str) -> click.Command:
+        """Return a command to list: its name and short help alone, if they are known."""
+        if name in self.summaries:
+            return click.Command(name, short_help=self.summaries[name])
+        command = self.get_command(ctx, name)
+        assert command is not None
         return command
 
 
@@ -103,6 +171,7 @@ def _show_version(ctx: click.Context, param: click.Parameter, value: bool) -> No
 @click.group(
     cls=LazyGroup,
     places=COMMANDS,
+    summaries=SUMMARIES,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog=examples("hulak up --demo", "hulak sub tick.EURUSD", "hulak nepse market-status"),
 )

@@ -48,7 +48,7 @@ def as_text(event: "Event") -> str:
 def _market(body: dict[str, Any]) -> str:
     """Return the state of a market in words."""
     words = [f"{body.get('market')} is {body.get('state')}"]
-    for name, text in (("as_of", "data as of"), ("next_opening", "next opening")):
+    for name, text in (("as_of", "newest data"), ("next_opening", "next opening")):
         if isinstance(at_ms := body.get(name), int) and FIRST_MS <= at_ms < END_MS:
             words.append(f"{text} {moment(at_ms * 1_000_000, 'seconds')}")
     return ", ".join(words)

@@ -16,7 +16,7 @@ from hulak.clients.feeds.unconfirmed import Unconfirmed
 
 
 class Asked(NamedTuple):
-    """What a feed knew when it requested the broker's position."""
+    """The knowledge of a feed when it requested the position of the broker."""
 
     taken: int  # the position, from the last answer before
     sent: int  # the last frame that was sent before the previous request
@@ -91,7 +91,7 @@ class Delivery:
         return {"instance": self.instance, "oldest": self.unconfirmed.oldest}
 
     def asked(self) -> Asked:
-        """Return what is known now, for `answered`; to be called once for each request."""
+        """Return the present knowledge, for `answered`; to be called once for each request."""
         known = Asked(self._taken, self._sent_when_asked)
         self._sent_when_asked = self.sent
         return known
@@ -103,7 +103,7 @@ class Delivery:
             epoch: of the broker; a new epoch means a restarted broker, which has lost all unconfirmed frames.
             taken: running number of the last frame that it received.
             safe: running number of the last frame in its journal; frames up to it are dropped here.
-            asked: what was known when the request was sent.
+            asked: the knowledge of the feed when the request was sent.
         Raises:
             ProtocolError: it confirms a frame that was never sent.
         """

@@ -4,9 +4,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-import structlog
-
 from hulak.bus.errors import ConfigError
+from hulak.bus.process.log_type import Log
 from hulak.bus.process.settings import GatewaySettings
 from hulak.clients.gateway import tokens
 from hulak.clients.gateway.access import access_of
@@ -31,7 +30,7 @@ class Admission:
         ConfigError: a file cannot be used, or the gateway would be open to other machines without tokens.
     """
 
-    def __init__(self, settings: GatewaySettings, home: Path, log: structlog.typing.FilteringBoundLogger, spawn: Spawn) -> None:
+    def __init__(self, settings: GatewaySettings, home: Path, log: Log, spawn: Spawn) -> None:
         self.log = log
         self.error = ""  # why the newest file of tokens is not in use; empty if it is
         self._home = home

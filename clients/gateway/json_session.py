@@ -7,7 +7,6 @@ from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-import structlog
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
@@ -77,6 +76,7 @@ class JsonSession:
         calls: runs its commands.
         greeting: the first message.
         wake: makes the gateway check the subscriptions now.
+        log: of this process.
         streams: its streams of ticks.
     """
 
@@ -85,10 +85,10 @@ class JsonSession:
     calls: BusCalls
     greeting: bytes
     wake: asyncio.Event
+    log: Log
     streams: TickStreams
     state: ClientState = field(default_factory=ClientState)
     bad: int = 0  # messages that could not be decoded
-    log: Log = field(default_factory=structlog.get_logger)
     _commands: set[asyncio.Task[None]] = field(default_factory=set)
 
     def needs_ticks(self) -> bool:

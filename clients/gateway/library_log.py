@@ -4,7 +4,7 @@ import logging
 import traceback
 from types import TracebackType
 
-import structlog
+from hulak.bus.process.log_type import Log
 
 
 class LibraryLog(logging.Handler):
@@ -17,7 +17,7 @@ class LibraryLog(logging.Handler):
         log: of this process.
     """
 
-    def __init__(self, log: structlog.typing.FilteringBoundLogger) -> None:
+    def __init__(self, log: Log) -> None:
         super().__init__(logging.ERROR)
         self._log = log
 
@@ -36,7 +36,7 @@ def _is_of_library(raised: TracebackType | None) -> bool:
     return bool(names) and names[-1].startswith("websockets.")
 
 
-def logger_for(log: structlog.typing.FilteringBoundLogger) -> logging.Logger:
+def logger_for(log: Log) -> logging.Logger:
     """Make the logger to give to the library."""
     logger = logging.Logger("websockets.server", logging.ERROR)  # noqa: LOG001 - of this gateway, not of the process
     logger.addHandler(LibraryLog(log))

@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from http.cookies import CookieError, SimpleCookie
 from pathlib import Path
 
-import structlog
-
 from hulak.bus.errors import ConfigError
+from hulak.bus.process.log_type import Log
 from hulak.clients.gateway.tokens import Token, Tokens, changing, read_private, write_private
 
 LASTS_S = 30 * 86400.0
@@ -89,7 +88,7 @@ class Logins:
         return values
 
 
-def signing_key(home: Path, log: structlog.typing.FilteringBoundLogger) -> bytes:
+def signing_key(home: Path, log: Log) -> bytes:
     """Return the key of the signatures; makes it at the first start, so that logins outlast a restart.
 
     Where its file cannot be written, as on a full disk, the key is that of this process only.

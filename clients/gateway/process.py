@@ -188,12 +188,12 @@ class Gateway:
 
     def _session(self, connection: GatewayConnection, path: str) -> Session:
         if path == FX:
-            return FxSession(connection, self.sessions.turn_cache, self.journal_calls, self.woken)
+            return FxSession(connection, self.sessions.turn_cache, self.journal_calls, self.woken, self.log)
         assert connection.grant is not None
         role, token = connection.grant.role, connection.grant.token
         greeting = protocol.hello(self._frame_ms(), now_ms(), role, None if token is None else token.name)
         streams = TickStreams(self.streams, partial(connection.send, text=True))
-        return JsonSession(connection, self.sessions.fanout, self.calls, greeting, self.woken, streams)
+        return JsonSession(connection, self.sessions.fanout, self.calls, greeting, self.woken, self.log, streams)
 
     # The loop
 

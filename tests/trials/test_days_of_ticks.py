@@ -12,12 +12,12 @@ from waiting import eventually
 from hulak.clients.feeds.tick_files import read_ticks
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(900)]
-SHORT_FILES, SHORT_TICKS = 2, 20_000
+SHORT_FILES, SHORT_TICKS = 2, 8_000
 SLOWEST_PER_S = 1500  # on any machine; bounds the wait
 
 
 def test_every_tick_of_several_days_arrives_once_in_order_with_its_exact_prices(tmp_path, long, record_figure):
-    """Full: every form of day; short: the first 20,000 ticks of two. One venue and one feed for each file."""
+    """Full: every form of day; short: the first 8,000 ticks of two. One venue and one feed for each file."""
     most = None if long else SHORT_TICKS
     files = [write_day(tmp_path, day, most) for day in (DAYS if long else DAYS[:SHORT_FILES])]
     if long:

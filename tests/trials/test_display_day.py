@@ -17,7 +17,7 @@ from hulak.workers.display.quantities.state import DisplayConfig, DisplayState, 
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
 SYMBOL = "XAUUSD"
-SHORT = 40_000
+SHORT = 16_000
 KILLS = 2
 INITS = {"plain": {}, "given": {"open": 1289.5, "adr_high": 1299.0, "adr_low": 1280.0}, "third": {}, "fourth": {"digits": 2}}
 
@@ -30,7 +30,7 @@ def fold(ticks, init):
 
 
 def test_a_day_with_workers_killed_on_the_way_ends_as_an_undisturbed_one(tmp_path, long, record_figure):
-    """Full: all 199,123 ticks; short: the first 40,000."""
+    """Full: all 199,123 ticks; short: the first 16,000."""
     file = write_day(tmp_path, GOLD, None if long else SHORT)
     ticks = list(read_ticks(file, symbol=SYMBOL))
     assert len(ticks) == (GOLD.count if long else SHORT)

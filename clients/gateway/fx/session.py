@@ -7,7 +7,6 @@ from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
-import structlog
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
@@ -47,15 +46,16 @@ class FxSession:
         turn_cache: the state shared by all clients.
         calls: reads the journal.
         wake: makes the gateway check the subscriptions now.
+        log: of this process.
     """
 
     connection: ServerConnection
     turn_cache: TurnCache
     calls: BusCalls
     wake: asyncio.Event
+    log: Log
     state: ClientState = field(default_factory=lambda: ClientState(MARK))
     bad: int = 0
-    log: Log = field(default_factory=structlog.get_logger)
     streams: dict[tuple[str, str], Stream] = field(default_factory=dict)  # symbol, source
     candles: dict[tuple[str, str, str], int] = field(default_factory=dict)  # symbol, resolution, source -> revision sent
     _connected: bool = True  # the broker's status that was sent last

@@ -161,3 +161,14 @@ exit_within(0.1, 7)
 def test_a_process_ends_whatever_others_have_left_running_in_it():
     done = subprocess.run([sys.executable, "-c", LEAVES], timeout=30, check=False)
     assert done.returncode == 7
+
+
+def test_a_process_is_running_until_it_has_ended_and_no_other_number_is_one():
+    with subprocess.Popen(["sleep", "60"]) as process:
+        assert lifecycle.is_running(process.pid)
+        process.kill()
+        process.wait(10)
+        assert not lifecycle.is_running(process.pid)
+    assert lifecycle.is_running(os.getpid())
+    assert lifecycle.is_running(1)  # of root
+    assert not any(map(lifecycle.is_running, (0, -1, -os.getpid(), 1 << 31, 1 << 80)))

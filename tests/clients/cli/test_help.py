@@ -2,11 +2,14 @@
 
 import re
 import shlex
+import subprocess
+import sys
 
 import click
 import pytest
+from click.testing import CliRunner
 
-from hulak.clients.cli import cli
+from hulak.clients.cli import COMMANDS, SUMMARIES, cli
 
 VERB = re.compile(r"[A-Z][a-z]+,? .*\.")
 NO_VERBS = ("The ", "A ", "An ", "How ", "What ", "Who ", "Tell ", "Say ", "Have ", "Give ", "Look ", "Be ")
@@ -58,6 +61,34 @@ def test_the_short_help_is_a_sentence_in_the_imperative(path, command):
     text = command.get_short_help_str(200)
     assert VERB.fullmatch(text), text
     assert not text.startswith(NO_VERBS), text
+
+
+def test_the_summaries_are_the_short_helps_of_the_commands():
+    context = click.Context(cli)
+    assert {name: cli.get_command(context, name).get_short_help_str(200) for name in COMMANDS} == SUMMARIES
+
+
+def test_the_list_of_commands_and_their_completion_import_no_command():
+    program = """
+import sys
+from click.testing import CliRunner
+from hulak.clients.cli import COMMANDS, cli
+
+listed = CliRunner().invoke(cli, ["--help"]).output
+completed = CliRunner().invoke(
+    cli, [], prog_name="hulak", env={"_HULAK_COMPLETE": "bash_complete", "COMP_WORDS": "hulak ", "COMP_CWORD": "1"}
+).output
+assert all(f"\\n  {name} " in listed and f"plain,{name}\\n" in completed for name in COMMANDS), (listed, completed)
+print([name for name in sys.modules if name.removeprefix("hulak.clients.cli.") in {p.split(":")[0] for p in COMMANDS.values()}])
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=False)
+    assert (done.stdout, done.stderr) == ("[]\n", "")
+
+
+def test_the_completion_behind_an_unknown_command_lists_the_commands():
+    variables = {"_HULAK_COMPLETE": "bash_complete", "COMP_WORDS": "hulak stauts ", "COMP_CWORD": "2"}
+    result = CliRunner().invoke(cli, [], prog_name="hulak", env=variables)
+    assert (result.output.splitlines(), result.exit_code) == ([f"plain,{name}" for name in COMMANDS], 0)
 
 
 @pytest.mark.parametrize(("path", "command"), ALL)

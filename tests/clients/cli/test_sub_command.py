@@ -58,9 +58,9 @@ def test_the_state_of_a_market_is_in_words(monkeypatch):
     texts = [as_text(Event("market.nepse", STAMP, pack(body | more))) for more in ({}, {"as_of": None, "next_opening": 1 << 60})]
     monkeypatch.undo()
     time.tzset()
-    said = [text.partition(" market.nepse ")[2].partition(" ")[2] for text in texts]
-    assert said == [
-        "nepse is closed, data as of 2026-04-24 09:15:00+00:00, next opening 2026-04-27 05:15:00+00:00",
+    shown = [text.partition(" market.nepse ")[2].partition(" ")[2] for text in texts]
+    assert shown == [
+        "nepse is closed, newest data 2026-04-24 09:15:00+00:00, next opening 2026-04-27 05:15:00+00:00",
         "nepse is closed",
     ]
 

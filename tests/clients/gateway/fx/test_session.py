@@ -7,6 +7,7 @@ import msgpack
 import pytest
 
 from hulak.bus.errors import BusError
+from hulak.bus.process.client_logger import logger_of
 from hulak.bus.wire.messages import Tick
 from hulak.clients.gateway.fx import protocol
 from hulak.clients.gateway.fx.session import FxSession, Stream
@@ -42,7 +43,7 @@ class Stand:
     def __init__(self):
         self.cache = StateCache()
         self.turn_cache = TurnCache(self.cache, lambda: self.now_ms)
-        self.session = FxSession(Wire(), self.turn_cache, Journal(), asyncio.Event())
+        self.session = FxSession(Wire(), self.turn_cache, Journal(), asyncio.Event(), logger_of(None))
         self.now_ms = float(NOON)
         self.sent_revision = self.cache.revision
 

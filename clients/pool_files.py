@@ -14,7 +14,7 @@ from pathlib import Path
 from hulak.bus.errors import BusTimeout, ConfigError, HulakError
 from hulak.bus.process.load_settings import shipped
 from hulak.bus.process.settings import MOST_SLOTS
-from hulak.bus.process.supervisor_rpc import BAD_NAME, ask, foreign_socket, list_processes, socket_path
+from hulak.bus.process.supervisor_rpc import BAD_NAME, STILL_RUNNING, ask, foreign_socket, list_processes, socket_path
 
 SERVICE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}\Z")
 MODULE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*\Z")
@@ -195,13 +195,25 @@ def remove(home: Path, service: str, limit_s: float) -> None:
     with contextlib.suppress(OSError):  # no supervisord runs
         try:
             ask(home, "reloadConfig")
-            # The scaler may start a slot again until it sees the new configuration.
-            while any(row["group"] == service and row["state"] in UP for row in list_processes(home)):
+            while not _is_dropped(home, service):
                 if time.monotonic() > deadline:
                     raise BusTimeout(f"workers of {service} have not finished within {limit_s:g} s; see `hulak workers`")
                 ask(home, "stopProcessGroup", service, False)
                 time.sleep(REMOVE_AGAIN_S)
-            ask(home, "removeProcessGroup", service)
         except xmlrpc.client.Fault as fault:
             if fault.faultCode != BAD_NAME:  # it had not taken up the file
                 raise HulakError(f"the file is removed, but supervisord refuses: {fault.faultString}") from fault
+
+
+def _is_dropped(home: Path, service: str) -> bool:
+    """Drop the slots if none is up; return whether they are dropped. Raises Fault."""
+    if any(row["group"] == service and row["state"] in UP for row in list_processes(home)):
+        return False
+    try:
+        ask(home, "removeProcessGroup", service)
+    except xmlrpc.client.Fault as fault:
+        # The scaler may start a slot again until it sees the new configuration.
+        if fault.faultCode != STILL_RUNNING:
+            raise
+        return False
+    return True

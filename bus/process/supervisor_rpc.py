@@ -18,7 +18,7 @@ from hulak.bus.errors import ConfigError
 from hulak.bus.process.sockets import LONGEST_IPC
 
 ASK_S = 1.0  # seconds for one answer of supervisord
-BAD_NAME, ALREADY_STARTED, NOT_RUNNING = 10, 60, 70  # numbers of its faults
+BAD_NAME, ALREADY_STARTED, NOT_RUNNING, STILL_RUNNING = 10, 60, 70, 91  # numbers of its faults
 Unreached = (OSError, xmlrpc.client.Error)  # raised by `ask`
 
 

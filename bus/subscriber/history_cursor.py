@@ -260,7 +260,7 @@ class HistoryCursor:
     def hold(self, records: Iterable[bytes | PickedTicks]) -> None:
         """Hold back ticks that were published; all other messages are passed on."""
         for record in records:
-            if type(record) is bytes and not record.startswith((OWNED_BY_FEEDS, TICKS_KEY)):
+            if type(record) is bytes and not record.startswith((*OWNED_BY_FEEDS, TICKS_KEY)):
                 self._pass(record)
                 continue
             self._held.append(record)

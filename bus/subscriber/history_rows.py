@@ -33,8 +33,7 @@ class TickTopics:
     def __init__(self, subscriptions: Iterable[bytes]) -> None:
         keys = tuple(subscriptions)
         self.as_one = any(TICKS_KEY.startswith(key) for key in keys)  # by the topic `ticks`
-        covering = any(OWNED_BY_FEEDS.startswith(key) for key in keys)
-        single = [b""] if covering else [key for key in keys if key.startswith(OWNED_BY_FEEDS)]
+        single = [key for key in keys if key.startswith(OWNED_BY_FEEDS) or any(root.startswith(key) for root in OWNED_BY_FEEDS)]
         self._exact = frozenset(key for key in single if key.endswith(NUL))
         self._prefixes = tuple(key for key in single if not key.endswith(NUL))
         self.singly = bool(single)  # by the topics of symbols

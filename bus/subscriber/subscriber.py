@@ -123,7 +123,8 @@ class Subscriber:
         if not self._router.lossless:
             raise ConfigError(f"{start.text}: mode must be lossless, the others drop ticks")
         if not TickTopics(self._router.subscriptions):
-            raise ConfigError(f"{start.text}: only ticks have a history: a topic must be ticks, tick.SYMBOL or a prefix of these")
+            allowed = "ticks, tick.SYMBOL, trade.SYMBOL, market.NAME or a prefix of these"
+            raise ConfigError(f"{start.text}: only ticks, trades and markets have a history: a topic must be {allowed}")
 
     # A subscriber's life
 

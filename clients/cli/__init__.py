@@ -71,6 +71,7 @@ SUMMARIES = {
     "sub": "Print published messages.",
     "last": "Print the last message of topics.",
     "replay": "Print ticks from the journal.",
+    "positions": "List and remove the kept positions of subscribers.",
     "topic": "List and remove topics of ticks.",
     "journal": "List, verify and export the tick journal.",
     "config": "Show and change the live configuration.",

@@ -93,7 +93,7 @@ FORMATS = [
     "trades_s",
     type=click.FloatRange(0, 3600),
     metavar="SECONDS",
-    help="With nepse, also publish single trades, read this often; 0 for none. [feed] trades_s by default.",
+    help="With nepse, seconds between two readings of single trades; 0 publishes none. [feed] trades_s by default.",
 )
 @click.option("--name", help="Name of this feed in `hulak status`; the venue or the file name by default.")
 @click.pass_context

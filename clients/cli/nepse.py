@@ -179,6 +179,7 @@ def _command(name: str, what: str, endpoint: Endpoint | None) -> click.Command:
 
 def _write(call: Call, value: Any, csv_file: Path | None, parquet_file: Path | None) -> None:
     """Write a result to files, and print their names."""
+    value = nepse_output.unpaged(value)
     table = table_files.Table(value if isinstance(value, list) else [value])
     writers = ((csv_file, table_files.write_csv), (parquet_file, table_files.write_parquet))
     files = []

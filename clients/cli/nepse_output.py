@@ -43,11 +43,16 @@ def show(action: str, value: Any, *, closed: bool = False) -> None:
 
 
 def unpaged(value: Any) -> Any:
-    """Return an answer with the rows of each page in it in place of the page."""
+    """Return an answer with the rows of each page in it in place of the page.
+
+    Press releases are lists within the list of a page: their rows are returned without the inner lists.
+    """
     if not isinstance(value, dict):
         return value
-    rows = value.get("content")
-    return rows if isinstance(rows, list) and "pageable" in value else {name: unpaged(item) for name, item in value.items()}
+    content = value.get("content")
+    if isinstance(content, list) and "pageable" in value:
+        return [row for rows in content for row in (rows if isinstance(rows, list) else [rows])]
+    return {name: unpaged(item) for name, item in value.items()}
 
 
 def order_book(depth: Any) -> list[table.Row]:

@@ -4,6 +4,7 @@
  * Time, randomness, timers and the socket come from `world`, so that tests need not wait.
  */
 
+const OPEN = 1; // readyState of a WebSocket: of one that is closing or closed it is greater
 const BASE_MS = 500;
 const CAP_MS = 15000;
 const SETTLED_MS = 5000; // a connection that lasted this long resets the back-off
@@ -178,7 +179,9 @@ export class Connection {
     waiter[how](value);
   }
 
+  /** Send a message; nothing on a socket that is closing: its `close` comes, and settles what waits. */
   _send(message) {
+    if (this.socket.readyState > OPEN) return;
     this.socket.send(JSON.stringify(message));
   }
 

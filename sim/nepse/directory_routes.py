@@ -11,14 +11,13 @@ from hulak.sim.nepse.bulletins import Bulletins
 from hulak.sim.nepse.directories import Directories
 from hulak.sim.nepse.exchange import Exchange, nepal_date
 from hulak.sim.nepse.files import Document, encrypted_id, logo_of, pdf, png, table
-from hulak.sim.nepse.news import News
+from hulak.sim.nepse.news import ALERTS, News
 from hulak.sim.nepse.pages import Rows, between, page_of
 from hulak.sim.nepse.plain import EMPTY
 from hulak.sim.nepse.routes import Call, Route
 from hulak.sim.nepse.securities import Securities
 
 NUMBER = r"/(?P<number>\d{1,9})"
-DOCUMENT_DAYS = 400  # of which there are documents
 
 
 def directory_routes(exchange: Exchange) -> tuple[Route, ...]:
@@ -68,7 +67,7 @@ def _files(exchange: Exchange, news: News, securities: Securities) -> tuple[Rout
 
     def application(call: Call) -> Document | None:
         day = nepal_date(call.now_s).toordinal()
-        numbers = {encrypted_id(day - back): day - back for back in range(DOCUMENT_DAYS)}
+        numbers = {encrypted_id(day - back): day - back for back in range(ALERTS)}
         number = numbers.get(call.query.get("encryptedId", ""))
         return None if number is None else pdf(f"Document {number}")
 

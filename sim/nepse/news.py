@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from hulak.sim.nepse.exchange import Exchange, nepal_date, nepal_text
+from hulak.sim.nepse.files import encrypted_id
 from hulak.sim.nepse.listing import Company
 from hulak.sim.nepse.pages import Rows
 
@@ -38,7 +39,7 @@ class News:
                 "id": 200_000 + number,
                 "messageBody": f"<p>{topic} of {company.name} ({company.symbol})</p>",
                 "messageTitle": f"{topic} of {company.symbol}",
-                "encryptedId": None,
+                "encryptedId": encrypted_id(number) if number % 2 else None,
                 "expiryDate": at[:10],
                 "filePath": None,
                 "remarks": "5",

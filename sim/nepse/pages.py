@@ -53,9 +53,9 @@ def ordered(rows: Sequence[dict[str, Any]], query: Mapping[str, str]) -> Sequenc
 
 
 def between(rows: Rows, query: Mapping[str, str]) -> Rows:
-    """Return the rows within `startDate` and `endDate`, as far as they are given."""
-    first, last = query.get("startDate") or "0", query.get("endDate") or "9"
-    return [row for row in rows if first <= row["businessDate"] <= last]
+    """Return the rows within `startDate` and `endDate`, or of `businessDate`, as far as they are given."""
+    first, last, day = query.get("startDate") or "0", query.get("endDate") or "9", query.get("businessDate")
+    return [row for row in rows if first <= row["businessDate"] <= last and day in {None, "", row["businessDate"]}]
 
 
 def natural(text: str | None, otherwise: int) -> int:

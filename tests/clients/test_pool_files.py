@@ -2,11 +2,14 @@
 
 import configparser
 import sys
+import xmlrpc.client
 from pathlib import Path
 
 import pytest
 
-from hulak.bus.errors import ConfigError
+from hulak.bus.errors import ConfigError, HulakError
+from hulak.bus.process.supervisor_rpc import BAD_NAME, STILL_RUNNING
+from hulak.clients import pool_files
 from hulak.clients.pool_files import PoolFile, path_of, refuse_taken, remove, start
 
 FOLDER = Path("/srv/50% shop")
@@ -98,3 +101,25 @@ def test_without_supervisord_the_file_waits_for_the_next_start_and_is_removed(tm
     assert not path.exists()
     with pytest.raises(ConfigError, match=r"service 'sums' has no file .*; services that have one: none"):
         remove(tmp_path, "sums", limit_s=1.0)
+
+
+@pytest.mark.parametrize("code", [STILL_RUNNING, BAD_NAME, 92])
+def test_slots_that_the_scaler_starts_again_during_the_removal_are_stopped_again(tmp_path, monkeypatch, code):
+    PoolFile("sums", "shop", FOLDER).write(tmp_path)
+    asked, refusals = [], [xmlrpc.client.Fault(code, "refused: sums")]
+
+    def ask(home, method, *arguments):
+        asked.append(method)
+        if method == "removeProcessGroup" and refusals:
+            raise refusals.pop()
+
+    monkeypatch.setattr(pool_files, "ask", ask)
+    monkeypatch.setattr(pool_files, "list_processes", lambda home: [])
+    monkeypatch.setattr(pool_files, "REMOVE_AGAIN_S", 0.0)
+    if code == 92:
+        with pytest.raises(HulakError, match="supervisord refuses: refused: sums"):
+            remove(tmp_path, "sums", limit_s=10.0)
+        return
+    remove(tmp_path, "sums", limit_s=10.0)
+    again = ["stopProcessGroup", "removeProcessGroup"] if code == STILL_RUNNING else []
+    assert asked == ["reloadConfig", "removeProcessGroup", *again]

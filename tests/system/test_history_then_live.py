@@ -274,7 +274,7 @@ def test_over_ws_a_client_gets_the_past_and_then_every_live_tick(local_bus, feed
     rows, _ = asyncio.run(streamed(port, 103, lambda: feed.post(3), topic="tick.EUR*", last=100))
     assert [row["sequence"] for row in rows] == list(range(201, 304))
     for wrong, text in (
-        ({"topic": "stats"}, "only ticks have a history"),
+        ({"topic": "stats"}, "only ticks, trades and markets have a history"),
         ({"topic": "ticks", "since": "soon"}, "'soon' is not a time"),
         ({"topic": "ticks", "since": -1, "last": 3}, "both given"),
         ({"topic": "tick EUR"}, "tick EUR"),

@@ -10,7 +10,7 @@ import pytest
 from local_bus import LocalBus, free_ports
 from waiting import eventually
 
-STANDS = "1 worker, 28 symbols ticking, 24 displays, first NEPSE task done"
+STANDS = "1 worker, 28 symbols ticking, 28 displays, first NEPSE task done"
 BARE = "1 worker, no symbol ticking"
 STANDS_S = 90  # on a busy machine; a few seconds on an idle one
 ENDS_S = 60  # likewise; about a second on an idle one
@@ -66,8 +66,10 @@ def ended(local_bus, up, started):
 
 def test_the_demo_runs_and_sigterm_ends_it_with_no_process_left(local_bus):
     up = local_bus.hulak("up", "--demo")
+    stood(up)
+    eventually(lambda: "demo-nepse runs" in up.log.read_text(), within_s=20)
     started = stood(up)
-    assert len(started) == 10, "supervisord, broker, venue, exchange, feed, worker, scaler, two display workers, gateway"
+    assert len(started) == 11, "supervisord, broker, venue, exchange, two feeds, worker, scaler, two display workers, gateway"
     up.send_signal(signal.SIGTERM)
     ended(local_bus, up, started)
     assert "ticks " not in up.log.read_text(), "without a terminal it prints changes only"
@@ -229,7 +231,7 @@ def test_further_feeds_are_the_operators_programs_one_that_dies_leaves_the_other
     def feeds():
         return {row["name"]: row for row in local_bus.stats()["processes"] if row["kind"] == "feed" and row["posted"] > 0}
 
-    eventually(lambda: feeds().keys() == {"sim-binance", "second"}, within_s=20)
+    eventually(lambda: feeds().keys() >= {"sim-binance", "second"}, within_s=20)
     before = feeds()
     os.kill(before["second"]["pid"], signal.SIGKILL)
     eventually(lambda: feeds().get("second", before["second"])["pid"] != before["second"]["pid"], within_s=20)

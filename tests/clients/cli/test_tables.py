@@ -8,7 +8,7 @@ import pytest
 from hulak.bus.errors import BusError
 from hulak.clients.cli.command import report
 from hulak.clients.cli.nepse import Progress
-from hulak.clients.cli.nepse_output import BOOK_HEADS, graph_points, order_book, sparkline, summary
+from hulak.clients.cli.nepse_output import BOOK_HEADS, graph_points, order_book, sparkline, summary, unpaged
 from hulak.clients.cli.nepse_output import show as show_nepse
 from hulak.clients.cli.status import mb, us
 from hulak.clients.cli.sub import as_text
@@ -188,6 +188,11 @@ def test_a_page_within_an_answer_is_shown_as_its_rows(capsys):
     assert capsys.readouterr().out == "companies:\nid\n1\n\nsecurities:\nid\n2\n"
     show_nepse("margin-trades", {**page, "content": []})
     assert capsys.readouterr().out == "none\n"
+
+
+def test_a_page_of_lists_is_its_rows():
+    page = {"content": [[{"id": 1}], [{"id": 2}], {"id": 3}], "pageable": {}, "totalPages": 1}
+    assert unpaged(page) == [{"id": 1}, {"id": 2}, {"id": 3}]
 
 
 def test_progress_is_one_line_for_a_list_that_comes_in_several_answers(capsys):

@@ -86,7 +86,7 @@ def test_each_role_gets_what_it_may_do_and_the_server_refuses_the_rest():
         async with connect(url, subprotocols=["hulak", texts[Role.VIEW]]) as client:
             assert client.subprotocol == "hulak", "the token is not sent back"
             greeting = await hello(client)
-            assert (greeting["role"], greeting["requests"]) == ("view", ["config.get", "dead.list"])
+            assert (greeting["role"], greeting["requests"]) == ("view", ["config.get", "dead.list", "ticks.read", "ticks.stop"])
             for message in (
                 {"type": "config.set", "scope": "global", "values": {"log_level": "debug"}},
                 {"type": "display.create", "symbol": "EURUSD"},

@@ -49,6 +49,15 @@ test("waiting doubles up to 15 s, by chance between half of it and all", () => {
   assert.equal(backoff(3, () => 0), 1000);
 });
 
+test("nothing is sent on a socket that is closing, and a request on it fails when it is closed", async () => {
+  const { here, connection } = connected();
+  here.sockets[0].readyState = 2;
+  const request = connection.request("config.get", {});
+  assert.equal(here.sockets[0].sent.length, 1);
+  here.sockets[0].onclose({ code: 1006 });
+  await assert.rejects(request, { code: "NOT_CONNECTED" });
+});
+
 test("subscriptions are sent again after each reconnection", () => {
   const { here, connection, receive } = connected();
   assert.deepEqual(here.sockets[0].sent, [{ type: "subscribe", displays: ["*"] }]);

@@ -109,7 +109,8 @@ def finished(action, given):
 
 def paths_below(endpoint):
     files = known_files()
-    path = endpoint.path.format(symbol=131, index=58, date=DAY, category=1, name=files["notice-file"])
+    date = files[endpoint.action] if endpoint.action == "day-export" else DAY
+    path = endpoint.path.format(symbol=131, index=58, date=date, category=1, name=files["notice-file"])
     return endpoint.api + path
 
 

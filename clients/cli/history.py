@@ -97,4 +97,5 @@ def last(call: Call, topic: str) -> None:
         for line in line_of(event, write):
             click.echo(line)
     if not events:
-        raise BusError("UNKNOWN_TOPIC", f"no message was published on {topic!r} yet; `hulak last` lists all ticks")
+        hint = "" if "." in topic else f"the ticks of a symbol are on {'tick.' + topic!r}; "
+        raise BusError("UNKNOWN_TOPIC", f"no message was published on {topic!r} yet; {hint}`hulak last` lists all ticks")

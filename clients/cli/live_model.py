@@ -7,6 +7,7 @@ from typing import Any
 
 from hulak.bus.histogram import Histogram
 from hulak.bus.wire.names import DISPLAY_SERVICE
+from hulak.bus.wire.price_digits import OF_VENUES, digits_of, usual_digits
 from hulak.clients.cli import stats_tables
 from hulak.clients.judge.facts import Facts
 from hulak.clients.judge.processes import processes
@@ -26,6 +27,7 @@ class Price:
     ask: float | None  # as bid
     moved: int  # direction of the mid price since the quote before: -1, 0 or 1
     ticks: int  # since the start of the view
+    digits: int  # decimals of its prices, as its first quote shows them
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +176,8 @@ class LiveModel:
                     moved = (mid > mid_before) - (mid < mid_before)
                 if before is not None and moved == 0:
                     moved = before.moved
-                self.prices[symbol] = Price(symbol, bid, ask, moved, 1 if before is None else before.ticks + 1)
+                digits = _digits(symbol, body.get("source"), bid, ask) if before is None else before.digits
+                self.prices[symbol] = Price(symbol, bid, ask, moved, 1 if before is None else before.ticks + 1, digits)
 
     def add_stats(self, stats: Mapping[str, Any], now: float) -> None:
         """Add the broker's statistics; `now` in monotonic seconds."""
@@ -227,6 +230,12 @@ class LiveModel:
 def _silent(stats: Mapping[str, Any], age_s: float) -> dict[int, str]:
     rows = [row for row in processes(stats, age_s) if row.state != "ok"]
     return {row.pid: row.state if row.state == "unknown" else f"{row.state} {row.silence_s:.0f} s" for row in rows}
+
+
+def _digits(symbol: str, source: Any, bid: float | None, ask: float | None) -> int:
+    of_venue = OF_VENUES.get(source) if isinstance(source, str) else None
+    usual = usual_digits(symbol) if of_venue is None else of_venue
+    return digits_of(side for side in (bid, ask) if side is not None) if usual is None else usual
 
 
 def _twice_mid(bid: float | None, ask: float | None) -> float | None:

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich import box
+from rich.cells import cell_len
 from rich.console import Group, RenderableType
 from rich.panel import Panel
 from rich.table import Table
@@ -24,7 +25,9 @@ from hulak.clients.printable import printable
 NARROW_CELL, WIDE_CELL = 25, 34  # columns of one symbol: with bid and ask; also with its ticks
 WIDE = 120  # least columns of a terminal with wide cells
 FIXED_LINES = 7  # headline, three of numbers, two of the prices' border, heading of the processes
-HEAD = f"{'symbol':<7}{'bid':>7} {'ask':>7} {'ticks':>8}"  # of a wide cell
+GAP = 1  # least columns between two symbols
+HEAD = f"{'symbol':<8} {'bid':>7} {'ask':>7} {'ticks':>8}"  # of a wide cell
+LEAST_SYMBOL = 4  # columns of a symbol beside very long prices
 MOVES = {-1: "red", 0: "white", 1: "green"}
 SLOT = re.compile(r"_\d+$")  # end of the name of a slot of supervisord, which is started and stopped as needed
 SPARKS = "▁▂▃▄▅▆▇█"
@@ -43,11 +46,9 @@ def duration(quantiles: Mapping[str, float] | None) -> str:
     return f"p50 {short(quantiles['p50'])} p99 {short(quantiles['p99'])}"
 
 
-def price(value: float | None) -> str:
-    """Format a price with the digits usual for its size: 1.08501, 150.012, 65123.40; "-" for None."""
-    if value is None:
-        return "-"
-    return f"{value:.5f}" if abs(value) < 20 else f"{value:.3f}" if abs(value) < 2000 else f"{value:.2f}"
+def price(value: float | None, digits: int) -> str:
+    """Format a price with its symbol's number of decimals; "-" for None."""
+    return "-" if value is None else f"{value:.{digits}f}"
 
 
 def sparkline(values: Sequence[float]) -> str:
@@ -190,9 +191,13 @@ def _prices(prices: Sequence[Price], width: int, lines: int, scroll: Scroll) -> 
 
 
 def _cell(quote: Price, wide: bool) -> Text:
-    style = MOVES[quote.moved]
-    text = Text.assemble((f"{quote.symbol:<7}", "bold"), (f"{price(quote.bid):>7} {price(quote.ask):>7}", style))
-    return text.append(f" {quote.ticks:>8,}", style="dim") if wide else text
+    """Return the quote of a symbol; the symbol has what the numbers leave, so that they never touch."""
+    prices = f" {price(quote.bid, quote.digits):>7} {price(quote.ask, quote.digits):>7}"
+    ticks = f" {quote.ticks:>8,}" if wide else ""
+    room = max(LEAST_SYMBOL, (WIDE_CELL if wide else NARROW_CELL) - GAP - len(prices) - len(ticks))
+    symbol = Text(quote.symbol, style="bold")
+    symbol.truncate(room, overflow="ellipsis", pad=True)
+    return Text.assemble(symbol, (prices, MOVES[quote.moved]), (ticks, "dim"))
 
 
 def _process_rows(snapshot: Snapshot) -> list[Cells]:
@@ -220,8 +225,10 @@ def _process_row(process: Process, worker: Mapping[str, Any] | None, silent: str
 
 def _processes(rows: Sequence[Cells], total: str) -> RenderableType:
     table = Table(box=None, pad_edge=True, header_style="dim", padding=(0, 2, 0, 0))
-    for head, justify in (("process", "left"), ("state", "left"), ("pid", "right"), ("memory", "right"), (total, "left")):
-        least = 0 if head == total else 7  # only the last column is cut
+    for at, (head, justify) in enumerate(
+        (("process", "left"), ("state", "left"), ("pid", "right"), ("memory", "right"), (total, "left"))
+    ):
+        least = 0 if head == total else max([7, *(cell_len(row[at]) for row in rows)])  # only the last column is cut
         table.add_column(head, justify="right" if justify == "right" else "left", no_wrap=True, min_width=least)
     for name, state, pid, rss, does in rows:
         style = "green" if state in GOOD else "dim" if state in ("spare", "unknown", "") else "bold red"

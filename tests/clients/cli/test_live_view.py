@@ -195,6 +195,36 @@ def test_a_price_moves_up_or_down_against_the_quote_before():
     assert model.snapshot(0.0).prices[0].ticks == 4
 
 
+@pytest.mark.parametrize(
+    ("symbol", "source", "bid", "shown"),
+    [
+        ("EURUSD", "fx", 1.085, "1.08500"),
+        ("USDJPY", "fx", 150.0, "150.000"),
+        ("AAGF", "nepse", 10.1, "10.10"),
+        ("NABIL", "nepse", 1007.1, "1007.10"),
+        ("BTCUSDT", "kraken", 65123.4, "65123.40"),
+        ("DEVELOPMENT-BANKS", "nepse", 1041.66, "1041.66"),
+    ],
+)
+@pytest.mark.parametrize("width", [80, 140])
+def test_a_price_has_the_decimals_of_its_symbol_and_touches_no_name(symbol, source, bid, shown, width):
+    model = full_model()
+    model.prices.clear()
+    model.add_tick({"symbol": symbol, "bid": bid, "ask": bid, "source": source}, 1.0, 101.0)
+    row = next(row for row in screen(model.snapshot(105.0), width, 40) if shown in row)
+    cells = row.strip("│ ").split()
+    assert cells[1:3] == [shown, shown]
+    assert cells[0] == symbol or (cells[0].endswith("…") and symbol.startswith(cells[0][:-1]))
+
+
+def test_only_the_last_column_of_the_processes_is_cut():
+    model = full_model()
+    spare = [Process(f"display_0{at}", "stopped", 0, None) for at in range(9)]
+    model.processes = (*model.processes, Process("demo-nepse", "starting", 5, 1), *spare)
+    text = "\n".join(screen(model.snapshot(105.0), 80, 24))
+    assert all(name in text for name in ("supervisord", "demo-nepse", "starting"))
+
+
 def test_what_is_no_quote_is_passed_over():
     model = LiveModel(0.0)
     model.add_tick({"symbol": 3}, 1.0, 0.0)
@@ -203,7 +233,7 @@ def test_what_is_no_quote_is_passed_over():
 
 
 def test_numbers_are_written_as_is_usual_for_their_size():
-    assert [price(1.085), price(150.0), price(65123.4)] == ["1.08500", "150.000", "65123.40"]
+    assert [price(1.085, 5), price(10.1, 2), price(None, 2)] == ["1.08500", "10.10", "-"]
     assert duration(None) == "-"
     assert sparkline([0, 5, 10]) == "▁▄█"
     assert sparkline([0, 0]) == "▁▁"

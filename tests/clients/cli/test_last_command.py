@@ -21,7 +21,7 @@ class NoMessages:
     ("topic", "hint"),
     [("NABIL", "the ticks of a symbol are on 'tick.NABIL'; "), ("tick.NABIL", ""), ("market.nepse", "")],
 )
-def test_a_symbol_without_its_prefix_is_told_its_topic(monkeypatch, topic, hint):
+def test_the_error_for_a_symbol_has_its_topic(monkeypatch, topic, hint):
     monkeypatch.setattr(Call, "client", lambda call: contextlib.nullcontext(NoMessages()))
     result = CliRunner().invoke(cli, ["last", topic])
     assert result.exit_code == 1

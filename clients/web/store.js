@@ -39,10 +39,17 @@ export function applyFrame(store, frame, now) {
     store.cpu = cpuShares(store.stats, frame.stats, (now - store.statsAt) / 1000);
     [store.stats, store.statsAt, news.stats] = [frame.stats, now, true];
   }
-  for (const [name, market] of Object.entries(frame.markets ?? {})) store.markets.set(market.market ?? name, market);
+  for (const [name, market] of Object.entries(frame.markets ?? {})) storeMarket(store, name, market);
   if (frame.health) store.health = frame.health;
   if (frame.config) [store.config, news.config] = [frame.config, true];
   return news;
+}
+
+/** Store the state of a market. The broker does not check its values: what is no text or no number is left out. */
+function storeMarket(store, topicName, body) {
+  const name = typeof body.market === "string" ? body.market : topicName;
+  const state = typeof body.state === "string" ? body.state.slice(0, 20) : "unknown";
+  store.markets.set(name, { ...body, market: name, state, pause_s: Number.isFinite(body.pause_s) ? body.pause_s : 0 });
 }
 
 function applyDisplay(store, id, update, sentMs, now, news) {

@@ -15,6 +15,7 @@ from hulak.bus.wire.names import TICK_TOPICS
 
 NO_TIME = FIRST_MS // 1000  # a smaller number from 0 on is no present time in any unit: a feed without a clock may count from 0
 OF_TICKS = TICK_TOPICS.decode()
+NAMED_BY = {"trade": "security", "market": "market"}  # family of topics -> key of a body that names what it is about
 LEVELS = 64  # of nested arrays and maps: some readers' libraries are limited to about a hundred
 
 
@@ -67,7 +68,8 @@ def check_body(topic: str, body: bytes) -> None:
 
     Raises:
         ProtocolError: `BAD_BODY`, as `read_map`; or a tick's body names another symbol, or the body for another topic of feeds
-            names one: in `ticks` it would be taken for a tick. `BAD_TIME`, its time is in another unit than ms, or wrong.
+            names one: in `ticks` it would be taken for a tick; or that of a trade or a market names another security or market
+            than its topic: in `ticks` it is identified by it. `BAD_TIME`, its time is in another unit than ms, or wrong.
     """
     try:
         fields = read_map(body)
@@ -86,3 +88,8 @@ def check_body(topic: str, body: bytes) -> None:
     if not is_tick and "symbol" in fields:
         text = f"topic {topic!r} has a body of symbol {stated!r:.60}, must have no symbol: that is a tick's"
         raise ProtocolError("BAD_BODY", text)
+    if (key := NAMED_BY.get(family)) is not None and key in fields:
+        name = fields[key]
+        if not isinstance(name, str) or not name or not f".{symbol}".endswith(f".{name}"):
+            text = f"topic {topic!r} has a body of {key} {name!r:.60}, must be that of the topic, without a feed's prefix"
+            raise ProtocolError("BAD_BODY", text)

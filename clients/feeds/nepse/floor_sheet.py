@@ -16,6 +16,7 @@ from hulak.clients.feeds.nepse.rows import SOURCE, count_of, name_of, price_in, 
 PAGE_ROWS = 500  # the largest page in wide use
 PART = 10**6  # a number without its count
 DAY = 10**8  # a number without part and count
+LARGEST_CONTRACT = 2**63
 
 
 class Trade(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -40,8 +41,8 @@ def trade_of(row: Mapping[str, Any]) -> Trade:
         FeedError: number, security, price, quantity or time are missing.
     """
     contract, quantity, text = row.get("contractId"), count_of(row.get("contractQuantity")), row.get("stockSymbol")
-    if isinstance(contract, bool) or not isinstance(contract, int) or contract <= 0:
-        raise FeedError(f"contractId is {contract!r:.40}, must be a number above 0")
+    if isinstance(contract, bool) or not isinstance(contract, int) or not 0 < contract < LARGEST_CONTRACT:
+        raise FeedError(f"contractId is {contract!r:.40}, must be a number above 0 and below 2**63")
     if quantity is None or quantity <= 0:
         raise FeedError(f"contractQuantity is {row.get('contractQuantity')!r:.40}, must be a number above 0")
     security, at_us = symbol_of(text), time_us(row.get("tradeTime"))
@@ -69,7 +70,8 @@ class FloorSheet:
     def __init__(self) -> None:
         self.page = 0  # to ask for next
         self._found: dict[int, Trade] = {}  # of the read under way
-        self._posted: set[int] = set()  # numbers of the newest day
+        self._days: set[int] = set()  # of all contracts of the read under way
+        self._posted: set[int] = set()  # numbers of the days of the last read with new contracts
         self._last: dict[int, int] = {}  # day and part -> the last number that an earlier run posted
 
     def recall(self, bodies: Iterable[Any]) -> None:
@@ -90,6 +92,7 @@ class FloorSheet:
         """
         is_known = is_last
         for trade in trades:
+            self._days.add(trade.contract // DAY)
             is_known = is_last or self._is_posted(trade.contract)
             if not self._is_posted(trade.contract):
                 self._found[trade.contract] = trade
@@ -97,11 +100,10 @@ class FloorSheet:
             self.page += 1
             return None
         new = sorted(self._found.values(), key=lambda trade: (trade.time_us, trade.contract))
-        self.page, self._found = 0, {}
         if new:
             self._posted.update(trade.contract for trade in new)
-            newest = max(self._posted) // DAY
-            self._posted = {contract for contract in self._posted if contract // DAY == newest}
+            self._posted = {contract for contract in self._posted if contract // DAY in self._days}
+        self.page, self._found, self._days = 0, {}, set()
         return new
 
     def _is_posted(self, contract: int) -> bool:

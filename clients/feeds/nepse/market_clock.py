@@ -2,7 +2,8 @@
 
 The exchange opens at 11:00 in Nepal (UTC+05:45), after a pre-open from 10:30 to 10:45, and closes at 15:00. Its trading days
 have changed before (Sunday to Thursday until April 2026, Monday to Friday since), so no week is assumed: on every day that is no
-listed holiday it is asked at the hours of the pre-open and of the opening. At other hours it is not asked while it is closed.
+listed holiday it is asked at the hours of the pre-open and of the opening. At other hours it is not asked while it is closed;
+but if it says so before the closing hour of a session, it may have halted: it is asked again until that hour.
 """
 
 from collections.abc import Iterable
@@ -20,7 +21,7 @@ PRE_OPEN, PRE_CLOSE, OPENING, CLOSING = (  # seconds after midnight
 SETTLES_S = 5.0  # after each of those hours, before the question: clocks differ
 ONCE_MORE = OPENING + 900  # a late opening
 CLOSING_S = 10.0  # between two questions after the closing hour, until the exchange says that it is closed
-AGAIN_S = 300.0  # between two questions while it is open
+AGAIN_S = 300.0  # between two questions while it is open, or closed in the middle of a session
 RETRY_S, LONGEST_RETRY_S = 5.0, 300.0  # after a question that failed
 SESSIONS = 10  # the last ones, whose days of the week are expected again
 
@@ -60,6 +61,7 @@ class MarketClock:
         self.weekdays: frozenset[int] = frozenset()  # of the last sessions, 0 is Monday
         self._due_s = 0.0
         self._retry_s = RETRY_S
+        self._session: date | None = None  # the last day on which it was seen open
 
     @property
     def due_s(self) -> float:
@@ -80,6 +82,8 @@ class MarketClock:
         changed = phase is not self.phase
         if changed:
             self.phase, self.since_s = phase, now_s
+        if phase is Phase.OPEN:
+            self._session = nepal_day(now_s)
         self._retry_s = RETRY_S
         self._due_s = self._next_s(now_s)
         return changed
@@ -112,7 +116,9 @@ class MarketClock:
     def _next_s(self, now_s: float) -> float:
         day = nepal_day(now_s)
         if self.phase is Phase.CLOSED:
-            return self._next_hour_s(now_s)
+            closing_s = moment_s(day, CLOSING + SETTLES_S)
+            in_session = self._session == day and now_s < closing_s
+            return min(closing_s, now_s + AGAIN_S) if in_session else self._next_hour_s(now_s)
         hours = (PRE_CLOSE, OPENING) if self.phase is Phase.PRE_OPEN else (CLOSING,)
         for hour in hours:
             at = moment_s(day, hour + SETTLES_S)

@@ -4,14 +4,13 @@ The exchange publishes the price of the last trade of each security; a bid and a
 is read for a watch list only. So a tick has the book's best prices, or else the last price as both, with the flag `last`.
 """
 
-import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
 from hulak.bus.errors import FeedError
-from hulak.bus.wire.messages import Tick
+from hulak.bus.wire.messages import END_MS, FIRST_MS, Tick
 from hulak.clients.feeds.nepse.market_clock import NEPAL
 from hulak.clients.feeds.symbol_keys import canonical_symbol
 
@@ -36,6 +35,7 @@ INDEX_KEYS = {  # id -> symbol of its topic
     66: "MUTUAL-FUND",
     67: "INVESTMENT",
 }
+LARGEST = 2**53  # of a number: beyond, floats are not exact, and beyond 2**64 a body cannot hold a whole number
 _FRACTION = re.compile(r"\.(\d{1,6})\d*$")
 
 
@@ -84,7 +84,10 @@ def time_us(text: object) -> int:
             raise ValueError("it has a zone")
     except ValueError as error:
         raise FeedError(f"time is {text!r:.60}, must be a time such as 2026-04-24T14:59:59.5: {error}") from error
-    return ((moment - NEPAL) - datetime(1970, 1, 1)) // timedelta(microseconds=1)  # noqa: DTZ001 - both are UTC here
+    at_us = (moment - datetime(1970, 1, 1) - NEPAL) // timedelta(microseconds=1)  # noqa: DTZ001 - both are UTC here
+    if not FIRST_MS <= at_us // 1000 < END_MS - 1:
+        raise FeedError(f"time is {text!r:.60}, must be from 1990 to 2100")
+    return at_us
 
 
 def live_tick(row: Mapping[str, Any]) -> MarketTick:
@@ -205,13 +208,13 @@ def price_in(row: Mapping[str, Any], key: str) -> float:
 
 
 def _number(value: object) -> float | None:
-    """Return a finite number as it is; None for anything else."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    """Return a number of at most `LARGEST` as it is; None for anything else."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not -LARGEST <= value <= LARGEST:
         return None
     return float(value)
 
 
 def count_of(value: object) -> int | None:
-    """Return a finite number as a whole one; None for anything else."""
+    """Return a number of at most `LARGEST` as a whole one; None for anything else."""
     number = _number(value)
     return None if number is None else int(number)

@@ -193,8 +193,8 @@ class Archive:
         by_id = {row["indexId"]: row for row in rows}
         for action in ("nepse-index", "sub-indices"):
             for row in self._ask(action, {}):
-                number = row.get("id")
-                if number in INDEX_KEYS and number not in by_id and row.get("currentValue"):
+                number = row.get("id") if isinstance(row, dict) else None
+                if isinstance(number, int) and number in INDEX_KEYS and number not in by_id and row.get("currentValue"):
                     known = {"businessDate": day.isoformat(), "indexId": number, "symbol": INDEX_KEYS[number]}
                     by_id[number] = known | {to: row[key] for key, to in INDEX_FIGURES.items() if row.get(key) is not None}
         return [by_id[number] for number in INDEX_KEYS if number in by_id]

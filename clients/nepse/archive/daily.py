@@ -11,7 +11,7 @@ from typing import Any
 
 from hulak.bus.errors import BusError, FeedError, HulakError
 from hulak.bus.process.log_type import Log
-from hulak.clients.feeds.nepse.market_clock import MarketClock, Phase, nepal_day
+from hulak.clients.feeds.nepse.market_clock import CLOSING, MarketClock, Phase, moment_s, nepal_day
 from hulak.clients.feeds.nepse.rows import time_ms
 from hulak.clients.nepse.archive.archive import Archive, Ask
 from hulak.clients.nepse.archive.outcomes import State, count
@@ -50,7 +50,8 @@ class ArchiveSchedule:
                 closed_s = time_ms(status["asOf"]) / 1000
             except FeedError:
                 closed_s = now_s
-            self._archive_s = max(now_s, closed_s + SETTLES_S)
+            # A session that is closed before its closing hour may have been halted, and go on.
+            self._archive_s = max(now_s, max(closed_s, moment_s(session, CLOSING)) + SETTLES_S)
             self._retry_s = RETRY_S
 
     def archived(self, now_s: float, *, complete: bool) -> None:

@@ -109,8 +109,8 @@ class SheetPart:
         count, quantity, amounts = 0, 0, array("d")
         for row in self:
             count += 1
-            quantity += row.get("contractQuantity") or 0
-            amounts.append(row.get("contractAmount") or 0)
+            quantity += _number(row, "contractQuantity")
+            amounts.append(_number(row, "contractAmount"))
         totals, amount = self.totals or {}, round(fsum(amounts), 2)
         wrong = [
             f"{name} is {seen}, must be {totals[name]}"
@@ -123,6 +123,12 @@ class SheetPart:
         ]
         if wrong:
             raise TaskFailed("INCOMPLETE", f"the contracts of the floor sheet do not add up: {', '.join(wrong)}", retryable=True)
+
+
+def _number(row: dict[str, Any], key: str) -> int | float:
+    """Return a figure of a row, 0 if it is no number: the totals tell."""
+    value = row.get(key)
+    return value if is_number(value) else 0  # type: ignore[return-value]
 
 
 def _decode(line: bytes) -> _Page | None:

@@ -97,6 +97,28 @@ def test_a_row_of_the_floor_sheet_without_a_usable_value_is_refused(key, value):
             trade_of(SHEET_ROW | {key: value})
 
 
+@pytest.mark.parametrize(("key", "value"), [("contractId", 2**63), ("contractQuantity", 1e300), ("contractRate", 10**400)])
+def test_a_number_that_no_body_can_hold_is_refused(key, value):
+    with pytest.raises(FeedError, match=key):
+        trade_of(SHEET_ROW | {key: value})
+    assert live_tick(LIVE | {"totalTradeQuantity": value, "previousClose": 10**400}).previous_close is None
+
+
+@pytest.mark.parametrize("text", ["0001-01-01T00:00:00", "1970-01-02T00:00:00", "2100-01-01T06:00:00", "9999-12-31T23:59:59.9"])
+def test_a_time_that_the_broker_would_refuse_is_refused_here(text):
+    with pytest.raises(FeedError, match="must be from 1990 to 2100"):
+        time_ms(text)
+
+
+def test_a_contract_of_a_day_to_come_does_not_make_the_others_new_again():
+    rows = [SHEET_ROW | {"contractId": number} for number in (9999123101000001, 2026042404000002, 2026042404000001)]
+    sheet, page = FloorSheet(), [trade_of(row) for row in rows]
+    assert len(sheet.add(page, is_last=True)) == 3
+    newer = trade_of(SHEET_ROW | {"contractId": 2026042404000003})
+    assert sheet.add([page[0], newer, *page[1:]], is_last=False) == [newer]
+    assert sheet.add([page[0], newer, *page[1:]], is_last=False) == []
+
+
 def test_contracts_of_the_parts_of_the_exchange_are_counted_apart():
     def page(*numbers):
         return [trade_of(SHEET_ROW | {"contractId": 20260424_00000000 + number}) for number in numbers]
@@ -191,6 +213,19 @@ def test_the_next_opening_is_expected_on_a_day_of_the_last_weeks_that_is_no_holi
     clock.holidays = frozenset({date(2026, 4, 27)})
     assert clock.next_opening_s(at(16)) == at(11, day=date(2026, 4, 28))
     assert clock.next_opening_s(at(10)) == at(11)
+
+
+def test_a_session_that_is_closed_before_its_hour_is_asked_for_again_until_then():
+    clock = MarketClock()
+    clock.answered("OPEN", at(11, 0, 5))
+    clock.answered("CLOSE", at(12))
+    assert clock.due_s == at(12) + 300
+    clock.answered("Halted", at(14, 58))
+    assert (clock.phase, clock.due_s) == (Phase.CLOSED, at(15, 0, 5))
+    clock.answered("CLOSE", at(15, 0, 5))
+    assert clock.due_s == at(10, 30, 5, day=FRIDAY + timedelta(1))
+    clock.answered("CLOSE", at(12, day=FRIDAY + timedelta(1)))
+    assert clock.due_s == at(10, 30, 5, day=FRIDAY + timedelta(2)), "a day without a session"
 
 
 def test_an_unknown_state_counts_as_closed():

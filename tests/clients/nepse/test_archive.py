@@ -98,6 +98,20 @@ def test_a_floor_sheet_that_does_not_add_up_is_no_file_and_the_next_run_reads_al
     assert [page for action, page, _ in exchange.asked if action == "floor-sheet"] == [0, 1, 2]
 
 
+def test_figures_and_rows_of_a_wrong_type_fail_their_kind_and_no_other(tmp_path, exchange):
+    exchange.history_days = [BEFORE]
+    exchange._sub_indices = lambda _: [7, {"id": []}, {"id": 51, "currentValue": 900.5}]
+    answer = exchange._floor_sheet
+    exchange._floor_sheet = lambda args: {
+        **answer(args),
+        "rows": [row | {"contractQuantity": "10"} for row in answer(args)["rows"]],
+    }
+    outcomes = run(tmp_path, exchange)
+    assert outcomes[DAY, Kind.SHEET].code == "INCOMPLETE"
+    assert "totalQty is 0, must be 360" in outcomes[DAY, Kind.SHEET].why
+    assert (outcomes[DAY, Kind.PRICES].state, outcomes[DAY, Kind.INDICES].rows) == (State.ARCHIVED, 5)
+
+
 def test_a_contract_that_is_on_two_pages_is_written_once(tmp_path, exchange):
     repeated = [*exchange.contracts[:3], exchange.contracts[2], *exchange.contracts[3:]]
     right = FakeExchange()._floor_sheet({"page": 0})

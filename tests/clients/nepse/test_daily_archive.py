@@ -101,6 +101,14 @@ def test_a_run_that_failed_is_repeated_and_what_is_missing_for_good_is_logged_as
     assert (str(DAY + timedelta(5)), "floor-sheet") in world.archived()
 
 
+def test_a_session_that_is_halted_is_not_archived_before_its_closing_hour():
+    schedule, now_s = ArchiveSchedule(), moment_s(DAY, 12 * 3600)
+    schedule.answered({"isOpen": "OPEN", "asOf": f"{DAY}T11:50:00"}, now_s)
+    schedule.answered({"isOpen": "CLOSE", "asOf": f"{DAY}T12:00:00"}, now_s)
+    assert not schedule.archives(moment_s(DAY, CLOSE) + SETTLES_S - 1)
+    assert schedule.archives(moment_s(DAY, CLOSE) + SETTLES_S)
+
+
 def test_the_schedule_archives_a_session_once_and_waits_longer_after_each_failure():
     schedule, now_s = ArchiveSchedule(), moment_s(DAY, CLOSE + 60)
     assert schedule.due_s == 0

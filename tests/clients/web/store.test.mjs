@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ageOf, appliedBy, applyFrame, cpuShares, createStore, dropLapsed, lapse, marketOf, nameOf, processesOf } from "../../../clients/web/store.js";
+import { marketTexts } from "../../../clients/web/marks.js";
 import { someState } from "./context.mjs";
 
 const frame = (more) => ({ type: "frame", sent_ms: 6000, ...more });
@@ -35,6 +36,15 @@ test("a display finds its market by the source of its ticks", () => {
   assert.equal(marketOf(store, store.displays.get("a")), undefined);
   applyFrame(store, frame({ markets: { "np.nepse": { market: "nepse", state: "closed" } } }), 101);
   assert.equal(marketOf(store, store.displays.get("a")).state, "closed");
+});
+
+test("values of a market that are no text and no number are left out", () => {
+  const store = storeWith(someState({ source: "nepse" }));
+  const odd = { toString: 1 };
+  applyFrame(store, frame({ markets: { nepse: { market: odd, state: odd, pause_s: "long", next_opening: odd } } }), 101);
+  const market = marketOf(store, store.displays.get("a"));
+  assert.deepEqual([market.market, market.state, market.pause_s], ["nepse", "unknown", 0]);
+  assert.deepEqual(marketTexts(store.markets), [{ text: "NEPSE unknown", tone: "calm", all: "" }]);
 });
 
 test("a state without a profile leaves the profile as it was", () => {

@@ -49,7 +49,7 @@ ReplayedTopics = Annotated[
     Meta(min_length=1, max_length=10_000, description="an array of 1 to 10000 topics or prefixes of topics, e.g. 'tick.EUR*'"),
 ]
 TopicsOfFeeds = Annotated[
-    list[Annotated[str, Meta(max_length=MAX_TOPIC + 1, pattern=r"\Atick\.")]],
+    list[Annotated[str, Meta(max_length=MAX_TOPIC + 1, pattern=r"\A(tick|trade|market)\.")]],
     Meta(
         min_length=1,
         max_length=1000,

@@ -182,9 +182,11 @@ def export(call: Call, topic: str, since: int | None, until: int | None, form: s
     """Write the ticks of the journal, one per line, oldest first.
 
     CSV has the columns time_ns (ns since 1970 UTC, the broker's clock), topic, sequence, and from the body timestamp (ms, the
-    venue's clock), received_ns, bid, ask, flags, source. JSON has all fields. `hulak feed --file` replays both formats.
+    venue's clock), received_ns, bid, ask, flags, source; trades and states of markets are left out. JSON has all messages with
+    all fields. `hulak feed --file` replays the ticks of both formats.
     """
     from hulak.bus.subscriber.events import event_of
+    from hulak.bus.wire.names import TICK_TOPICS
     from hulak.clients.cli.sub import as_json, line_of
     from hulak.clients.feeds.file_columns import EXPORTED
 
@@ -192,13 +194,18 @@ def export(call: Call, topic: str, since: int | None, until: int | None, form: s
     prefix = topic.removesuffix("*").encode() if topic == "" or topic.endswith((".", "*")) else topic.encode() + NUL
     if form == "csv":
         output.write(_line_of(EXPORTED))
-    end = "" if form == "csv" else "\n"
+    end, left_out = "" if form == "csv" else "\n", 0
     for frame in _frames(call):
         if frame.startswith(prefix):
             event = event_of(frame)
             if (since or 0) <= event.stamp.time_ns and (until is None or event.stamp.time_ns <= until):
+                if form == "csv" and not frame.startswith(TICK_TOPICS):
+                    left_out += 1
+                    continue
                 for line in line_of(event, write):
                     output.write(line + end)
+    if left_out:
+        click.echo(f"hulak: {left_out:,} trades and states of markets are left out, --format json has them", err=True)
 
 
 def _csv_line(names: Sequence[str], event: "Event") -> str:

@@ -35,6 +35,7 @@ from hulak.clients.feeds.venues.registry import VENUES
 
 Work = Callable[[TickPublisher, Member], Coroutine[Any, Any, None]]
 POOL_S = 60.0  # limit for an answer of the NEPSE workers, all attempts included
+MOST_WATCHED = 50  # each order book is a request a minute, of the 120 that the workers make
 LEAST_TRADES_S, MOST_TRADES_S = 1.0, 3600.0  # each read is a request at the exchange
 REPORT_S = 0.5  # between two updates of the NEPSE feed's counters
 FINISH_S = 1.0  # limit for the broker's last confirmations when the feed stops
@@ -107,7 +108,7 @@ def run_nepse(
         prefix: of its topics; None for setting feed.prefix, if feed.venue is nepse.
         trades_s: seconds between two reads of the newest trades, 0: no single trades; None for setting feed.trades_s.
     Raises:
-        ConfigError: a security, the prefix or the time is invalid.
+        ConfigError: a security, their number, the prefix or the time is invalid.
     """
     section, of_settings = settings.feed, settings.feed.venue == SOURCE
     given = watched if watched is not None else section.symbols.split(",") if of_settings else ()
@@ -119,6 +120,8 @@ def run_nepse(
     except FeedError as error:
         raise ConfigError(str(error)) from error
 
+    if len(names) > MOST_WATCHED:
+        raise ConfigError(f"{len(names)} symbols, must be at most {MOST_WATCHED}: each minute the order book of each is read")
     every_s = section.trades_s if trades_s is None else trades_s
     if every_s != 0 and not LEAST_TRADES_S <= every_s <= MOST_TRADES_S:
         allowed = f"0, for none, or {LEAST_TRADES_S:g} to {MOST_TRADES_S:g} s"

@@ -45,7 +45,7 @@ export function applyFrame(store, frame, now) {
   return news;
 }
 
-/** Store the state of a market. The broker does not check its values: what is no text or no number is left out. */
+/** Store the state of a market. Its values are unchecked: those that are not texts or numbers are left out. */
 function storeMarket(store, topicName, body) {
   const name = typeof body.market === "string" ? body.market : topicName;
   const state = typeof body.state === "string" ? body.state.slice(0, 20) : "unknown";

@@ -31,7 +31,7 @@ def run(local_bus, *words):
 
 @pytest.fixture(scope="module")
 def post():
-    """A broker that has had `TICKS`, and one tick that is no quote; `export.json` and `export.csv` have all of them."""
+    """A broker that has had `TICKS`, and one tick that is no quote; and a trade. `export.json` has all of them."""
     with LocalBus() as local_bus, zmq.Context() as context, context.socket(zmq.XPUB) as feed:
         local_bus.start_broker()
         feed.connect(local_bus.addresses["collector"])
@@ -39,7 +39,8 @@ def post():
         feed.send(codec.feed_frame("NABIL", 0, 1, 1, codec.pack({"symbol": "NABIL", "ltp": 512.5})))
         for tick in TICKS:
             feed.send(codec.feed_frame(tick.symbol, 0, 1, 1, codec.pack_tick(tick)))
-        eventually(lambda: local_bus.stats()["ticks"]["taken"] == len(TICKS) + 1, within_s=WITHIN_S)
+        feed.send(codec.encode_publication(b"trade.NABIL", codec.Stamp(0, 1, 1), codec.pack({"security": "NABIL"})))
+        eventually(lambda: local_bus.stats()["ticks"]["taken"] == len(TICKS) + 2, within_s=WITHIN_S)
         for form in ("json", "csv"):
             run(local_bus, "journal", "export", "--format", form, "--output", local_bus.home / f"export.{form}")
         yield local_bus
@@ -49,7 +50,9 @@ def post():
 def test_an_export_is_posted_unchanged(post, form):
     output = run(post, "feed", "--file", post.home / f"export.{form}", "--prefix", form, "--speed", "max")
     assert f"{len(TICKS)} ticks posted" in output
-    assert ", 1 refused" in output, "the one that is no quote"
+    others = {"csv": 1, "json": 2}[form]  # the one that is no quote; as JSON, the trade
+    assert f", {others} refused" in output
+    assert ("trade.NABIL" in (post.home / f"export.{form}").read_text()) == (form == "json")
     with post.client() as client:
         again = [event.body for event in History(client, f"tick.{form}.*")]
     for tick, body in zip(TICKS, again, strict=True):

@@ -171,12 +171,15 @@ def test_keys_of_an_init_that_select_ticks_have_their_types(service):
         assert "must be" in text
 
 
-@pytest.mark.parametrize("wrong", [[], ["stats"], [""], ["*"], ["tick"], ["tick." + "X" * 200], ["tick.X"] * 1001, "tick.X", [5]])
+@pytest.mark.parametrize(
+    "wrong", [[], ["stats"], [""], ["*"], ["tick"], ["trade"], ["tick." + "X" * 200], ["tick.X"] * 1001, "tick.X", [5]]
+)
 def test_only_topics_of_feeds_can_be_removed(wrong):
     text = refused("hulak.topic.remove", {"topics": wrong})
     assert text.startswith("argument topics is ")
     assert "must be an array of 1 to 1000 topics of feeds" in text
-    assert arguments("hulak.topic.remove", topics=["tick.", "tick.EUR*"]).topics == ["tick.", "tick.EUR*"]
+    topics = ["tick.", "tick.EUR*", "trade.NABIL", "market.*"]
+    assert arguments("hulak.topic.remove", topics=topics).topics == topics
 
 
 def test_the_source_of_a_display_is_given_once():

@@ -6,7 +6,7 @@ import pytest
 
 from hulak.bus.errors import ConfigError
 from hulak.bus.process.settings import Settings
-from hulak.clients.feeds.process import default_name, run_feed, run_replay
+from hulak.clients.feeds.process import default_name, run_feed, run_nepse, run_replay
 
 BAD = ["", "x" * 201, "a\nb", "\x1b[2J", "\udcff"]
 
@@ -19,6 +19,11 @@ def test_an_unusable_name_is_refused_before_anything_starts(tmp_path, name):
     file.write_text("1704153600123,1,2\n")
     with pytest.raises(ConfigError, match=r"name is .*, must be text of 1 to 200 printable characters"):
         run_replay(Settings(), tmp_path, file=file, symbol=None, speed=None, name=name, prefix="old")
+
+
+def test_a_watch_list_that_takes_longer_than_a_minute_is_refused(tmp_path):
+    with pytest.raises(ConfigError, match="51 symbols, must be at most 50"):
+        run_nepse(Settings(), tmp_path, watched=[f"S{number}" for number in range(51)])
 
 
 @pytest.mark.parametrize(

@@ -106,7 +106,8 @@ class SheetPart:
         Raises:
             TaskFailed: INCOMPLETE, they differ.
         """
-        count, quantity, amounts = 0, 0, array("d")
+        quantity: int | float = 0
+        count, amounts = 0, array("d")
         for row in self:
             count += 1
             quantity += _number(row, "contractQuantity")

@@ -45,7 +45,7 @@ export function applyFrame(store, frame, now) {
   return news;
 }
 
-/** Store the state of a market. Its values are unchecked: those that are not texts or numbers are left out. */
+/** Store the state of a market. Its values are unchecked: a wrong type is left out. */
 function storeMarket(store, topicName, body) {
   const name = typeof body.market === "string" ? body.market : topicName;
   const state = typeof body.state === "string" ? body.state.slice(0, 20) : "unknown";

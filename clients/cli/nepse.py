@@ -109,7 +109,7 @@ class Progress:
 
     def __exit__(self, *_: object) -> None:
         if self._shown:
-            click.echo(err=True)
+            click.echo("\r\x1b[K", err=True, nl=False)  # the summary, or an error, takes its line
 
 
 def _save_command(endpoint: Endpoint) -> click.Command:

@@ -1,7 +1,7 @@
 /** The texts about stale displays, health and connection. Pure. */
 
 import { age, dayAndTime } from "./format.js";
-import { ageOf, marketOf } from "./store.js";
+import { ageOf, dataAgeOf, marketOf } from "./store.js";
 
 const STALE_S = 10; // unless the configuration has stale_s of feeds
 
@@ -19,14 +19,16 @@ export function staleAfter(config) {
  * @param {number} now the page's monotonic ms
  * @param {number} stale seconds
  * @param {object} [market] of the display: while it is closed, nothing is stale
+ * @param {number} [dataAge] seconds since the feed had data of the market: a price that stays the same makes no tick
  */
-export function markOf(display, connection, now, stale, market) {
+export function markOf(display, connection, now, stale, market, dataAge = NaN) {
   const old = ageOf(display, now);
   const suffix = Number.isFinite(old) ? `, ${age(old)} old` : "";
   if (connection !== "connected") return `${connection === "stale" ? "no message" : "no connection"}${suffix}`;
   if (display.state.catching_up) return "catching up";
   const isOpen = !market || market.state === "open";
-  if (display.state.ready && isOpen && old >= Math.max(stale, market?.pause_s ?? 0)) return `stale${suffix}`;
+  const judged = market && Number.isFinite(dataAge) ? dataAge : old;
+  if (display.state.ready && isOpen && judged >= Math.max(stale, market?.pause_s ?? 0)) return `stale${suffix}`;
   return "";
 }
 
@@ -35,7 +37,7 @@ export function marksOf(store, connection, now) {
   const stale = staleAfter(store.config);
   const marks = new Map();
   for (const display of store.displays.values()) {
-    const mark = markOf(display, connection, now, stale, marketOf(store, display));
+    const mark = markOf(display, connection, now, stale, marketOf(store, display), dataAgeOf(store, display));
     if (mark) marks.set(display.id, mark);
   }
   return marks;

@@ -123,6 +123,13 @@ export function marketOf(store, display) {
   return store.markets.get(display.state.source);
 }
 
+/** The age in seconds of the newest data of a display's source, as its feed reports it; NaN without a report. */
+export function dataAgeOf(store, display) {
+  const feeds = (store.stats?.processes ?? []).filter((process) => process.kind === "feed" && process.source === display.state.source);
+  const ages = feeds.map((feed) => feed.data_age_s).filter(Number.isFinite);
+  return ages.length ? Math.min(...ages) : NaN;
+}
+
 /** The age of a display's newest tick, in seconds; NaN without a tick. */
 export function ageOf(display, now) {
   return (display.agedMs + Math.max(0, now - display.arrived)) / 1000;

@@ -261,6 +261,7 @@ class NepseFeed:
             state, since_s = "backoff", self._unanswered_s
         self.publisher.counters.update(
             state=state,
+            source=SOURCE,
             since_s=round(now_s - since_s, 3),
             pause_s=PAUSE_S,
             market=self.market.phase.value,

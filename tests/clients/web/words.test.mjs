@@ -4,6 +4,7 @@ import { adrUsed, age, bytes, count, hasPips, millis, pips, quantile, span, spli
 import { nextIndex } from "../../../clients/web/grid.js";
 import { healthText, marketTexts, markOf, staleAfter, statusText } from "../../../clients/web/marks.js";
 import { keyText, readValue, scopesOf } from "../../../clients/web/panel_config.js";
+import { dataAgeOf } from "../../../clients/web/store.js";
 import { detailRows } from "../../../clients/web/detail.js";
 import { someState } from "./context.mjs";
 
@@ -72,6 +73,16 @@ test("a display of a market is stale after the market's pauses, and not at all w
   const open = { market: "nepse", state: "open", pause_s: 150 };
   assert.deepEqual([mark(140_000, open), mark(151_000, open), mark(20_000)], ["", "stale, 3 min old", "stale, 20 s old"]);
   assert.deepEqual(["closed", "pre-open"].map((state) => mark(9e6, { ...open, state })), ["", ""]);
+});
+
+test("an unchanged price of a market is not stale while its feed has new data", () => {
+  const display = { state: someState({ source: "nepse" }), arrived: 0, agedMs: 0 };
+  const mark = (dataAge) => markOf(display, "connected", 600_000, 10, { market: "nepse", state: "open", pause_s: 150 }, dataAge);
+  assert.deepEqual([mark(60), mark(151), mark(NaN)], ["", "stale, 10 min old", "stale, 10 min old"]);
+  const store = (...rows) => ({ stats: { processes: rows } });
+  const feed = { kind: "feed", source: "nepse", data_age_s: 30 };
+  assert.equal(dataAgeOf(store({ kind: "worker", source: "nepse" }, feed), display), 30);
+  assert.deepEqual([dataAgeOf({ stats: null }, display), dataAgeOf(store({ ...feed, data_age_s: null }), display)], [NaN, NaN]);
 });
 
 test("the state of a market has its next opening", () => {

@@ -54,6 +54,15 @@ def subscription(prefix: str) -> bytes:
     return plain.encode() + (b"" if prefix == "" or prefix.endswith((".", "*")) else codec.NUL)
 
 
+def is_of_other_feed_topic(body: bytes) -> bool:
+    """Return whether a body in `ticks` is that of a trade or of a market: a map without what a tick has."""
+    try:
+        fields = codec.unpack(body)
+    except ProtocolError:
+        return False
+    return isinstance(fields, dict) and "symbol" not in fields and "bid" not in fields
+
+
 def is_snapshot(message: Publication) -> bool:
     """Return whether it is the answer to a subscription to a prefix."""
     return message.topic == "" or message.topic.endswith(".")

@@ -12,9 +12,18 @@ from typing import Any
 
 from hulak.bus.errors import Forbidden, ProtocolError
 from hulak.bus.process.client_logger import Logger, logger_of
-from hulak.bus.subscriber.events import FORBIDDEN, TICKS, Event, is_snapshot, read_rows, refusal_of, snapshot_events
+from hulak.bus.subscriber.events import (
+    FORBIDDEN,
+    TICKS,
+    Event,
+    is_of_other_feed_topic,
+    is_snapshot,
+    read_rows,
+    refusal_of,
+    snapshot_events,
+)
 from hulak.bus.subscriber.sequence_tracker import Ask, Chunk, Gap, SequenceTracker, TrackerOutput, TrackerState
-from hulak.bus.subscriber.sinks import JOURNALLED, OF_TICKS, Sink, TickSink
+from hulak.bus.subscriber.sinks import JOURNALLED, NO_TICKS, OF_TICKS, Sink, TickSink
 from hulak.bus.wire import codec, lenient
 from hulak.bus.wire.codec import NUL, STAMP, UNREADABLE
 from hulak.bus.wire.messages import Publication, Stamp, Tick
@@ -107,7 +116,7 @@ class FrameRouter:
                             continue
                 self._take(codec.decode_publication(frame))
             except (ProtocolError, struct.error, *UNREADABLE):
-                self.malformed += 1
+                self.malformed += not (typed and frame.startswith(NO_TICKS))  # no fault where ticks alone are wanted
 
     @property
     def gives_ticks(self) -> bool:
@@ -301,11 +310,11 @@ class FrameRouter:
             return None
 
     def _tick(self, body: bytes) -> Tick | None:
-        """Decode one tick; a malformed one is counted, and None holds its number's place."""
+        """Decode one tick; a malformed one is counted. None holds its number's place; likewise that of a trade or a market."""
         try:
             return codec.decode_tick(body)
         except ProtocolError:
-            self.malformed += 1
+            self.malformed += not is_of_other_feed_topic(body)
             return None
 
     def _ticks(self, body: bytes) -> Sequence[Tick | None]:

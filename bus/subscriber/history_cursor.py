@@ -17,7 +17,7 @@ from typing import Any
 
 from hulak.bus.errors import BusError, ProtocolError
 from hulak.bus.process.client_logger import Logger
-from hulak.bus.subscriber.events import Event, is_snapshot, snapshot_events
+from hulak.bus.subscriber.events import Event, is_snapshot, refusal_of, snapshot_events
 from hulak.bus.subscriber.frame_router import FrameRouter
 from hulak.bus.subscriber.history_rows import HistoryRows, TickTopics
 from hulak.bus.subscriber.history_start import LIVE, Start, StartKind
@@ -295,13 +295,11 @@ class HistoryCursor:
     def _join(self, frame: bytes) -> None:
         cut = frame.find(NUL) + 1
         key = frame[:cut]
-        if key in self._joined:
-            return
         try:
             epoch, sequence, _ = STAMP.unpack_from(frame, cut)
             if sequence:
-                self._joined[key] = epoch, sequence + (key != TICKS_KEY)
-            elif is_snapshot(message := codec.decode_publication(frame)):
+                self._joined.setdefault(key, (epoch, sequence + (key != TICKS_KEY)))
+            elif (message := codec.decode_publication(frame)) and refusal_of(message) is None and is_snapshot(message):
                 self._join_snapshot(snapshot_events(message))
             else:
                 self._router.take((frame,))  # a subscription was refused
@@ -323,9 +321,11 @@ class HistoryCursor:
         """Deliver the mark, and the live messages behind the last one that was read; from now on the router receives them."""
         self.stage, router, rows = HistoryStage.LIVE, self._router, self._rows
         if self._topics.as_one and rows.next:
-            if not rows.epoch:  # nothing was delivered: it may be a number that does not exist yet
-                rows.next = min(rows.next, self._joined.get(TICKS_KEY, (0, rows.next))[1])
-            rows.numbers()
+            if rows.epoch:
+                rows.numbers()
+            elif TICKS_KEY in self._joined:  # nothing was delivered: it may be a number that does not exist yet
+                rows.next = min(rows.next, self._joined[TICKS_KEY][1])
+                rows.numbers()
         for key, (epoch, expected) in self._joined.items():
             if key not in router.keyed and (key == TICKS_KEY or key in self._topics):
                 router.begin(key[:-1].decode(), expected, epoch)

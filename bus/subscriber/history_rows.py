@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from hulak.bus.process.client_logger import Logger, logger_of
-from hulak.bus.subscriber.events import TICKS, Event
+from hulak.bus.subscriber.events import TICKS, Event, is_of_other_feed_topic
 from hulak.bus.subscriber.frame_router import FrameRouter
 from hulak.bus.subscriber.sequence_tracker import Gap, SequenceTracker
 from hulak.bus.wire import codec
@@ -20,7 +20,7 @@ from hulak.bus.wire.replay_range import common_prefix
 
 STAMP_BYTES = STAMP.size
 NOT_THERE = "the journal does not have them"
-MOST_TOPICS, MOST_TOPIC_BYTES = 10_000, 100_000  # named in one request; else their common prefix is
+MOST_TOPICS, MOST_TOPIC_BYTES = 10_000, 100_000  # named in one request; else their common prefixes are
 
 
 class TickTopics:
@@ -58,7 +58,10 @@ class TickTopics:
             return [TICKS]
         single = self._single
         if len(single) > MOST_TOPICS or sum(map(len, single)) > MOST_TOPIC_BYTES:
-            single = [common_prefix(single)]
+            # Of each root for itself: a key's roles may cover these, and not what they have in common.
+            of_roots = [[key for key in single if key.startswith(root)] for root in OWNED_BY_FEEDS]
+            above = [key for key in single if not key.startswith(OWNED_BY_FEEDS)]
+            single = [*above, *map(common_prefix, filter(None, of_roots))]
         return [key[:-1].decode() if key.endswith(NUL) else f"{key.decode()}*" for key in single]
 
 
@@ -150,4 +153,4 @@ class HistoryRows:
         try:
             self._router.sink.append(codec.read_tick(body))
         except UNREADABLE:
-            self._router.malformed += 1
+            self._router.malformed += not is_of_other_feed_topic(body)

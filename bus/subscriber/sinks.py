@@ -15,6 +15,7 @@ from hulak.bus.wire.names import OWNED_BY_FEEDS, TICK_TOPICS
 
 JOURNALLED = tuple(prefix.decode() for prefix in OWNED_BY_FEEDS)
 OF_TICKS = TICK_TOPICS.decode()
+NO_TICKS = tuple(prefix for prefix in OWNED_BY_FEEDS if prefix != TICK_TOPICS)
 
 
 class Sink(Protocol):

@@ -7,6 +7,7 @@ import pytest
 from hulak.bus.subscriber.events import subscription
 from hulak.bus.subscriber.frame_router import FrameRouter
 from hulak.bus.subscriber.history_cursor import HistoryCursor, HistoryStage
+from hulak.bus.subscriber.history_rows import TickTopics
 from hulak.bus.subscriber.history_start import LIVE, Start, StartKind
 from hulak.bus.subscriber.replay_requests import OtherEpoch, ReplayEnded, ReplayRows, TooOld
 from hulak.bus.subscriber.sinks import EventSink
@@ -207,6 +208,30 @@ def test_a_number_that_does_not_exist_yet_begins_with_the_next_tick():
         reader = Reader(market, topic, NUMBER=1000).run()
         market.tick("A")
         assert reader.seen() == [(LIVE, 0, 0), (topic.replace("*", "A"), 1, 4)]
+
+
+@pytest.mark.parametrize("prefix", ["", "t*", "ticks*"])
+def test_a_number_that_does_not_exist_yet_costs_a_prefix_no_tick_either(prefix):
+    market = market_of(10, "A")
+    reader = Reader(market, prefix, NUMBER=10**9).run()
+    market.tick("A")
+    assert reader.numbers() == [11]
+    assert reader.router.counters()["duplicates"] == 0
+
+
+@pytest.mark.parametrize("prefix", ["", "tick.", "tick.A"])
+def test_a_refused_subscription_is_raised_also_while_the_journal_is_read(prefix):
+    reader = Reader(market_of(10, "A"), prefix, OLDEST=0)
+    reader.receive(frame(prefix, 1, 0, {"code": "FORBIDDEN", "text": "this key may not"}))
+    reader.run()
+    assert [refusal.details for refusal in reader.router.refusals] == [{"prefix": prefix}]
+    assert reader.router.malformed == 0
+
+
+def test_too_many_topics_for_one_request_are_read_by_prefixes_that_their_roles_cover():
+    ticks, trades = [f"tick.A{at}" for at in range(6000)], [f"trade.B{at}" for at in range(6000)]
+    topics = TickTopics(map(subscription, [*ticks, *trades, "market.x", "m*"]))
+    assert sorted(topics.names()) == ["m*", "market.x", "tick.A*", "trade.B*"]
 
 
 @pytest.mark.parametrize(("last", "wanted"), [(1, [20]), (3, [18, 19, 20]), (99, list(range(1, 21)))])

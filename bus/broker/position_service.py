@@ -16,6 +16,7 @@ from hulak.bus.core.effects import Asker
 from hulak.bus.errors import ProtocolError
 
 MOST = 1000  # positions
+SHARE = 250  # of one key, so that it leaves room for the others
 COLUMNS = ("name", "owner", "token", "number", "epoch", "saved_ns")
 
 
@@ -32,6 +33,10 @@ def open_row(connection: sqlite3.Connection, name: str, owner: str | None) -> "d
         (count,) = connection.execute("SELECT count(*) FROM positions").fetchone()
         if count >= MOST:
             return ProtocolError("BUSY", f"{count} positions are kept, no more are; `hulak positions rm` removes some")
+        (own,) = connection.execute("SELECT count(*) FROM positions WHERE owner = ?", (owner or "",)).fetchone()
+        if owner is not None and own >= SHARE:
+            text = f"{own} positions of key {owner!r} are kept, no more are of one key; `hulak positions rm` removes some"
+            return ProtocolError("BUSY", text)
         values = (name, owner or "", 1, 0, 0, 0)
         connection.execute(
             "INSERT INTO positions (name, owner, token, number, epoch, saved_ns) VALUES (?, ?, ?, ?, ?, ?)", values

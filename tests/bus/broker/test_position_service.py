@@ -67,6 +67,16 @@ def test_a_removed_position_is_unknown_and_their_number_is_bounded(store, monkey
     assert open_row(store, "a", None)["token"] == 2
 
 
+def test_a_key_leaves_room_for_the_positions_of_others(store, monkeypatch):
+    monkeypatch.setattr(position_service, "SHARE", 2)
+    for name in ("a", "b"):
+        open_row(store, name, "alice")
+    assert code(open_row(store, "c", "alice")) == "BUSY"
+    assert open_row(store, "b", "alice")["token"] == 2
+    assert open_row(store, "c", "bob")["owner"] == "bob"
+    assert [open_row(store, name, None)["owner"] for name in "xyz"] == [""] * 3
+
+
 @pytest.mark.parametrize(
     ("roles", "opens", "lists"),
     [(["subscribe:tick.A"], "", ""), (["read"], "subscribe:...", ""), (["submit:x"], "subscribe:...", "subscribe:...")],

@@ -74,11 +74,11 @@ def _since(since: Since, now_ns: int) -> Start:
             time_ns = ns_of(since)
         elif isinstance(since, str):
             time_ns = moment_ns(since, now_ns)
-        elif isinstance(since, bool) or not isinstance(since, int | float) or not math.isfinite(since) or since > 0:
+        elif isinstance(since, bool) or not isinstance(since, int | float) or not -math.inf < since <= 0:
             allowed = "a negative number of seconds before now (-3600), a time with a zone, 'oldest', or a text that is a time"
             raise ConfigError(f"since is {since!r}, must be {allowed}")
         else:
-            time_ns = max(0, now_ns + round(since * 1e9))
+            time_ns = max(0, now_ns + round(max(since, -now_ns) * 1e9))  # no number is too far back
     except (ValueError, OverflowError) as error:
         raise ConfigError(f"since: {error}; or {OLDEST!r}") from error
     if time_ns > now_ns:

@@ -15,6 +15,8 @@ from websockets.exceptions import ConnectionClosed
 from hulak.bus.errors import BusError, ConfigError, ProtocolError
 from hulak.bus.process.settings import Settings
 from hulak.bus.subscriber.asyncio_wait import readable
+from hulak.bus.subscriber.events import TICKS
+from hulak.bus.subscriber.sinks import JOURNALLED
 from hulak.bus.subscriber.subscriber import WAKE_S
 from hulak.clients.gateway import protocol
 from hulak.clients.subscriber import LIVE, Event, Subscriber
@@ -131,12 +133,16 @@ def _rows(subscriber: Subscriber) -> tuple[list[dict[str, Any]], bool]:
     while len(rows) < ROWS and (event := subscriber.poll(0)) is not None:
         if event.topic == LIVE:
             return rows, True
-        with suppress(ProtocolError):  # of an old journal
-            rows.append(_row(event))
+        if event.topic == TICKS or event.topic.startswith(JOURNALLED):  # an empty prefix has the topics of the broker, too
+            with suppress(ProtocolError):  # of an old journal
+                rows.append(_row(event))
     return rows, False
 
 
 def _row(event: Event) -> dict[str, Any]:
     stamp, body = event.stamp, event.body
-    fields = {key: body[key] for key in protocol.TICK_FIELDS if key in body} if isinstance(body, dict) else {}
-    return {"topic": event.topic, "epoch": stamp.epoch, "sequence": stamp.sequence, "time_ms": stamp.time_ns / 1e6, **fields}
+    fields = body if isinstance(body, dict) else {}
+    if "bid" in fields:  # a tick; trades and states of markets have all of their fields
+        fields = {key: body[key] for key in protocol.TICK_FIELDS if key in body}
+    head = {"topic": event.topic, "epoch": stamp.epoch, "sequence": stamp.sequence, "time_ms": stamp.time_ns / 1e6}
+    return {**head, **fields, **head}

@@ -27,6 +27,8 @@ def test_nothing_given_begins_with_the_present():
         ({"since": -0.5}, (StartKind.TIME, NOW - S // 2)),
         ({"since": 0}, (StartKind.TIME, NOW)),
         ({"since": -1e12}, (StartKind.TIME, 0)),
+        ({"since": -1e300}, (StartKind.TIME, 0)),
+        ({"since": -(10**400)}, (StartKind.TIME, 0)),
         ({"since": "1h"}, (StartKind.TIME, NOW - 3600 * S)),
         ({"since": datetime(2024, 10, 3, 23, tzinfo=UTC)}, (StartKind.TIME, NOW - 3600 * S)),
         ({"since": "oldest"}, (StartKind.OLDEST, 0)),

@@ -13,6 +13,8 @@ from waiting import eventually
 from websockets.asyncio.client import connect
 
 from hulak.bus.errors import BusError
+from hulak.bus.wire import codec
+from hulak.bus.wire.codec import NUL, STAMP
 from hulak.clients.feed import Feed
 
 pytestmark = pytest.mark.system
@@ -273,6 +275,13 @@ def test_over_ws_a_client_gets_the_past_and_then_every_live_tick(local_bus, feed
 
     rows, _ = asyncio.run(streamed(port, 103, lambda: feed.post(3), topic="tick.EUR*", last=100))
     assert [row["sequence"] for row in rows] == list(range(201, 304))
+    others = {"trade.NABIL": {"security": "NABIL", "price": 5.0}, "market.nepse": {"market": "nepse", "topic": "x"}}
+    for topic, body in others.items():
+        feed.socket.send(topic.encode() + NUL + STAMP.pack(0, 1, 1) + codec.pack(body))
+    eventually(lambda: local_bus.stats()["ticks"]["taken"] == 605, within_s=10)
+    rows, _ = asyncio.run(streamed(port, 4, topic="", last=2))  # each as one of `ticks`, and of its topic
+    at = [(of, body) for topic, body in others.items() for of in ("ticks", topic)]
+    assert rows == [{**row, **body, "topic": topic} for row, (topic, body) in zip(rows, at, strict=True)]
     for wrong, text in (
         ({"topic": "stats"}, "only ticks, trades and markets have a history"),
         ({"topic": "ticks", "since": "soon"}, "'soon' is not a time"),

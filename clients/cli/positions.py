@@ -23,7 +23,7 @@ def positions() -> None:
     """List and remove positions of subscribers; without a command, list them as `hulak positions ls`.
 
     The broker keeps the position of a subscriber that has a name and a beginning in the past (`hulak sub ticks --since 1h --name
-    strategy-1`), until it is removed; at most 1,000.
+    strategy-1`), until it is removed; at most 1,000, and 250 of one key.
     """
 
 

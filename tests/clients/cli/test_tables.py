@@ -203,4 +203,4 @@ def test_progress_is_one_line_for_a_list_that_comes_in_several_answers(capsys):
         progress.show(1000, 90_000)
         progress.show(2000, None)
         raise BusError("X", "a separate line")
-    assert capsys.readouterr().err == "\r1,000 of 90,000 rows \r2,000 rows \r\x1b[K"
+    assert capsys.readouterr().err == "\r1,000 of 90,000 rows \r2,000 rows \r"

@@ -10,7 +10,7 @@ from hulak.bus.errors import BusError
 from hulak.bus.wire.time_texts import moment_ns
 from hulak.clients.cli.command import Call, Command, Topic
 from hulak.clients.cli.help_text import examples
-from hulak.clients.cli.sub import LineOutput, as_json, as_text, line_of
+from hulak.clients.cli.sub import LineOutput, as_json, as_text, line_of, symbol_hint
 
 
 class Moment(click.ParamType[int]):
@@ -97,5 +97,5 @@ def last(call: Call, topic: str) -> None:
         for line in line_of(event, write):
             click.echo(line)
     if not events:
-        hint = "" if "." in topic else f"the ticks of a symbol are on {'tick.' + topic!r}; "
+        hint = f"{symbol_hint(topic)}; ".removeprefix("; ")
         raise BusError("UNKNOWN_TOPIC", f"no message was published on {topic!r} yet; {hint}`hulak last` lists all ticks")

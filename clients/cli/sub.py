@@ -14,6 +14,7 @@ import click
 from hulak.bus.errors import BusTimeout, ConfigError, ProtocolError
 from hulak.bus.subscriber.history_start import LIVE, MOST_LAST, start_of
 from hulak.bus.wire.messages import END_MS, FIRST_MS
+from hulak.bus.wire.names import CONFIG, DISPLAYS, HEARTBEAT, OWNED_BY_FEEDS, STATS, TICKS
 from hulak.clients.cli.command import Call, Command, Topic, subscribe, to_json
 from hulak.clients.cli.help_text import examples
 from hulak.clients.cli.table import moment
@@ -115,6 +116,16 @@ class Interrupt:
         del number, frame
         self.requested = True
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def symbol_hint(topic: str) -> str:
+    """Return a hint for a topic that looks like a symbol without its `tick.`; empty for any other one."""
+    others = (
+        *(key.rstrip(b"\0").decode() for key in (TICKS, HEARTBEAT, STATS, CONFIG, DISPLAYS)),
+        *map(bytes.decode, OWNED_BY_FEEDS),
+    )
+    is_other = "." in topic or topic.endswith("*") or any(other.startswith(topic) for other in others)
+    return "" if is_other else f"the ticks of a symbol are on {'tick.' + topic!r}"
 
 
 def follow(
@@ -260,6 +271,8 @@ def sub(
         raise click.UsageError("--name and --speed need --since, --from or --last")
     pacing = None if speed is None else _pacing(speed)
     call.wait_for_broker("publisher")
+    if hint := symbol_hint(prefix):
+        click.echo(f"hulak: {hint}", err=True)
     lines = LineOutput(by_line=name is not None)  # a kept position may not be ahead of the output
     try:
         with (

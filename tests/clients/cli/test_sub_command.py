@@ -11,7 +11,7 @@ from hulak.bus.subscriber.events import Event
 from hulak.bus.wire.codec import pack
 from hulak.bus.wire.messages import Stamp
 from hulak.clients.cli import cli
-from hulak.clients.cli.sub import Interrupt, LineOutput, as_json, as_text, follow
+from hulak.clients.cli.sub import Interrupt, LineOutput, as_json, as_text, follow, symbol_hint
 
 STAMP = Stamp(7, 3, 1_700_000_000_123_000_000)
 TICK = {"symbol": "EURUSD", "bid": 1.1, "ask": 1.2, "timestamp": 5, "source": "x"}
@@ -63,6 +63,11 @@ def test_the_state_of_a_market_is_in_words(monkeypatch):
         "nepse is closed, newest data 2026-04-24 09:15:00+00:00, next opening 2026-04-27 05:15:00+00:00",
         "nepse is closed",
     ]
+
+
+def test_a_symbol_without_its_topic_gets_a_hint_and_no_other_topic_does():
+    assert symbol_hint("NABIL") == "the ticks of a symbol are on 'tick.NABIL'"
+    assert [symbol_hint(topic) for topic in ("", "t", "ticks", "stats", "tick*", "tick.NABIL", "market", "app.x")] == [""] * 8
 
 
 def test_it_ends_after_the_count_and_writes_all_of_it(capsys):

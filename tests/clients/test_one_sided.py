@@ -37,7 +37,7 @@ def test_the_overview_shows_what_there_is():
         shown.add_tick({"symbol": "X", "bid": tick.bid, "ask": tick.ask}, 1.0, 0.0)
     (row,) = shown.snapshot(0.0).prices
     assert (row.bid, row.ask, row.ticks, row.moved) == (-2.0, -1.0, 5, 0)
-    assert [price(value) for value in (None, -37.63, -1000.5)] == ["-", "-37.630", "-1000.500"]
+    assert [price(value, 3) for value in (None, -37.63, -1000.5)] == ["-", "-37.630", "-1000.500"]
 
 
 @pytest.mark.parametrize("tick", TICKS)

@@ -144,9 +144,11 @@ def test_a_supervisord_of_the_machine_runs_the_programs_and_keeps_what_is_its_ow
     assert int((folder / "host.pid").read_text()) == host.pid
     assert "spawned: 'broker'" in (folder / "host.log").read_text()
 
-    states = {row["name"]: row["state"] for row in supervisor_rpc.list_processes(home)}
-    assert states["broker"] == "running"
-    assert not {"other", "sim-venue"} & set(states)  # the machine's own programs are not Hulak's
+    def states():
+        return {row["name"]: row["state"] for row in supervisor_rpc.list_processes(home)}
+
+    eventually(lambda: states()["broker"] == "running", within_s=STANDS_S)
+    assert not {"other", "sim-venue"} & set(states())  # the machine's own programs are not Hulak's
     assert supervisor_rpc.ask(home, "getProcessInfo", "other")["statename"] == "RUNNING"
     scaled = local_bus.hulak("scale", "nepse", "2")
     assert scaled.wait(30) == 0

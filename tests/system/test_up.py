@@ -80,7 +80,7 @@ def test_supervisord_killed_leaves_no_children(local_bus):
     started = stood(up)
     os.kill(supervisord_of(local_bus), signal.SIGKILL)
     assert up.wait(ENDS_S) == 1
-    assert alive(started) == []
+    eventually(lambda: not alive(started), within_s=ENDS_S)  # a process that is just starting ends when Python has started
     assert "supervisord was killed by signal 9" in up.log.read_text()
 
 

@@ -4,6 +4,7 @@ A body goes unchanged to all readers and into the journal. A body that a reader 
 UTF-8, a key that no map can have, values nested too deep.
 """
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import msgspec
@@ -79,17 +80,26 @@ def check_body(topic: str, body: bytes) -> None:
     if isinstance(at, int | float) and not (FIRST_MS <= at < END_MS or 0 <= at < NO_TIME):
         text = f"topic {topic!r} has a body of timestamp {at!r:.40}, must be ms since 1970 UTC, from 1990 to 2100"
         raise ProtocolError("BAD_TIME", text)
-    family, _, symbol = topic.partition(".")
-    is_tick = family + "." == OF_TICKS
+    if not topic.startswith(OF_TICKS):
+        _check_names(topic, fields)
+        return
+    symbol = topic[len(OF_TICKS) :]
     stated = fields.get("symbol", symbol)
-    if is_tick and stated != symbol:
+    if stated != symbol:
         text = f"topic {topic!r} has a body of symbol {stated!r:.60}, must be 'tick.' and that symbol"
         raise ProtocolError("BAD_BODY", text)
-    if not is_tick and "symbol" in fields:
-        text = f"topic {topic!r} has a body of symbol {stated!r:.60}, must have no symbol: that is a tick's"
+
+
+def _check_names(topic: str, fields: Mapping[str, Any]) -> None:
+    """Check that the body of a trade or a market names no symbol, and nothing else than its topic does."""
+    if "symbol" in fields:
+        text = f"topic {topic!r} has a body of symbol {fields['symbol']!r:.60}, must have no symbol: that is a tick's"
         raise ProtocolError("BAD_BODY", text)
-    if (key := NAMED_BY.get(family)) is not None and key in fields:
-        name = fields[key]
-        if not isinstance(name, str) or not name or not f".{symbol}".endswith(f".{name}"):
-            text = f"topic {topic!r} has a body of {key} {name!r:.60}, must be that of the topic, without a feed's prefix"
-            raise ProtocolError("BAD_BODY", text)
+    family, _, about = topic.partition(".")
+    key = NAMED_BY.get(family)
+    if key is None or key not in fields:
+        return
+    name = fields[key]
+    if not isinstance(name, str) or not name or not f".{about}".endswith(f".{name}"):
+        text = f"topic {topic!r} has a body of {key} {name!r:.60}, must be that of the topic, without a feed's prefix"
+        raise ProtocolError("BAD_BODY", text)

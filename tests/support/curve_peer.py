@@ -2,6 +2,7 @@
 
 import contextlib
 import shutil
+import socket
 import tempfile
 import threading
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import zmq
 import zmq.utils.z85
 from local_bus import free_ports
+from waiting import eventually
 
 from hulak.bus.process import key_files
 from hulak.bus.process.key_files import ClientKey
@@ -66,9 +68,11 @@ class CurvePeer:
                     break
 
     def unbind(self):
-        """Close all sockets, as a broker that ends does."""
-        for socket in self.sockets.values():
-            socket.close()
+        """Close all sockets, as a broker that ends does; libzmq's thread stops listening a moment later."""
+        for opened in self.sockets.values():
+            opened.close()
+        bound = [self.addresses[name] for name in self.sockets]
+        eventually(lambda: not any(map(is_bound, bound)), within_s=20)
         self.sockets.clear()
 
     def key(self, name="alice", *, accepted=True, **changes):
@@ -96,3 +100,10 @@ class CurvePeer:
         self._thread.join()
         self.context.destroy(linger=0)
         shutil.rmtree(self.home, ignore_errors=True)
+
+
+def is_bound(address):
+    """Return whether a program listens at this TCP address."""
+    host, port = address.removeprefix("tcp://").rsplit(":", 1)
+    with socket.socket() as trial:
+        return trial.connect_ex((host, int(port))) == 0

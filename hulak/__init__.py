@@ -86,6 +86,9 @@ def __dir__() -> list[str]:
 
 def main() -> None:
     """Run the command line (console script `hulak`)."""
-    from hulak.clients.cli import main as command_line  # noqa: PLC0415 - loaded on demand
+    try:
+        from hulak.clients.cli import main as command_line  # noqa: PLC0415 - loaded on demand
 
-    command_line()
+        command_line()
+    except KeyboardInterrupt:  # during the imports: afterwards click handles it
+        raise SystemExit(130) from None

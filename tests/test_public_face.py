@@ -48,3 +48,17 @@ def test_every_error_that_users_may_meet_is_on_the_face():
     inside = {"DatabaseUnreadable", "PartEnded"}  # of the broker alone
     ours = {name for name, value in vars(errors).items() if isinstance(value, type) and issubclass(value, errors.HulakError)}
     assert ours - inside == set(hulak.__all__) - set(hulak.FACE)
+
+
+def test_ctrl_c_during_the_imports_of_a_command_prints_no_traceback():
+    program = """
+import sys
+class Interrupted:
+    def find_spec(self, *_):
+        raise KeyboardInterrupt
+import hulak
+sys.meta_path.insert(0, Interrupted())
+hulak.main()
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")

@@ -97,25 +97,32 @@ class LineOutput:
 
 
 class Interrupt:
-    """Ctrl-C, recorded instead of raised: Python drops an exception that is raised in clean-up code.
+    """Ctrl-C or SIGTERM, recorded instead of raised: Python drops an exception that is raised in clean-up code.
 
-    The second Ctrl-C is raised as usual, in case the output blocks.
+    The second signal has its usual effect, in case the output blocks. A recorded SIGTERM ends the process at the end of the
+    context, when the buffered lines are written.
     """
 
     def __init__(self) -> None:
         self.requested = False
+        self._ends_process = False
 
     def __enter__(self) -> Self:
-        self._before = signal.signal(signal.SIGINT, self._record)
+        self._before = {number: signal.signal(number, self._record) for number in (signal.SIGINT, signal.SIGTERM)}
         return self
 
     def __exit__(self, *_: object) -> None:
-        signal.signal(signal.SIGINT, self._before)
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        if self._ends_process:
+            os.kill(os.getpid(), signal.SIGTERM)
 
     def _record(self, number: int, frame: FrameType | None) -> None:
-        del number, frame
+        del frame
         self.requested = True
+        self._ends_process = number == signal.SIGTERM
         signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def symbol_hint(topic: str) -> str:

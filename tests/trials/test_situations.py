@@ -40,7 +40,7 @@ class Street:
         with DisplayClient(local_bus.settings, local_bus.home, timeout_s=WITHIN_S) as displays:
             for symbol in SYMBOLS:
                 displays.create_worker_for_symbol(symbol, symbol.lower())
-        # The broker reports a process as silent only if it has heard it before.
+        # The broker reports a process as silent only after a message of it.
         eventually(lambda: len(self.local_bus.stats()["workers"]) == len(self.workers), within_s=WITHIN_S)
 
     def start_feed(self):

@@ -1,6 +1,9 @@
 """`hulak sub`: the line of each message, and the end."""
 
 import json
+import signal
+import subprocess
+import sys
 import time
 
 import pytest
@@ -81,6 +84,22 @@ def test_it_writes_what_it_has_when_nothing_more_comes_and_gives_up_after_the_ti
     with pytest.raises(BusTimeout, match=r"no message for 0.01 s, after 1 messages"):
         follow(Few(event()), LineOutput(), as_json, Interrupt(), None, 0.01)
     assert len(capsys.readouterr().out.splitlines()) == 1
+
+
+def test_a_sigterm_ends_the_process_when_the_buffered_lines_are_written():
+    program = """
+import os, signal
+from hulak.clients.cli.sub import Interrupt, LineOutput
+lines = LineOutput()
+with Interrupt() as interrupted:
+    lines.add("buffered")
+    os.kill(os.getpid(), signal.SIGTERM)
+    assert interrupted.requested
+    lines.flush()
+print("not reached")
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGTERM, "buffered\n", "")
 
 
 @pytest.mark.parametrize(

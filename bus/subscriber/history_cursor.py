@@ -33,7 +33,8 @@ from hulak.bus.wire.replay_range import FOREVER
 from hulak.bus.wire.ring_format import PickedTicks
 from hulak.bus.wire.time_texts import iso_time
 
-HELD_BYTES = 16 << 20  # of live messages, during a leg
+HELD_BYTES = 16 << 20  # most memory for live messages, during a leg
+RECORD_BYTES = 64  # counted for each message that is held back, in addition to its bytes
 HISTORY = "history"  # names the requests of a cursor among those of its subscriber
 FURTHER = 16  # times as far, at each step of a search backwards
 
@@ -56,17 +57,17 @@ class HistoryCursor:
     Args:
         router: of the subscriber; has the subscriptions, and gets the live messages in the end.
         start: where to begin.
-        hold: live messages held back, at most.
         logger: receives lost messages; None for no log.
+        hold_bytes: memory for the live messages that are held back, at most.
     """
 
-    def __init__(self, router: FrameRouter, start: Start, hold: int, logger: Logger | None = None) -> None:
+    def __init__(self, router: FrameRouter, start: Start, logger: Logger | None = None, hold_bytes: int = HELD_BYTES) -> None:
         self.args: dict[str, Any] | None = None  # of the request to send next
         self.stage = HistoryStage.READ
         self.error: BusError | None = None  # why it cannot begin; the owner raises it
         self._router = router
         self._start = start
-        self._hold = hold
+        self._hold_bytes = hold_bytes
         self._topics = TickTopics(router.subscriptions)
         self._rows = HistoryRows(router, self._topics, logger)
         self._held: deque[bytes | PickedTicks] = deque()
@@ -264,8 +265,8 @@ class HistoryCursor:
                 self._pass(record)
                 continue
             self._held.append(record)
-            self._held_bytes += len(record if type(record) is bytes else record.frame)  # type: ignore[union-attr]
-            if len(self._held) > self._hold or self._held_bytes > HELD_BYTES:
+            self._held_bytes += RECORD_BYTES + len(record if type(record) is bytes else record.frame)  # type: ignore[union-attr]
+            if self._held_bytes > self._hold_bytes:
                 self._drop_held()
                 self._complete = False
         if self.stage is HistoryStage.NEWEST and self._newest_number is not None and self._router.greeted:

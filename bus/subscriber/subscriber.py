@@ -112,7 +112,7 @@ class Subscriber:
         try:
             kept = None if keeper is None else keeper.open(timeout_s)
             begin = start if kept is None else Start(StartKind.POSITION, kept[0] + 1, kept[1], f"position {name!r}")
-            self._past = HistoryReceiver(HistoryCursor(self._router, begin, hold, logger), keeper, *connection)
+            self._past = HistoryReceiver(HistoryCursor(self._router, begin, logger), keeper, *connection)
         except BaseException:
             if keeper is not None:
                 keeper.close()

@@ -6,7 +6,7 @@ import pytest
 
 from hulak.bus.subscriber.events import subscription
 from hulak.bus.subscriber.frame_router import FrameRouter
-from hulak.bus.subscriber.history_cursor import HistoryCursor, HistoryStage
+from hulak.bus.subscriber.history_cursor import RECORD_BYTES, HistoryCursor, HistoryStage
 from hulak.bus.subscriber.history_rows import TickTopics
 from hulak.bus.subscriber.history_start import LIVE, Start, StartKind
 from hulak.bus.subscriber.replay_requests import OtherEpoch, ReplayEnded, ReplayRows, TooOld
@@ -81,12 +81,14 @@ class Market:
 class Reader:
     """A subscriber with a history, and what it was given."""
 
-    def __init__(self, market, *topics, hold=1000, **start):
+    def __init__(self, market, *topics, hold_bytes=100_000, **start):
         self.market, self.sink = market, EventSink()
         self.keys = [subscription(topic) for topic in topics]
-        self.router = FrameRouter(self.keys, self.sink, lossless=True, hold=hold)
+        self.router = FrameRouter(self.keys, self.sink, lossless=True, hold=1000)
         [(kind, value)] = [(kind, value) for kind, value in start.items() if kind != "epoch"]
-        self.cursor = HistoryCursor(self.router, Start(StartKind[kind], value, start.get("epoch", 0), kind), hold)
+        self.cursor = HistoryCursor(
+            self.router, Start(StartKind[kind], value, start.get("epoch", 0), kind), hold_bytes=hold_bytes
+        )
         market.listeners.append(self)
         for topic, number in market.sequences.items():  # last values come before the hello
             if any(f"{topic}\0".encode().startswith(key) for key in self.keys):
@@ -164,14 +166,14 @@ def test_live_ticks_of_the_last_leg_are_held_back_and_delivered_once():
 
 def test_live_ticks_beyond_the_bound_are_dropped_and_read_from_the_journal():
     market = market_of(3, "A", leg=100)
-    reader = Reader(market, "ticks", NUMBER=1, hold=2)
+    reader = Reader(market, "ticks", NUMBER=1, hold_bytes=3 * RECORD_BYTES)
     args, reader.cursor.args = reader.cursor.args, None
     answers = market.replay(args)
     for _ in range(5):
         market.tick("A")
     for answer in answers:
         reader.cursor.take(answer)
-    assert reader.cursor.stage is HistoryStage.READ  # five are more than two: another leg
+    assert reader.cursor.stage is HistoryStage.READ  # five are more than that: another leg
     reader.run()
     assert reader.numbers() == list(range(1, 9))
 
@@ -313,7 +315,7 @@ def test_at_any_time_and_with_any_bound_every_number_comes_once_and_in_order(see
     before = len(market.rows)
     topics = chance.choice([("ticks",), ("tick.",), ("tick.B*",), ("tick.A", "tick.BX"), ("ticks", "tick.C")])
     first = chance.randint(1, max(1, before))
-    reader = Reader(market, *topics, hold=chance.randint(1, 20), NUMBER=first)
+    reader = Reader(market, *topics, hold_bytes=chance.randint(1, 3000), NUMBER=first)
     if reader.cursor._topics.only:
         return
     for _ in range(1000):

@@ -259,7 +259,11 @@ def files():
     paths = [path for place in PLACES for path in ([ROOT / place] if (ROOT / place).is_file() else (ROOT / place).rglob("*"))]
     suffixes = {".py", ".js", ".mjs", ".html", ".css", ".toml", ".conf", ".md"}
     this = Path(__file__)  # it quotes the words
-    return sorted(path.relative_to(ROOT).as_posix() for path in paths if path.suffix in suffixes and path != this)
+    return sorted(
+        path.relative_to(ROOT).as_posix()
+        for path in paths
+        if path.suffix in suffixes and path != this and path.parent.name != "vendor"
+    )
 
 
 FOLDERS = defaultdict(list)

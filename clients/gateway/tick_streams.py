@@ -142,7 +142,7 @@ def _rows(subscriber: Subscriber) -> tuple[list[dict[str, Any]], bool]:
 def _row(event: Event) -> dict[str, Any]:
     stamp, body = event.stamp, event.body
     fields = body if isinstance(body, dict) else {}
-    if "bid" in fields:  # a tick; trades and states of markets have all of their fields
+    if "bid" in fields and "interval" not in fields:  # a tick; bars, trades and states of markets have all of their fields
         fields = {key: body[key] for key in protocol.TICK_FIELDS if key in body}
     head = {"topic": event.topic, "epoch": stamp.epoch, "sequence": stamp.sequence, "time_ms": stamp.time_ns / 1e6}
     return {**head, **fields, **head}

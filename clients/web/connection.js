@@ -4,6 +4,8 @@
  * Time, randomness, timers and the socket come from `world`, so that tests need not wait.
  */
 
+import { Streams } from "./streams.js";
+
 const OPEN = 1; // readyState of a WebSocket: of one that is closing or closed it is greater
 const BASE_MS = 500;
 const CAP_MS = 15000;
@@ -58,6 +60,7 @@ export class Connection {
     this.attempt = 0;
     this.waiting = new Map(); // id of a request -> {resolve, reject, timer}
     this.nextId = 1;
+    this.streams = new Streams((message) => this.isOpen && this._send(message), () => this.nextId++);
     this.socket = null;
     this.timer = null;
     this.status = { state: "connecting", attempt: 0, retryAt: 0, why: "" };
@@ -120,7 +123,8 @@ export class Connection {
     if (message.type === "hello") this._welcome(message);
     else if (message.type === "frame") this.handlers.frame(message);
     else if (message.type === "answer") this._settle(message.id, "resolve", message.value);
-    else if (message.type === "error") this._settle(message.id, "reject", failure(message.code, message.text));
+    else if (message.type === "ticks") this.streams.take(message);
+    else if (message.type === "error" && !this.streams.fail(message)) this._settle(message.id, "reject", failure(message.code, message.text));
     if (this.status.state === "stale") this._update({ state: "connected", why: "" });
   }
 
@@ -129,6 +133,7 @@ export class Connection {
     this._update({ state: "connected", attempt: 0, retryAt: 0, why: "" });
     this.handlers.hello(hello);
     if (this.subscription) this._send({ type: "subscribe", ...this.subscription });
+    this.streams.restart();
   }
 
   /** Check every second for silence; there is one timer, either this or that of the back-off. */

@@ -1,8 +1,12 @@
 /** A large display with all its figures, in a dialog that Escape closes. */
 
+import { INTERVALS } from "./bars.js";
 import { byId, h, setText } from "./dom.js";
 import { adrUsed, age, count, hasPips, price, spoken, spreadText, timeOfDay } from "./format.js";
+import { changeOf, changeText } from "./paint_spark.js";
 import { ageOf } from "./store.js";
+
+const PICTURE = "picture"; // of the views; the others are the intervals of candles
 
 /**
  * The figures of a display: names and texts, in reading order.
@@ -18,7 +22,7 @@ export function detailRows(display, now) {
     ["source", state.source ?? "any"],
     ["bid", show(state.bid)], ["ask", show(state.ask)], ["mid", price(state.mid, state.digits + 1)], ...(hasPips(state) ? [] : [["tick size", show(state.tick_size)]]),
     ["spread", spreadText(state, "pips")],
-    ["open", show(state.open)], ["day", range(state.low, state.high)], ["ADR", state.adr_source === "day" ? "–" : range(state.adr_low, state.adr_high)],
+    ["open", show(state.open)], ["change", changeText(changeOf(state))], ["day", range(state.low, state.high)], ["ADR", state.adr_source === "day" ? "–" : range(state.adr_low, state.adr_high)],
     ["ADR used", Number.isFinite(used) ? `${Math.round(used * 100)} %` : "–"], ["ADR tier", Number.isFinite(state.adr_tier) && state.adr_source !== "day" ? `${Math.round(state.adr_tier * 100)} %` : "–"],
     ["volatility", count(state.volatility, 3)], ["intensity", `${Math.round(state.volatility_intensity * 100)} %`],
     ["ticks/s", count(state.ticks_per_s, 1)], ["ticks today", count(state.ticks)],
@@ -39,14 +43,16 @@ function leftOut(counts) {
 
 /** The dialog. */
 export class Detail {
-  /** @param {{store: object, loop: object, remove: function(string): Promise, closed: function(string)}} tools */
-  constructor({ store, loop, remove, closed }) {
-    Object.assign(this, { store, loop, id: null });
+  /** @param {{store: object, loop: object, candles: object, remove: function(string): Promise, closed: function(string)}} tools */
+  constructor({ store, loop, candles, remove, closed }) {
+    Object.assign(this, { store, loop, candles, id: null });
     this.dialog = byId("detail");
     this.title = byId("detail-title");
     this.list = byId("detail-figures");
     this.trouble = byId("detail-trouble");
     this.cells = [];
+    this.views = new Map([PICTURE, ...INTERVALS].map((view) => [view, h("button", { type: "button", class: "small", onclick: () => this.show(view) }, view)]));
+    byId("detail-views").replaceChildren(...this.views.values());
     byId("detail-close").addEventListener("click", () => this.dialog.close());
     byId("detail-remove").addEventListener("click", () => this._remove(remove));
     this.dialog.addEventListener("close", () => this._closed(closed));
@@ -64,7 +70,18 @@ export class Detail {
     this.list.replaceChildren();
     this.cells = [];
     this.refresh("", performance.now());
+    this.show(PICTURE);
     this.dialog.showModal();
+  }
+
+  /** Show the picture, or the candles of an interval. */
+  show(view) {
+    const { state } = this.store.displays.get(this.id);
+    for (const [name, button] of this.views) button.setAttribute("aria-pressed", String(name === view));
+    byId("detail-picture").hidden = view !== PICTURE;
+    byId("detail-candles").hidden = view === PICTURE;
+    if (view === PICTURE) this.candles.close();
+    else this.candles.open(state.symbol, state.digits, view);
   }
 
   /** Update the figures; close the dialog when the display is removed. */
@@ -97,6 +114,7 @@ export class Detail {
   _closed(closed) {
     const id = this.id;
     this.id = null;
+    this.candles.close();
     this.loop.remove(this.canvas);
     byId("detail-picture").replaceChildren();
     closed(id);

@@ -1,14 +1,27 @@
-/** The grid of displays: a card each, sorted by symbol and id. Arrow keys move the focus; Enter opens a card. */
+/** The grid of displays: a card each, in groups. Arrow keys move the focus; Enter opens a card. */
 
-import { h } from "./dom.js";
-import { spoken } from "./format.js";
+import { h, setText } from "./dom.js";
+import { count, spoken } from "./format.js";
 import { nameOf } from "./store.js";
 
-/** The index of the card that a key moves to from `at`, in a grid with these columns; the same index at an edge. */
-export function nextIndex(key, at, columns, total) {
-  const moves = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -columns, ArrowDown: columns, Home: -at, End: total - 1 - at };
-  const to = at + (moves[key] ?? 0);
-  return to >= 0 && to < total ? to : at;
+const STEPS = { ArrowLeft: -1, ArrowRight: 1 };
+const ROWS = { ArrowUp: -1, ArrowDown: 1 };
+
+/**
+ * The index of the card that a key moves to from `at`; the same index at an edge.
+ *
+ * @param {{left: number, top: number}[]} places of the cards, in reading order; rows may have gaps
+ */
+export function nextIndex(key, at, places) {
+  if (key === "Home") return 0;
+  if (key === "End") return places.length - 1;
+  if (STEPS[key]) return Math.min(places.length - 1, Math.max(0, at + STEPS[key]));
+  const way = ROWS[key];
+  if (!way) return at;
+  const { left, top } = places[at];
+  const beyond = places.map((place, index) => ({ index, far: (place.top - top) * way, aside: Math.abs(place.left - left) })).filter(({ far }) => far > 1);
+  const nearest = beyond.sort((one, other) => one.far - other.far || one.aside - other.aside)[0];
+  return nearest?.index ?? at;
 }
 
 /** Keeps the cards consistent with the store. */
@@ -22,6 +35,7 @@ export class Grid {
   constructor(list, store, loop, open) {
     Object.assign(this, { list, store, loop, open });
     this.cards = new Map(); // id -> button
+    this.headings = new Map(); // name of a group -> item
     this.held = false; // whether a card has had the focus; until then the first card is in the tab order
     list.addEventListener("keydown", (event) => this._key(event));
     list.addEventListener("focusin", (event) => this._hold(event.target));
@@ -33,11 +47,37 @@ export class Grid {
     const card = h("button", { class: "card", type: "button", tabindex: "-1", onclick: () => this.open(id) }, canvas);
     card.dataset.display = id;
     this.cards.set(id, card);
-    const item = h("li", {}, card);
-    const after = [...this.list.children].find((other) => this._isBefore(id, other.firstChild.dataset.display));
-    this.list.insertBefore(item, after ?? null);
-    if (!this.held) this._enter(this.list.firstChild.firstChild);
+    this.list.append(h("li", {}, card));
     this.loop.add(canvas, id);
+  }
+
+  /**
+   * Show these displays in this order, each group below its heading, and hide the others.
+   *
+   * @param {{name: string, ids: string[]}[]} groups
+   */
+  arrange(groups) {
+    const items = groups.flatMap(({ name, ids }) => [...(name ? [this._heading(name, ids.length)] : []), ...ids.map((id) => this.cards.get(id).parentElement)]);
+    const shown = new Set(items);
+    for (const [name, heading] of this.headings) {
+      if (shown.has(heading)) continue;
+      heading.remove();
+      this.headings.delete(name);
+    }
+    for (const card of this.cards.values()) card.parentElement.hidden = !shown.has(card.parentElement);
+    const focused = document.activeElement;
+    items.forEach((item, at) => this.list.children[at] !== item && this.list.insertBefore(item, this.list.children[at] ?? null));
+    if (focused !== document.activeElement && this.list.contains(focused)) focused.focus({ preventScroll: true }); // a moved element has lost it
+    const first = this.list.querySelector("li:not([hidden]) > .card");
+    const entry = this.list.querySelector('.card[tabindex="0"]');
+    if (first && (!this.held || !entry || entry.parentElement.hidden)) this._enter(first);
+  }
+
+  _heading(name, total) {
+    if (!this.headings.has(name)) this.headings.set(name, h("li", { class: "group" }, h("h3", {}, name, " ", h("span", { class: "count" }))));
+    const heading = this.headings.get(name);
+    setText(heading.querySelector(".count"), count(total));
+    return heading;
   }
 
   /** Remove a display's card; the focus moves to its neighbour. */
@@ -45,7 +85,8 @@ export class Grid {
     const card = this.cards.get(id);
     if (!card) return;
     const item = card.parentElement;
-    const heir = (item.nextElementSibling ?? item.previousElementSibling)?.firstChild;
+    const others = [...this.list.querySelectorAll("li:not([hidden]) > .card")];
+    const heir = others[others.indexOf(card) + 1] ?? others[others.indexOf(card) - 1];
     if (card.tabIndex === 0 && heir) this._enter(heir);
     if (document.activeElement === card) heir?.focus();
     this.loop.remove(card.firstChild);
@@ -70,18 +111,11 @@ export class Grid {
     (this.cards.get(id) ?? this.list.querySelector("button"))?.focus();
   }
 
-  _isBefore(id, other) {
-    const name = (key) => `${this.store.displays.get(key)?.state.symbol ?? ""} ${key}`;
-    return name(id) < name(other);
-  }
-
   _key(event) {
-    const cards = [...this.list.querySelectorAll(".card")];
+    const cards = [...this.list.querySelectorAll("li:not([hidden]) > .card")];
     const at = cards.indexOf(event.target);
     if (at < 0 || event.altKey || event.ctrlKey || event.metaKey) return;
-    const top = cards[0].getBoundingClientRect().top;
-    const columns = cards.findIndex((card) => card.getBoundingClientRect().top > top + 1);
-    const to = nextIndex(event.key, at, columns < 0 ? cards.length : columns, cards.length);
+    const to = nextIndex(event.key, at, cards.map((card) => card.getBoundingClientRect()));
     if (to === at) return;
     event.preventDefault();
     cards[to].focus();

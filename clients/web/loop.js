@@ -95,6 +95,13 @@ export class Loop {
     }
   }
 
+  /** Mark the displays of a symbol for drawing, after a change of its bars. */
+  changedSymbols(symbols) {
+    for (const picture of this.pictures.values()) {
+      if (picture.visible && symbols.has(this.store.displays.get(picture.id)?.state.symbol)) this.waiting.add(picture);
+    }
+  }
+
   /** Mark all displays for drawing, after a change that concerns many. */
   changedAll() {
     for (const picture of this.pictures.values()) if (picture.visible) this.waiting.add(picture);
@@ -164,7 +171,8 @@ export class Loop {
     const { fonts, box, mark } = picture;
     const { state, profile } = display;
     const [name, market] = [nameOf(display), marketOf(this.store, display)];
-    paintDisplay(context, { state, profile, name, market, width, height, palette, fonts, box, mark, flash, ratio });
+    const spark = this.store.sparks.line(state.symbol);
+    paintDisplay(context, { state, profile, name, market, spark, width, height, palette, fonts, box, mark, flash, ratio });
     return true;
   }
 

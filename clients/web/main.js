@@ -1,5 +1,6 @@
 /** The main module of the page: the connection fills the store, the loop draws displays, and a timer updates the texts. */
 
+import { Candles } from "./candles.js";
 import { browserWorld, Connection } from "./connection.js";
 import { Detail } from "./detail.js";
 import { byId, chip, setText } from "./dom.js";
@@ -13,6 +14,7 @@ import { ConfigPanel } from "./panel_config.js";
 import { paintFeeds, paintPool, paintProcesses } from "./panels.js";
 import { applyFrame, applyHello, createStore, dropLapsed, lapse } from "./store.js";
 import { Theme } from "./theme.js";
+import { Tools } from "./tools.js";
 
 const WANTED = { displays: ["*"], stats: true, config: true, markets: true };
 const REJOIN_MS = 5000; // after a reconnection, displays without a state within this time are removed
@@ -31,10 +33,15 @@ const connection = new Connection(browserWorld(address), { hello: onHello, frame
 const request = (type, values) => connection.request(type, values);
 
 const grid = new Grid(byId("displays"), store, loop, (id) => detail.open(id));
-const detail = new Detail({ store, loop, remove: (display) => request("display.remove", { display }), closed: (id) => grid.focus(id) });
+const tools = new Tools(store, grid);
+const candles = new Candles(byId("detail-chart"), byId("detail-legend"), (wanted, handlers) => connection.streams.read(wanted, handlers));
+const detail = new Detail({ store, loop, candles, remove: (display) => request("display.remove", { display }), closed: (id) => grid.focus(id) });
 const login = new Login({ fetch: (path, options) => fetch(path, options), changed: reconnect });
 const config = new ConfigPanel(store, request, offers);
-const theme = new Theme((palette) => loop.recolour(palette));
+const theme = new Theme((palette) => {
+  loop.recolour(palette);
+  candles.recolour(palette);
+});
 
 function onHello(hello) {
   applyHello(store, hello);
@@ -61,7 +68,19 @@ function onFrame(frame) {
   if (news.stats) paintStats();
   if (news.config) config.paint();
   if (frame.markets) paintMarkets();
-  if (news.added.length || news.removed.length) turn();
+  if (news.added.length || news.removed.length) {
+    tools.refresh(performance.now(), true);
+    turn();
+  }
+}
+
+/** Read the bars of the last hour of all symbols, for the lines of the cards; of a shorter time if the journal begins later. */
+function readSparks(since) {
+  connection.streams.read({ topic: "bar.1m.*", since }, {
+    began: () => store.sparks.clear(),
+    rows: (rows) => loop.changedSymbols(store.sparks.take(rows)),
+    failed: (text, code) => code === "TOO_OLD" && since !== "oldest" && readSparks("oldest"),
+  });
 }
 
 /** Show the states of the markets, and in their displays. */
@@ -78,6 +97,7 @@ function paintMarkets() {
 function removeDisplay(id) {
   grid.remove(id);
   loop.mark(id, "");
+  tools.refresh(performance.now(), true);
 }
 
 /** Connect with the present login, or without one. */
@@ -112,7 +132,7 @@ function turn() {
   detail.refresh(page.marks.get(detail.id) ?? "", now);
   byId("empty").hidden = store.displays.size > 0;
   setText(byId("empty"), connection.isOpen ? `No displays yet.${offers("display.create") ? " Add one by its symbol." : ""}` : "No data: the gateway is not connected.");
-  setText(byId("total"), count(store.displays.size));
+  tools.refresh(now, false);
   paintStatus(now);
   paintHealth();
   paintLatency(now);
@@ -197,6 +217,7 @@ window.hulak = {
 };
 
 connection.subscribe(WANTED);
+readSparks("1h");
 connection.start();
 loop.start();
 setInterval(turn, TURN_MS);

@@ -4,14 +4,15 @@ import { count, spreadText } from "./format.js";
 import { layout, priceScale } from "./layout.js";
 import { paintFlash } from "./paint_flash.js";
 import { paintDeflection, paintLevels, paintNames, paintValueArea } from "./paint_marks.js";
-import { paintOrb } from "./paint_orb.js";
+import { orbWidth, paintOrb } from "./paint_orb.js";
 import { paintFloat, paintPrice } from "./paint_price.js";
 import { paintProfile } from "./paint_profile.js";
 import { paintExtremes, paintRange, rangeText } from "./paint_range.js";
+import { changeOf, changeText, paintSpark } from "./paint_spark.js";
 
 const PAINTERS = [
-  paintValueArea, paintProfile, paintRange, paintLevels, paintFloat, paintExtremes, paintNames, paintDeflection, paintPrice, paintOrb,
-  paintFlash,
+  paintValueArea, paintProfile, paintRange, paintLevels, paintFloat, paintExtremes, paintNames, paintDeflection, paintPrice, paintSpark,
+  paintOrb, paintFlash,
 ];
 
 /** The fonts of a picture of this size, and the width of a digit in each. */
@@ -37,7 +38,7 @@ export function fontsFor(box, palette, measure) {
  * Draw a display.
  *
  * @param {CanvasRenderingContext2D} context its unit is a CSS pixel
- * @param {{name: string, state: object, profile: object|null, market?: object, width: number, height: number, palette: object, fonts: object, mark: string, flash: number, ratio: number}} picture
+ * @param {{name: string, state: object, profile: object|null, market?: object, spark?: number[][], width: number, height: number, palette: object, fonts: object, mark: string, flash: number, ratio: number}} picture
  *   `mark` is the reason why the picture is out of date, or empty; `flash` is 0 to 1; `ratio` device pixels to a CSS pixel
  */
 export function paintDisplay(context, picture) {
@@ -57,12 +58,21 @@ export function paintDisplay(context, picture) {
   paintFoot(context, view);
 }
 
-function paintHead(context, { name, box, fonts, palette }) {
+/** The head: the name, and the change since the open where there is space for it between the name and the orb. */
+function paintHead(context, { name, state, box, fonts, palette }) {
+  const middle = box.head.y + box.head.h / 2;
   context.font = fonts.symbol;
   context.fillStyle = palette.ink;
   context.textAlign = "left";
   context.textBaseline = "middle";
-  context.fillText(name, box.head.x, box.head.y + box.head.h / 2);
+  context.fillText(name, box.head.x, middle);
+  const free = box.head.x + context.measureText(name).width + 6;
+  const change = state?.ready ? changeOf(state) : NaN;
+  context.font = fonts.small;
+  const text = changeText(change);
+  if (!Number.isFinite(change) || free + context.measureText(text).width > box.head.x + box.head.w - orbWidth(box)) return;
+  context.fillStyle = text.startsWith("+") ? palette.up : text.startsWith("−") ? palette.down : palette.dim;
+  context.fillText(text, free, middle + 0.5);
 }
 
 /** The foot: used range, spread, and ticks per second or that the market is not open; or the reason why the picture is out of date. */

@@ -11,6 +11,11 @@ export function orb(state, radius) {
   return { end: START + SWEEP * intensity, core: radius * (0.2 + 0.5 * share), hot: intensity >= 0.6 };
 }
 
+/** The width of the orb with its figure. */
+export function orbWidth(box) {
+  return box.head.h * 0.88 + box.unit * 2.4 + 6;
+}
+
 /** Draw the orb at the right of the head. */
 export function paintOrb(context, view) {
   const { state, box, fonts, palette } = view;

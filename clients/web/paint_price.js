@@ -23,26 +23,32 @@ export function paintFloat(context, view) {
   context.fill();
 }
 
+/** The parts of a price with their fonts: big figure, pips and pipette. */
+function partsOf(state, fonts) {
+  const { big, pips, pipette } = splitPrice(state.price, state.digits, hasPips(state));
+  return [[big, fonts.big, false], [pips, fonts.pips, true], [pipette, fonts.pipette, false]];
+}
+
+/** The width of the price as it is written. */
+export function priceWidth(state, fonts) {
+  return partsOf(state, fonts).reduce((sum, [text, font]) => sum + text.length * fonts.advance(font), 0);
+}
+
 /** Write the price; the direction has a shape in addition to the colour. */
 export function paintPrice(context, view) {
   const { state, box, fonts, palette } = view;
-  const { big, pips, pipette } = splitPrice(state.price, state.digits, hasPips(state));
-  const colour = directionColour(state.direction, palette);
   const base = box.price.y + box.price.h * 0.84;
   context.textAlign = "left";
   context.textBaseline = "alphabetic";
   let x = box.price.x;
-  const write = (text, font, fill, rise) => {
+  partsOf(state, fonts).forEach(([text, font, strong], at) => {
     context.font = font;
-    context.fillStyle = fill;
-    context.fillText(text, x, base - rise);
+    context.fillStyle = strong ? palette.ink : palette.dim;
+    context.fillText(text, x, at === 2 ? base - box.price.h * 0.3 : base);
     x += text.length * fonts.advance(font);
-  };
-  write(big, fonts.big, palette.dim, 0);
-  write(pips, fonts.pips, palette.ink, 0);
-  write(pipette, fonts.pipette, palette.dim, box.price.h * 0.3);
+  });
   context.font = fonts.arrow;
-  context.fillStyle = colour;
+  context.fillStyle = directionColour(state.direction, palette);
   context.textAlign = "right";
   context.fillText(arrow(state.direction), box.price.x + box.price.w, base);
 }

@@ -5,6 +5,8 @@
  * `sent_ms` minus `received_ms`, both of the gateway's machine, plus the time since on this machine.
  */
 
+import { Sparks } from "./bars.js";
+
 /** @typedef {{bucket: number, ticks: number, levels: Map<number, number[]>, version: number}} Profile levels: index -> [volume, buy, sell] */
 /** @typedef {{id: string, state: object, profile: Profile|null, arrived: number, agedMs: number, moved: boolean, lapsed: boolean, twin: boolean}} Display */
 
@@ -13,7 +15,7 @@ const SILENT_S = 10; // a process without a report for longer is frozen or dead
 /** Make an empty store. */
 export function createStore() {
   const maps = { displays: new Map(), ticks: new Map(), cpu: new Map(), markets: new Map() }; // markets: by the source of their ticks
-  return { hello: null, stats: null, statsAt: 0, health: null, config: null, ...maps };
+  return { hello: null, stats: null, statsAt: 0, health: null, config: null, sparks: new Sparks(), ...maps };
 }
 
 /** Apply the gateway's first message. Known displays stay until the first frame replaces them. */

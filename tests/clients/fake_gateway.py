@@ -13,14 +13,14 @@ import time
 from pathlib import Path
 
 import msgspec
-from fake_market import PAIRS, Market
+from fake_market import PAIRS, Market, bar_of, past_bars
 from websockets.asyncio.server import serve
 from websockets.datastructures import Headers
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Response
 
 WEB = Path(__file__).resolve().parents[2] / "clients" / "web"
-TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".mjs": "text/javascript", ".svg": "image/svg+xml"}
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -56,6 +56,7 @@ class FakeGateway:
         scopes = {"kind:feed": {"stale_s": stale_s}}
         self.config = {"version": 3, "at_ns": time.time_ns(), "by": "asha", "note": "calmer", "scopes": scopes}
         self.clients, self.removed, self.sending, self.second = {}, [], set(), 0.0
+        self.streams = {}  # (client, id) -> topic of bars
 
     def add(self, symbol, price=1.0):
         """Make a display."""
@@ -96,18 +97,46 @@ class FakeGateway:
                 self.sending.add(task := asyncio.ensure_future(send(client, frame)))
                 task.add_done_callback(self.sending.discard)
         self.removed = []
+        for (client, stream), topic in self.streams.items() if with_stats else ():
+            self.send_rows(client, stream, [bar_of(market, topic) for market in self.markets_of(topic)])
         for market in self.markets.values():
             market.changed.clear()
+
+    def markets_of(self, topic):
+        """Return the markets whose bars a topic or prefix has."""
+        symbol = topic.split(".", 2)[2]
+        return [market for market in self.markets.values() if symbol in ("*", market.state["symbol"])]
+
+    def send_rows(self, client, stream, rows, *, live=True):
+        """Send rows of a stream."""
+        message = {"type": "ticks", "id": stream, "live": live, "rows": rows}
+        self.sending.add(task := asyncio.ensure_future(send(client, message)))
+        task.add_done_callback(self.sending.discard)
+
+    def stream(self, client, message):
+        """Begin a stream of bars: an hour of them, the mark, then live ones."""
+        topic = message["topic"]
+        for market in self.markets_of(topic):
+            self.send_rows(client, message["id"], past_bars(market, topic), live=False)
+        self.send_rows(client, message["id"], [])
+        self.streams[client, message["id"]] = topic
 
     async def serve(self, client):
         """Talk with one page."""
         hello = {"type": "hello", "protocol": 1, "version": "fake", "frame_ms": 16, "server_time_ms": time.time() * 1000}
-        await send(client, {**hello, "requests": ["config.set", "display.create", "display.remove", "config.get", "dead.list"]})
+        await send(
+            client,
+            {**hello, "requests": ["config.set", "display.create", "display.remove", "config.get", "dead.list", "ticks.read"]},
+        )
         try:
             async for text in client:
                 message = msgspec.json.decode(text)
                 if message["type"] == "subscribe":
                     self.clients[client] = set()
+                elif message["type"] == "ticks.read":
+                    self.stream(client, message)
+                elif message["type"] == "ticks.stop":
+                    self.streams.pop((client, message["id"]), None)
                 elif message["type"] == "ping":
                     await send(client, {"type": "pong", "id": message["id"]})
                 else:
@@ -116,6 +145,7 @@ class FakeGateway:
             pass
         finally:
             self.clients.pop(client, None)
+            self.streams = {key: topic for key, topic in self.streams.items() if key[0] is not client}
 
     def answer(self, message):
         """Do what a page asks for."""
@@ -214,7 +244,7 @@ def serve_file(connection, request):
     if path == "/ws":
         return None
     file = WEB / ("index.html" if path == "/" else path[1:])
-    if not file.is_file() or file.parent != WEB:
+    if not file.is_file() or file.parent not in (WEB, WEB / "vendor"):
         return Response(404, "Not Found", Headers(), b"")
     body = file.read_bytes()
     headers = {"Content-Type": TYPES[file.suffix], "Content-Length": str(len(body)), "Content-Security-Policy": POLICY}

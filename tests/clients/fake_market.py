@@ -102,3 +102,40 @@ class Market:
             levels = [[index, *self.levels[index]] for index in sorted(self.changed)]
             shown["profile_delta"] = {"ticks": state["ticks"], "levels": levels}
         return shown
+
+
+SECONDS = {"1s": 1, "1m": 60, "5m": 300, "1h": 3600, "1d": 86400}
+
+
+def bar_of(market, topic):
+    """Return the bar of the present interval, in the form of its topic."""
+    interval = topic.split(".")[1]
+    length = SECONDS[interval] * 1000
+    return _bar(market, interval, int(time.time() * 1000) // length * length, market.state["price"], market.state["price"])
+
+
+def past_bars(market, topic, count=60):
+    """Return the bars before that one: a random walk to the present price."""
+    present = bar_of(market, topic)
+    length, close = present["end"] - present["start"], market.state["price"]
+    bars = []
+    for at in range(1, count + 1):
+        before = round(close + market.draw.gauss(0, 12) * market.unit, market.digits)
+        bars.append(_bar(market, present["interval"], present["start"] - at * length, before, close))
+        close = before
+    return bars[::-1]
+
+
+def _bar(market, interval, start, first, last):
+    reach = 3 * market.unit
+    prices = [first, max(first, last) + reach, min(first, last) - reach, last]
+    head = {"topic": f"bar.{interval}.{market.state['symbol']}", "symbol": market.state["symbol"], "interval": interval}
+    return {
+        **head,
+        "start": start,
+        "end": start + SECONDS[interval] * 1000,
+        "bid": prices,
+        "ask": prices,
+        "mid": prices,
+        "ticks": 9,
+    }

@@ -122,6 +122,52 @@ def test_a_setting_is_changed_in_the_page_and_a_refusal_is_shown_with_its_reason
         page.locator("#config-applied").get_by_text("not yet: feed binance (3)").wait_for(timeout=WITHIN_MS)
 
 
+def test_many_displays_are_searched_sorted_and_grouped_and_the_choice_is_kept(chrome):
+    with FakeGateway("--displays", 26, "--rate", 200) as gateway, opened(chrome, gateway.url) as (page, complaints):
+        live(page, 26)
+        shown = "[...document.querySelectorAll('#displays li:not([hidden]) > .card')].map((card) => card.dataset.display)"
+        page.locator("#order").select_option("change")
+        page.locator("#group").select_option("currency")
+        changes = (
+            f"({shown}).map((id) => window.hulak.display(id)).map((state) => [state.symbol.slice(3), state.price / state.open])"
+        )
+        groups = page.locator("#displays .group h3").evaluate_all("heads => heads.map((head) => head.firstChild.data)")
+        assert groups[:3] == ["AUD", "CAD", "CHF"]
+        assert list(dict.fromkeys(currency for currency, _ in page.evaluate(changes) if "." not in currency)) == groups[:-1]
+        page.locator("#find").fill("jpy")
+        until(page, f"({shown}).length === 7")
+        assert page.locator("#total").inner_text() == "7 of 26"
+        page.keyboard.press("Tab")
+        page.keyboard.press("Tab")
+        page.keyboard.press("Tab")
+        assert focused(page) in page.evaluate(shown), "the first card that is shown is in the tab order"
+        page.locator("#find").fill("nothing")
+        assert page.locator("#none").is_visible()
+        page.reload()
+        live(page, 26)
+        assert page.locator("#displays .group").count() == len(groups)
+        assert complaints == []
+
+
+def test_candles_come_from_the_journal_go_on_live_and_are_reached_with_the_keyboard(chrome, gateway):
+    with opened(chrome, gateway.url) as (page, complaints):
+        live(page)
+        card = page.locator("#displays .card").first
+        card.press("Enter")
+        page.locator("#detail-views button", has_text="5m").press("Enter")
+        page.locator("#detail-legend").get_by_text("· 9 ticks").wait_for(timeout=WITHIN_MS)
+        until(page, "document.querySelectorAll('#detail-chart canvas').length > 0")
+        latest = page.locator("#detail-legend").inner_text()
+        until(page, f"document.querySelector('#detail-legend').textContent !== {latest!r}")
+        page.locator("#detail-chart").press("ArrowLeft")
+        page.locator("#theme").evaluate("(button) => button.click()")
+        page.locator("#detail-views button", has_text="picture").click()
+        assert page.locator("#detail-picture canvas").is_visible()
+        assert page.locator("#detail-chart canvas").count() == 0
+        page.keyboard.press("Escape")
+        assert complaints == []
+
+
 @pytest.mark.parametrize("width", [360, 412])
 def test_a_phone_shows_it_without_scrolling_sideways(chrome, gateway, width):
     with opened(chrome, gateway.url, width=width, height=740, device_scale_factor=2) as (page, _):

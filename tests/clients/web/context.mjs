@@ -13,7 +13,7 @@ export function notingContext() {
       if (name in object) return object[name];
       return (...given) => {
         calls.push([name, name.startsWith("stroke") ? object.strokeStyle : object.fillStyle, ...given]);
-        return { width: 6 };
+        return { width: 6 * String(given[0]).length };
       };
     },
   });

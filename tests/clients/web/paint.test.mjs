@@ -7,6 +7,7 @@ import { flashStrength } from "../../../clients/web/paint_flash.js";
 import { orb } from "../../../clients/web/paint_orb.js";
 import { rowEdges } from "../../../clients/web/paint_profile.js";
 import { tierPrices } from "../../../clients/web/paint_range.js";
+import { paintSpark } from "../../../clients/web/paint_spark.js";
 import { notingContext, palette, someState } from "./context.mjs";
 
 const profile = () => ({ bucket: 0.0001, ticks: 30, version: 1, levels: new Map([[11000, [10, 8, 2]], [10950, [4, 1, 3]], [11050, [6, 2, 4]]]) });
@@ -133,3 +134,25 @@ test("latency is read over the window only, and frames are counted a second", ()
 function sum(values) {
   return values.reduce((total, value) => total + value, 0);
 }
+
+test("the line of the last hour is between the price and the arrow, and is left out where there is no space", () => {
+  const fonts = fontsFor(layout(190, 210), palette, () => 6);
+  const drawn = (more, width = 190) => {
+    const context = notingContext();
+    paintSpark(context, { state: someState(), box: layout(width, 210), fonts, palette, spark: [[0, 1.1], [0.5, 1.3], [1, 1.2]], ...more });
+    return context.calls.filter(([method]) => ["moveTo", "lineTo", "stroke"].includes(method)).map(([method, colour, ...at]) => [method, method === "stroke" ? colour : at.map(Math.round)]);
+  };
+  const { price } = layout(190, 210);
+  const [left, right] = [price.x + 7 * 6 + 6, price.x + price.w - price.h * 0.5 - 4];
+  const y = (share) => Math.round(price.y + price.h * (0.75 - 0.5 * share));
+  assert.deepEqual(drawn({}), [
+    ["moveTo", [Math.round(left), y(0)]], ["lineTo", [Math.round((left + right) / 2), y(1)]], ["lineTo", [Math.round(right), y(0.5)]], ["stroke", "up"],
+  ]);
+  assert.deepEqual(drawn({ spark: [[0, 1.2], [1, 1.1]] }).at(-1), ["stroke", "down"]);
+  assert.deepEqual([drawn({ spark: [] }), drawn({}, 100)], [[], []]);
+});
+
+test("the change since the open is beside the name, where it does not run into the volatility", () => {
+  assert.ok(painted().texts.includes("+0.09%"));
+  assert.ok(!painted({ name: "A".repeat(30) }).texts.includes("+0.09%"));
+});

@@ -51,9 +51,16 @@ test("a range that is only the day's own has no share used", () => {
 });
 
 test("arrow keys lead through the grid and stop at its edges", () => {
-  const from = (key, at) => nextIndex(key, at, 6, 24);
+  const places = Array.from({ length: 24 }, (_, at) => ({ left: (at % 6) * 190, top: Math.floor(at / 6) * 220 }));
+  const from = (key, at) => nextIndex(key, at, places);
   assert.deepEqual([from("ArrowRight", 5), from("ArrowDown", 5), from("ArrowUp", 5), from("ArrowLeft", 0)], [6, 11, 5, 0]);
   assert.deepEqual([from("ArrowDown", 20), from("Home", 9), from("End", 9), from("x", 9)], [20, 0, 23, 9]);
+});
+
+test("arrow keys lead over the short rows of groups, to the nearest card", () => {
+  const places = [[0, 0], [190, 0], [380, 0], [0, 260], [0, 520], [190, 520]].map(([left, top]) => ({ left, top }));
+  const from = (key, at) => nextIndex(key, at, places);
+  assert.deepEqual([from("ArrowDown", 2), from("ArrowDown", 3), from("ArrowUp", 5), from("ArrowUp", 3), from("ArrowDown", 5)], [3, 4, 3, 0, 5]);
 });
 
 test("a display is marked when its data is old, when nothing connects it, and while it catches up", () => {

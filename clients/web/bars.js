@@ -1,0 +1,75 @@
+/** Bars: open, high, low and close of the intervals of a symbol, as the topics `bar.INTERVAL.SYMBOL` have them. Pure. */
+
+export const INTERVALS = ["1s", "1m", "5m", "1h", "1d"];
+const SPARK_MS = 3600_000; // of a card's line
+const SPARK_BARS = 60;
+
+/**
+ * Read a row of a stream of bars: the prices are of mid, else of bid, else of ask. Its values are unchecked.
+ *
+ * @returns {{symbol: string, start: number, open: number, high: number, low: number, close: number, ticks: number}|null} start is in ms;
+ *   null if it is no bar with a price
+ */
+export function barOf(row) {
+  const prices = [row.mid, row.bid, row.ask].find((side) => Array.isArray(side) && side.length === 4 && side.every(Number.isFinite));
+  if (!prices || typeof row.symbol !== "string" || !Number.isFinite(row.start)) return null;
+  const [open, high, low, close] = prices;
+  return { symbol: row.symbol, start: row.start, open, high, low, close, ticks: Number.isFinite(row.ticks) ? row.ticks : 0 };
+}
+
+/** The newest bars of one symbol and interval, in the order of time. */
+export class BarSeries {
+  /** @param {number} most bars that are kept */
+  constructor(most) {
+    this.most = most;
+    this.bars = [];
+  }
+
+  /** Put a bar in, in place of an earlier one of its interval; returns whether it is the last one now. */
+  take(bar) {
+    const { bars } = this;
+    let at = bars.length;
+    while (at > 0 && bars[at - 1].start > bar.start) at -= 1;
+    if (at > 0 && bars[at - 1].start === bar.start) bars[at - 1] = bar;
+    else bars.splice(at, 0, bar);
+    if (bars.length > this.most) bars.shift();
+    return bars.at(-1) === bar;
+  }
+
+  clear() {
+    this.bars = [];
+  }
+}
+
+/** The lines of the last hour: by symbol, from bars of one minute. */
+export class Sparks {
+  constructor() {
+    this.series = new Map();
+    this.newest = 0;
+  }
+
+  /** Put the rows of a stream in; returns the symbols that have changed. */
+  take(rows) {
+    const changed = new Set();
+    for (const bar of rows.map(barOf)) {
+      if (!bar) continue;
+      if (!this.series.has(bar.symbol)) this.series.set(bar.symbol, new BarSeries(SPARK_BARS));
+      this.series.get(bar.symbol).take(bar);
+      this.newest = Math.max(this.newest, bar.start);
+      changed.add(bar.symbol);
+    }
+    return changed;
+  }
+
+  clear() {
+    this.series.clear();
+    this.newest = 0;
+  }
+
+  /** The closes of the last hour of a symbol, with their places in it: [0 to 1, price]; empty for less than two. */
+  line(symbol) {
+    const begin = this.newest - SPARK_MS;
+    const bars = (this.series.get(symbol)?.bars ?? []).filter((bar) => bar.start > begin);
+    return bars.length < 2 ? [] : bars.map((bar) => [(bar.start - begin) / SPARK_MS, bar.close]);
+  }
+}

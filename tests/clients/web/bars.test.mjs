@@ -1,0 +1,71 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { BarSeries, barOf, Sparks } from "../../../clients/web/bars.js";
+import { changeOf, changeText } from "../../../clients/web/paint_spark.js";
+import { Streams } from "../../../clients/web/streams.js";
+
+const row = (minute, close, more = {}) => ({
+  topic: "bar.1m.X", symbol: "X", interval: "1m", start: minute * 60_000, bid: [1, 3, 1, 2], ask: null, mid: [2, 4, 2, close], ticks: 5, ...more,
+});
+
+test("a bar has the prices of mid, else of bid, else of ask; a row without prices is none", () => {
+  assert.deepEqual(barOf(row(1, 3)), { symbol: "X", start: 60_000, open: 2, high: 4, low: 2, close: 3, ticks: 5 });
+  assert.equal(barOf(row(1, 3, { mid: null })).close, 2);
+  assert.equal(barOf(row(1, 3, { mid: [1, 2, 3], bid: "odd", ask: [5, 6, 4, 5], ticks: "many" })).close, 5);
+  for (const odd of [{ mid: null, bid: null }, { start: null }, { symbol: 7 }]) assert.equal(barOf(row(1, 3, odd)), null);
+});
+
+test("a series is in the order of time, has one bar of an interval, and is bounded", () => {
+  const series = new BarSeries(3);
+  const last = [2, 1, 2, 3, 4].map((minute, at) => series.take(barOf(row(minute, at))));
+  assert.deepEqual(last, [true, false, true, true, true]);
+  assert.deepEqual(series.bars.map(({ start, close }) => [start / 60_000, close]), [[2, 2], [3, 3], [4, 4]]);
+});
+
+test("the line of a symbol has the closes of the last hour, by the newest bar of all", () => {
+  const sparks = new Sparks();
+  assert.deepEqual(sparks.take([row(10, 1), row(50, 2), row(100, 3), row(40, 9, { symbol: "Y" }), { symbol: "Z" }]), new Set(["X", "Y"]));
+  assert.deepEqual(sparks.line("X"), [[1 / 6, 2], [1, 3]]);
+  assert.deepEqual([sparks.line("Y"), sparks.line("Z")], [[], []]);
+  sparks.clear();
+  assert.deepEqual(sparks.line("X"), []);
+});
+
+test("a change has its sign and two decimals", () => {
+  const change = (price, open) => changeText(changeOf({ price, open }));
+  assert.deepEqual([change(101, 100), change(99, 100), change(100.001, 100), change(1, 0), change(null, 1)], ["+1.00%", "−1.00%", "0.00%", "–", "–"]);
+});
+
+function streams() {
+  const sent = [];
+  const calls = [];
+  const all = new Streams((message) => sent.push(message), (() => {
+    let id = 0;
+    return () => (id += 1);
+  })());
+  const handlers = { began: () => calls.push("began"), rows: (rows, live) => calls.push([rows, live]), failed: (text, code) => calls.push([code, text]) };
+  return { all, sent, calls, stop: all.read({ topic: "bar.1m.X", last: 9 }, handlers) };
+}
+
+test("a stream begins, passes its rows on, begins again on a new connection, and ends", () => {
+  const { all, sent, calls, stop } = streams();
+  all.take({ id: 1, rows: ["a"], live: false });
+  all.restart();
+  all.take({ id: 1, rows: ["old"], live: true });
+  all.take({ id: 2, rows: ["b"], live: true });
+  stop();
+  stop();
+  all.take({ id: 2, rows: ["late"], live: true });
+  assert.deepEqual(calls, ["began", [["a"], false], "began", [["b"], true]]);
+  assert.deepEqual(sent, [
+    { type: "ticks.read", id: 1, topic: "bar.1m.X", last: 9 }, { type: "ticks.read", id: 2, topic: "bar.1m.X", last: 9 }, { type: "ticks.stop", id: 2 },
+  ]);
+});
+
+test("an error ends the stream that it names, and no other", () => {
+  const { all, calls } = streams();
+  assert.equal(all.fail({ id: 5, code: "BUSY", text: "no" }), false);
+  assert.equal(all.fail({ id: 1, code: "TOO_OLD", text: "it begins later" }), true);
+  all.restart();
+  assert.deepEqual(calls, ["began", ["TOO_OLD", "it begins later"]]);
+});

@@ -14,7 +14,7 @@ def test_a_histogram_without_values_has_no_quantiles():
 
 
 @given(st.lists(st.floats(1.0, 1e9), min_size=1, max_size=200))
-def test_a_quantile_is_at_most_19_percent_above_the_true_one_and_never_below(values):
+def test_a_quantile_is_within_1_1_percent_of_the_true_one(values):
     histogram = Histogram(5.0, 0.0)
     for value in values:
         histogram.add(value, 0.0)
@@ -22,7 +22,7 @@ def test_a_quantile_is_at_most_19_percent_above_the_true_one_and_never_below(val
     ordered = sorted(values)
     for share in (0.5, 0.99, 1.0):
         true = ordered[max(0, -int(-share * len(values) // 1) - 1)]
-        assert true * 0.999999 <= quantiles[f"p{share * 100:g}"] <= max(true * 2**0.25, true) * 1.000001
+        assert quantiles[f"p{share * 100:g}"] == pytest.approx(true, rel=0.011)
     assert (quantiles["max"], quantiles["count"]) == (max(values), len(values))
 
 
@@ -39,7 +39,7 @@ def test_after_a_long_silence_old_values_do_not_count():
     histogram = Histogram(5.0, 100.0)
     histogram.add(64.0, 100.0)
     histogram.add(2.0, 200.0)
-    assert histogram.quantiles(200.0) == {"p50": 2.0, "p99": 2.0, "max": 2.0, "count": 1.0}
+    assert histogram.quantiles(200.0) == pytest.approx({"p50": 2.0, "p99": 2.0, "max": 2.0, "count": 1.0}, rel=0.011)
 
 
 @pytest.mark.parametrize("value", [0.0, -5.0, 0.3, 1.0])
@@ -53,7 +53,7 @@ def test_memory_does_not_grow_with_values():
     histogram = Histogram(5.0, 0.0)
     for number in range(10_000):
         histogram.add(number * 1.7, number / 1000)
-    assert len(histogram._now) + len(histogram._before) <= 2 * 4 * 15
+    assert len(histogram._now) + len(histogram._before) <= 2 * 32 * 15
 
 
 def test_a_rate_is_the_growth_between_two_updates():

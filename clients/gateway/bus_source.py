@@ -20,10 +20,11 @@ from hulak.bus.wire.messages import Tick
 from hulak.clients.gateway.state_cache import StateCache
 from hulak.clients.subscriber import Subscriber
 
-DISPLAY, DISPLAYS, STATS, CONFIG, MARKET = "display.", "displays", "stats", "config", "market."
+DISPLAY, DISPLAYS, STATS, CONFIG, MARKET, HEARTBEAT = "display.", "displays", "stats", "config", "market.", "heartbeat"
 EVENTS = 2000  # maximum per turn
 TURNS = 64  # maximum of tick batches per turn
 RETRY_S = 0.1  # between two attempts to find the broker
+SILENT_S = 1.0  # without a heartbeat, of which the broker sends four a second: served data may be old
 
 
 class BusSource:
@@ -39,6 +40,7 @@ class BusSource:
     def __init__(self, settings: Settings, home: Path, cache: StateCache, on_stats: Callable[[Any], None]) -> None:
         self.cache = cache
         self.ticks_taken = 0
+        self._heartbeat_at: float | None = None  # monotonic seconds, of the last heartbeat
         self._settings = settings
         self._home = home
         self._on_stats = on_stats
@@ -105,7 +107,7 @@ class BusSource:
         options: dict[str, Any] = {"settings": self._settings, "home": self._home, "timeout_s": 0.0, "name": "gateway"}
         try:
             if self._states is None:
-                self._states = Subscriber(DISPLAY, DISPLAYS, STATS, CONFIG, MARKET, mode="latest", **options)
+                self._states = Subscriber(DISPLAY, DISPLAYS, STATS, CONFIG, MARKET, HEARTBEAT, mode="latest", **options)
             if self._ticks is None and self._needs_ticks:
                 self._ticks = Subscriber("ticks", **options)
         except BusTimeout:
@@ -125,8 +127,14 @@ class BusSource:
             self._on_stats(stats)
         elif topic == CONFIG:
             self.cache.take_config(event.body)
+        elif topic == HEARTBEAT:
+            self._heartbeat_at = time.monotonic()
         elif topic.startswith(MARKET):
             self.cache.take_market(topic.removeprefix(MARKET), event.body)
+
+    def is_silent(self, now: float) -> bool:
+        """Return whether the broker has stopped its heartbeats, at `now` in monotonic seconds; false before the first one."""
+        return self._heartbeat_at is not None and now - self._heartbeat_at > SILENT_S
 
     async def readable(self, woken: asyncio.Event, limit_s: float) -> None:
         """Wait until a message may be available, `woken` is set, or the time is over."""

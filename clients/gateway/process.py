@@ -211,6 +211,7 @@ class Gateway:
             if self.source.request_ticks(self.sessions.needs_ticks()):
                 self.spawn(self._load_last_ticks())
             ticks = self.source.drain()
+            self.cache.take_silence(self.source.is_silent(time.monotonic()))
             if now - self.health.judged >= JUDGED_S:
                 self._update_health(now)
             self.sessions.send_updates(ticks, now, broker_up=self.health.is_broker_up(now))

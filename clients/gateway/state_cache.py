@@ -57,6 +57,7 @@ class StateCache:
         self.health: Row | None = None  # the judge's verdict
         self.config: Row | None = None
         self.markets: dict[str, Row] = {}
+        self.silence: Row | None = None  # whether the broker is silent; None until it first was
         self.of_symbol: dict[str, str] = {}  # symbol -> one of its displays
         self.malformed = 0
         self._known: frozenset[str] | None = None  # all displays; None until their list was received
@@ -124,6 +125,11 @@ class StateCache:
         """Store the state of a market. Raises as `take_stats`."""
         self.markets[name] = Row(self._next(), value, _encode(value))
 
+    def take_silence(self, silent: bool) -> None:
+        """Store whether the broker is silent now."""
+        if silent != (self.silence is not None and self.silence.value):
+            self.silence = Row(self._next(), silent, _encode(silent))
+
     def forget_removed(self, revision: int) -> None:
         """Drop the removed displays that every client knows of: up to a revision."""
         self.removed = {name: removed_at for name, removed_at in self.removed.items() if removed_at > revision}
@@ -179,6 +185,8 @@ class StateCache:
             parts.append(b'"stats":%b' % _json(self.stats))
         if self.health is not None and interest.stats and self.health.revision > (at if before.stats else 0):
             parts.append(b'"health":%b' % _json(self.health))
+        if self.silence is not None and interest.stats and self.silence.revision > (at if before.stats else 0):
+            parts.append(b'"silent":%b' % _json(self.silence))
         if self.config is not None and interest.config and self.config.revision > (at if before.config else 0):
             parts.append(b'"config":%b' % _json(self.config))
         since = at if before.markets else 0

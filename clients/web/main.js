@@ -66,6 +66,7 @@ function onFrame(frame) {
   news.removed.forEach(removeDisplay);
   if (news.broken.length) connection.restart(`the profile of ${news.broken[0]} is inconsistent`);
   if (news.stats) paintStats();
+  if (frame.silent !== undefined) turn();
   if (news.config) config.paint();
   if (frame.markets) paintMarkets();
   if (news.added.length || news.removed.length) {
@@ -126,7 +127,8 @@ function paintStats() {
 /** Update ages, text alternatives and the figures of the page. */
 function turn() {
   const now = performance.now();
-  page.marks = marksOf(store, connection.status.state, now);
+  const state = store.silent && connection.status.state === "connected" ? "silent" : connection.status.state;
+  page.marks = marksOf(store, state, now);
   for (const id of store.displays.keys()) loop.mark(id, page.marks.get(id) ?? "");
   grid.describe(page.marks);
   detail.refresh(page.marks.get(detail.id) ?? "", now);
@@ -150,7 +152,7 @@ function paintAge(now) {
 }
 
 function paintStatus(now) {
-  const { text, tone, retry } = statusText(connection.status, page.marks.size, store.displays.size, now);
+  const { text, tone, retry } = statusText({ ...connection.status, silent: store.silent }, page.marks.size, store.displays.size, now);
   const shown = byId("status");
   if (shown.dataset.text !== text + tone) shown.replaceChildren(chip(text, tone));
   shown.dataset.text = text + tone;

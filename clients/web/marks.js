@@ -3,6 +3,7 @@
 import { age, dayAndTime } from "./format.js";
 import { ageOf, dataAgeOf, marketOf } from "./store.js";
 
+const UNCONNECTED = { stale: "no message", silent: "the broker is silent" }; // by the state of the connection
 const STALE_S = 10; // unless the configuration has stale_s of feeds
 
 /** The age in seconds at which data is stale: that of the feeds, and at most 10 s. */
@@ -15,7 +16,7 @@ export function staleAfter(config) {
  * The mark of one display; empty when it is live.
  *
  * @param {object} display
- * @param {string} connection state of the connection
+ * @param {string} connection state of the connection; `silent` if the gateway has no heartbeat of the broker
  * @param {number} now the page's monotonic ms
  * @param {number} stale seconds
  * @param {object} [market] of the display: while it is closed, nothing is stale
@@ -24,7 +25,7 @@ export function staleAfter(config) {
 export function markOf(display, connection, now, stale, market, dataAge = NaN) {
   const old = ageOf(display, now);
   const suffix = Number.isFinite(old) ? `, ${age(old)} old` : "";
-  if (connection !== "connected") return `${connection === "stale" ? "no message" : "no connection"}${suffix}`;
+  if (connection !== "connected") return `${UNCONNECTED[connection] ?? "no connection"}${suffix}`;
   if (display.state.catching_up) return "catching up";
   const isOpen = !market || market.state === "open";
   const judged = market && Number.isFinite(dataAge) ? dataAge : old;
@@ -66,6 +67,7 @@ export function healthText(health) {
 
 /** The status of the connection: text, tone, and whether an immediate retry is possible. */
 export function statusText(status, late, total, now) {
+  if (status.state === "connected" && status.silent) return { text: "data stale: the broker is silent", tone: "bad", retry: false };
   if (status.state === "connected" && total && late === total) return { text: "data stale", tone: "warn", retry: false };
   if (status.state === "connected") return { text: late ? `connected, ${late} stale` : "connected", tone: late ? "warn" : "good", retry: false };
   if (status.state === "stale") return { text: `data stale: ${status.why}`, tone: "warn", retry: false };

@@ -15,12 +15,13 @@ const SILENT_S = 10; // a process without a report for longer is frozen or dead
 /** Make an empty store. */
 export function createStore() {
   const maps = { displays: new Map(), ticks: new Map(), cpu: new Map(), markets: new Map() }; // markets: by the source of their ticks
-  return { hello: null, stats: null, statsAt: 0, health: null, config: null, sparks: new Sparks(), ...maps };
+  return { hello: null, stats: null, statsAt: 0, health: null, silent: false, config: null, sparks: new Sparks(), ...maps };
 }
 
 /** Apply the gateway's first message. Known displays stay until the first frame replaces them. */
 export function applyHello(store, hello) {
   store.hello = hello;
+  store.silent = false; // of a gateway whose broker is silent, the first frame has it
 }
 
 /**
@@ -42,6 +43,7 @@ export function applyFrame(store, frame, now) {
     [store.stats, store.statsAt, news.stats] = [frame.stats, now, true];
   }
   for (const [name, market] of Object.entries(frame.markets ?? {})) storeMarket(store, name, market);
+  if (frame.silent !== undefined) store.silent = frame.silent === true;
   if (frame.health) store.health = frame.health;
   if (frame.config) [store.config, news.config] = [frame.config, true];
   return news;

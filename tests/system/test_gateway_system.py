@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import signal
 import urllib.error
 import urllib.request
 
@@ -76,6 +77,17 @@ async def as_a_page(port):
         )
 
 
+async def while_frozen(port, broker):
+    async with connect(f"ws://127.0.0.1:{port}/ws") as page:
+        await send(page, type="subscribe", stats=True)
+        await until(page, lambda message: "stats" in message)
+        broker.send_signal(signal.SIGSTOP)
+        _, before = await until(page, lambda message: message.get("silent"))
+        assert len(before) <= 2, "statistics come each second"
+        broker.send_signal(signal.SIGCONT)
+        await until(page, lambda message: message.get("silent") is False)
+
+
 async def with_displays(port):
     async with connect(f"ws://127.0.0.1:{port}/ws") as page, connect(f"ws://127.0.0.1:{port}/fx") as front:
         await send(page, type="subscribe", displays=["*"])
@@ -143,6 +155,7 @@ def test_pages_front_ends_feeds_and_monitoring_are_served():
         asyncio.run(as_a_page(port))
         asyncio.run(as_a_front_end(port))
         asyncio.run(with_displays(port))
+        asyncio.run(while_frozen(port, broker))
 
         def fed():
             (feed,) = [row for row in second.stats()["processes"] if row["kind"] == "feed"] or [{}]

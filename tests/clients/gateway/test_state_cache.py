@@ -239,3 +239,17 @@ def test_the_verdict_comes_with_the_statistics_and_again_when_it_changes():
     cache.take_health({"level": "CRITICAL", "problems": [{"what": "broker_silent"}]})
     assert json.loads(cache.frame(interest, interest, at, 3.0))["health"]["level"] == "CRITICAL"
     assert cache.frame(NOTHING, NOTHING, 0, 3.0) is None, "only for clients that want statistics"
+
+
+def test_the_silence_of_the_broker_comes_once_and_its_end_too():
+    cache = StateCache()
+    interest = Interest(stats=True)
+    cache.take_silence(False)
+    assert cache.frame(interest, NOTHING, 0, 1.0) is None
+    cache.take_silence(True)
+    assert json.loads(cache.frame(interest, NOTHING, 0, 1.0))["silent"] is True
+    at = cache.revision
+    cache.take_silence(True)
+    assert cache.frame(interest, interest, at, 2.0) is None
+    cache.take_silence(False)
+    assert json.loads(cache.frame(interest, interest, at, 3.0))["silent"] is False

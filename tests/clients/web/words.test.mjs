@@ -70,6 +70,7 @@ test("a display is marked when its data is old, when nothing connects it, and wh
   assert.equal(mark("connected", 12000), "stale, 12 s old");
   assert.equal(mark("reconnecting", 2000), "no connection, 2.0 s old");
   assert.equal(mark("stale", 4000), "no message, 4.0 s old");
+  assert.equal(mark("silent", 1200), "the broker is silent, 1.2 s old");
   assert.equal(mark("connected", 0, { catching_up: true }), "catching up");
   assert.deepEqual([staleAfter(null), staleAfter({ scopes: { "kind:feed": { stale_s: 3 } } })], [10, 3]);
 });
@@ -116,6 +117,7 @@ test("the status never says connected alone while data is stale", () => {
   assert.equal(text("connected", 0, 24), "connected");
   assert.equal(text("connected", 2, 24), "connected, 2 stale");
   assert.equal(text("connected", 24, 24), "data stale");
+  assert.equal(text("connected", 0, 24, { silent: true }), "data stale: the broker is silent");
   assert.equal(text("stale", 24, 24), "data stale: why");
   assert.equal(text("reconnecting", 24, 24, { retryAt: 2400 }), "reconnecting in 3 s: why");
 });

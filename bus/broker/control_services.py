@@ -92,7 +92,7 @@ class ControlService:
 SERVICES: Mapping[str, ControlService] = {
     "hulak.ping": ControlService(NoArguments, needs.any_key, Answers.AT_ONCE, lambda of: of.state.ping),
     "hulak.stats": ControlService(NoArguments, needs.reader, Answers.AT_ONCE, lambda of: of.state.stats, large=True),
-    "hulak.feed": ControlService(FeedArguments, needs.feeder, Answers.AT_ONCE, lambda of: of.state.feed),
+    "hulak.feed": ControlService(FeedArguments, needs.claimer, Answers.AT_ONCE, lambda of: of.state.feed),
     "hulak.replay": ControlService(ReplayArguments, needs.replayer, Answers.WAITS, lambda of: of.ticks.replay),
     "hulak.last": ControlService(LastArguments, needs.last_reader, Answers.AT_ONCE, lambda of: of.state.last, large=True),
     "hulak.position.open": ControlService(PositionArguments, needs.subscriber, Answers.STORED, lambda of: of.positions.open),
@@ -103,6 +103,7 @@ SERVICES: Mapping[str, ControlService] = {
     "hulak.position.remove": ControlService(
         PositionRemoveArguments, needs.position_reader, Answers.STORED, lambda of: of.positions.remove
     ),
+    "hulak.topic.owners": ControlService(NoArguments, needs.reader, Answers.AT_ONCE, lambda of: of.state.owners, large=True),
     "hulak.topic.remove": ControlService(TopicRemoveArguments, needs.controller, Answers.AT_ONCE, lambda of: of.topics.remove),
     "hulak.report": ControlService(ReportArguments, needs.reporter, Answers.AT_ONCE, lambda of: of.state.report),
     "hulak.retire": ControlService(RetireArguments, needs.controller, Answers.AT_ONCE, lambda of: of.state.retire),

@@ -1,4 +1,4 @@
-"""The service of the broker that removes topics of feeds: `hulak.topic.remove`, PROTOCOL.md section 7.7."""
+"""The service of the broker that removes topics of feeds and own ones: `hulak.topic.remove`, PROTOCOL.md section 7.7."""
 
 from collections.abc import Callable
 
@@ -37,15 +37,21 @@ class TopicService:
             ProtocolError: `STORE_FAILED`, the journal cannot be written.
         """
         topics = self.bus.topics
-        fed = {log.key: None for name in args.topics for log in topics.under(prefix_of(name)) if log.key in topics.fed}
+        named = {log.key: log for name in args.topics for log in topics.under(prefix_of(name))}
+        fed = [key for key in named if key in topics.fed]
         if fed and self.journal.degraded:
             raise ProtocolError("STORE_FAILED", f"no topic was removed, the journal cannot be written: {self.journal.degraded}")
-        removed = sorted(key.removesuffix(NUL).decode() for key in topics.remove(fed))
+        transient = [key for key, log in named.items() if log.transient]
+        for key in transient:
+            topics.drop(key)
+        journalled = topics.remove(fed)
+        removed = sorted(key.removesuffix(NUL).decode() for key in (*journalled, *transient))
         if removed:
             self.log.info("topics removed", count=len(removed), first=removed[0], last=removed[-1])
+        if journalled:
             ordinals = TopicOrdinals()
             if not self.journal.begin_renumbered(self.state(), ordinals, now):
-                text = f"{len(removed)} topics were removed until the next start only, the journal cannot be written"
+                text = f"{len(journalled)} topics were removed until the next start only, the journal cannot be written"
                 raise ProtocolError("STORE_FAILED", f"{text}: {self.journal.degraded}")
             topics.renumber(ordinals)
         return [asker.reply({"removed": removed})]

@@ -108,6 +108,7 @@ class BrokerState:
         self.displays = DisplayAssignment(limits.max_displays)
         self.states = DisplayStates(self.topics, self.displays)
         self.intake = Intake(self.topics, on_reject, max_bytes=limits.max_tick_bytes, take_state=self.states.take)
+        self.intake.own.called = lambda instance: self._feeds([instance])[0]
         most_of = {**limits.most_of, NEPSE_SERVICE: limits.max_workers}
         self.dispatcher = Dispatcher(epoch, policy, backoff, now, most_of)
         self.reports = ProcessReports()
@@ -236,6 +237,13 @@ class BrokerState:
             "removed": self.topics.removed,
             "refused_topics": list(self.topics.refused_topics),
             "subscriptions": self.topics.subscriptions.count,
+            "own": {
+                "names": len(self.intake.own.claims),
+                "topics": len(self.topics.own),
+                "most_topics": self.topics.most_own,
+                "taken": self.intake.own.taken,
+                "refused_claims": self.intake.own.refused,
+            },
             "duplicates": sum(source.duplicates for source in sources),
             "early": sum(source.early for source in sources),
             "unopened": self.intake.unopened,

@@ -42,10 +42,25 @@ class StateService:
         return [asker.reply(self.bus.stats(now, self.shell()))]
 
     def feed(self, asker: Asker, args: FeedArguments, now: float) -> list[Effect]:
-        """Open a feed's instance; answer with the last numbers that were accepted and journalled."""
-        source = self.bus.intake.open(args.instance, args.oldest, now)
-        refused = {"refused": source.refused, "refusals": dict(source.refusals)}
-        return [asker.reply({"taken": source.last, "safe": source.safe, "epoch": self.bus.epoch, **refused})]
+        """Open a feed's instance; answer with the last numbers that were accepted and journalled.
+
+        Raises:
+            ProtocolError: `BUSY`; `NOT_YOURS` or `BAD_ARGUMENT`, it cannot own the topics that it claims.
+        """
+        intake = self.bus.intake
+        source = intake.open(args.instance, args.oldest, now)
+        value: dict[str, Any] = {"taken": source.last, "safe": source.safe, "epoch": self.bus.epoch}
+        value |= {"refused": source.refused, "refusals": dict(source.refusals)}
+        if args.leaving:
+            intake.close(args.instance)
+        elif args.owns is not None:
+            value["journalled"] = intake.own.claim(args.owns, args.instance, args.journal, now)
+        return [asker.reply(value)]
+
+    def owners(self, asker: Asker, args: NoArguments, now: float) -> list[Effect]:
+        """Answer with the names of own topics: owner, kind, numbers."""
+        del args
+        return [asker.reply(self.bus.intake.own.rows(now))]
 
     def last(self, asker: Asker, args: LastArguments, now: float) -> list[Effect]:
         """Answer with the last message of a topic, or of all topics under a prefix, as published."""

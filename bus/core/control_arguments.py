@@ -16,6 +16,7 @@ from hulak.bus.core.tasks.task_queue import STATES
 from hulak.bus.errors import ProtocolError
 from hulak.bus.wire.codec import MAX_TOPIC
 from hulak.bus.wire.messages import ID_BYTES
+from hulak.bus.wire.own_names import ALLOWED, PATTERN
 from hulak.bus.wire.plain_values import LARGEST, short
 
 YEAR_S = 366 * 86400  # a leap year: the longest time that is accepted
@@ -49,13 +50,14 @@ ReplayedTopics = Annotated[
     Meta(min_length=1, max_length=10_000, description="an array of 1 to 10000 topics or prefixes of topics, e.g. 'tick.EUR*'"),
 ]
 TopicsOfFeeds = Annotated[
-    list[Annotated[str, Meta(max_length=MAX_TOPIC + 1, pattern=r"\A(tick|trade|market)\.")]],
+    list[Annotated[str, Meta(max_length=MAX_TOPIC + 1, pattern=r"\A(tick|trade|market|app)\.")]],
     Meta(
         min_length=1,
         max_length=1000,
-        description="an array of 1 to 1000 topics of feeds, or prefixes of them, e.g. 'tick.EURUSD' or 'tick.EUR*'",
+        description="an array of 1 to 1000 topics of feeds or own ones, or prefixes of them, e.g. 'tick.EURUSD' or 'tick.EUR*'",
     ),
 ]
+OwnName = Annotated[str, Meta(pattern=rf"\A{PATTERN}\Z", description=f"a name of own topics, of {ALLOWED}")]
 Symbol = Annotated[
     str,
     Meta(

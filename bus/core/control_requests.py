@@ -17,6 +17,7 @@ from hulak.bus.core.control_arguments import (
     Map,
     Name,
     NaturalNumber,
+    OwnName,
     Pid,
     PositionName,
     PositionNames,
@@ -39,6 +40,7 @@ from hulak.bus.core.control_arguments import (
 from hulak.bus.core.display_assignment import check_init
 from hulak.bus.errors import ProtocolError
 from hulak.bus.wire.codec import NUL, check_topic
+from hulak.bus.wire.own_names import covers_own_topics
 from hulak.bus.wire.replay_range import ALL, FOREVER, ReplayRange, common_prefix
 from hulak.bus.wire.report_values import check_reported
 
@@ -52,6 +54,13 @@ class FeedArguments(Arguments, frozen=True):
 
     instance: UnsignedInteger
     oldest: UnsignedInteger  # running number of the oldest message that it can still send
+    owns: OwnName | None = None  # claims the topics `app.<owns>` and those below
+    journal: Boolean | None = None  # whether these are journalled; None: as they are
+    leaving: Boolean = False  # it sends nothing more; its claim ends
+
+    def __post_init__(self) -> None:
+        if self.journal is not None and self.owns is None:
+            raise ValueError(f"argument journal is {self.journal}, must have owns beside it: a name of own topics")
 
 
 class ReplayArguments(Arguments, frozen=True):
@@ -271,7 +280,8 @@ def range_of(args: ReplayArguments) -> ReplayRange:
     if args.topics is not None:
         keys = [key if is_prefix else key + NUL for key, is_prefix in map(_key_of, args.topics)]
         among = () if b"" in keys else tuple(dict.fromkeys(keys))
-        return ReplayRange(common_prefix(among) if among else b"", False, *bounds, args.epoch or 0, args.parts, among)
+        shown = () if among else tuple(key for key in dict.fromkeys(keys) if key and covers_own_topics(key))
+        return ReplayRange(common_prefix(among) if among else b"", False, *bounds, args.epoch or 0, args.parts, among, shown)
     plain, prefix = _key_of(args.topic or "")
     if args.epoch and not prefix:
         raise ProtocolError("BAD_ARGUMENT", "argument epoch goes with numbers of the global order: of 'ticks' or of a prefix")

@@ -27,6 +27,7 @@ from hulak.bus.subscriber.sinks import JOURNALLED, NO_TICKS, OF_TICKS, Sink, Tic
 from hulak.bus.wire import codec, lenient
 from hulak.bus.wire.codec import NUL, STAMP, UNREADABLE
 from hulak.bus.wire.messages import Publication, Stamp, Tick
+from hulak.bus.wire.names import OWN_TOPICS
 from hulak.bus.wire.ring_format import PickedTicks
 
 STAMP_BYTES = STAMP.size
@@ -183,7 +184,7 @@ class FrameRouter:
         return Chunk(event.stamp.epoch, event.stamp.sequence, [item], holes=item is None)
 
     def _follow(self, topic: str, chunk: Chunk) -> None:
-        if self.lossless and (topic == TICKS or topic.startswith(JOURNALLED)):
+        if self.lossless and chunk.epoch and (topic == TICKS or topic.startswith(JOURNALLED)):
             self._done(topic, self._replica(topic, chunk.first).live(chunk))
         else:
             self.sink.give(topic, chunk)
@@ -197,7 +198,9 @@ class FrameRouter:
 
     def _add(self, topic: str, tracker: SequenceTracker) -> SequenceTracker:
         self.trackers[topic] = tracker
-        self._keys[topic.encode() + NUL] = tracker
+        key = topic.encode() + NUL
+        if not (self.gives_ticks and key.startswith(OWN_TOPICS)):  # a body like a tick's is none there
+            self._keys[key] = tracker
         if topic == TICKS:
             self._in_order = tracker
         return tracker
@@ -283,6 +286,8 @@ class FrameRouter:
     def give_ticks_to(self, sink: TickSink, waiting: Iterable[Event]) -> None:
         """Deliver ticks as values from now on; also the waiting and held messages, which are decoded."""
         self.sink = sink
+        for key in [key for key in self._keys if key.startswith(OWN_TOPICS)]:
+            del self._keys[key]
         for event in waiting:
             if event.topic == TICKS or event.topic.startswith(OF_TICKS):
                 sink.give(event.topic, self._typed(Chunk(event.stamp.epoch, event.stamp.sequence, [event])))

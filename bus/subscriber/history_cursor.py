@@ -27,12 +27,15 @@ from hulak.bus.subscriber.sinks import JOURNALLED
 from hulak.bus.wire import codec
 from hulak.bus.wire.codec import NUL, STAMP
 from hulak.bus.wire.messages import Stamp
-from hulak.bus.wire.names import HEARTBEAT, OWNED_BY_FEEDS
+from hulak.bus.wire.names import HEARTBEAT
+from hulak.bus.wire.names import JOURNALLED as JOURNALLED_ROOTS
 from hulak.bus.wire.names import TICKS as TICKS_KEY
+from hulak.bus.wire.own_names import is_transient
 from hulak.bus.wire.replay_range import FOREVER
 from hulak.bus.wire.ring_format import PickedTicks
 from hulak.bus.wire.time_texts import iso_time
 
+HELD_BACK = (*JOURNALLED_ROOTS, TICKS_KEY)
 HELD_BYTES = 16 << 20  # most memory for live messages, during a leg
 RECORD_BYTES = 64  # counted for each message that is held back, in addition to its bytes
 HISTORY = "history"  # names the requests of a cursor among those of its subscriber
@@ -261,7 +264,7 @@ class HistoryCursor:
     def hold(self, records: Iterable[bytes | PickedTicks]) -> None:
         """Hold back ticks that were published; all other messages are passed on."""
         for record in records:
-            if type(record) is bytes and not record.startswith((*OWNED_BY_FEEDS, TICKS_KEY)):
+            if type(record) is bytes and (not record.startswith(HELD_BACK) or is_transient(record)):
                 self._pass(record)
                 continue
             self._held.append(record)
@@ -309,7 +312,7 @@ class HistoryCursor:
 
     def _join_snapshot(self, events: Iterable[Event]) -> None:
         for event in events:
-            if event.topic.startswith(JOURNALLED):
+            if event.topic.startswith(JOURNALLED) and event.stamp.epoch:
                 self._joined.setdefault(event.topic.encode() + NUL, (event.stamp.epoch, event.stamp.sequence + 1))
             else:
                 self._router.take_event(event)

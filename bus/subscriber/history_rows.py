@@ -14,8 +14,9 @@ from hulak.bus.subscriber.sequence_tracker import Gap, SequenceTracker
 from hulak.bus.wire import codec
 from hulak.bus.wire.codec import NUL, STAMP, UNREADABLE
 from hulak.bus.wire.messages import Stamp
-from hulak.bus.wire.names import OWNED_BY_FEEDS
+from hulak.bus.wire.names import JOURNALLED, OWN_TOPICS
 from hulak.bus.wire.names import TICKS as TICKS_KEY
+from hulak.bus.wire.own_names import NO_BODY, covers_own_topics
 from hulak.bus.wire.replay_range import common_prefix
 
 STAMP_BYTES = STAMP.size
@@ -33,11 +34,12 @@ class TickTopics:
     def __init__(self, subscriptions: Iterable[bytes]) -> None:
         keys = tuple(subscriptions)
         self.as_one = any(TICKS_KEY.startswith(key) for key in keys)  # by the topic `ticks`
-        single = [key for key in keys if key.startswith(OWNED_BY_FEEDS) or any(root.startswith(key) for root in OWNED_BY_FEEDS)]
+        single = [key for key in keys if key.startswith(JOURNALLED) or any(root.startswith(key) for root in JOURNALLED)]
         self._exact = frozenset(key for key in single if key.endswith(NUL))
         self._prefixes = tuple(key for key in single if not key.endswith(NUL))
         self.singly = bool(single)  # by the topics of symbols
         self._single = single
+        self._own = [key or OWN_TOPICS for key in single if covers_own_topics(key)]
 
     def __bool__(self) -> bool:
         return self.as_one or self.singly
@@ -47,6 +49,11 @@ class TickTopics:
         return key in self._exact or key.startswith(self._prefixes)
 
     @property
+    def has_own(self) -> bool:
+        """Return whether own topics are covered."""
+        return bool(self._own)
+
+    @property
     def only(self) -> str | None:
         """Return the topic whose own sequences a number means; None: it is of the global order."""
         single = self._single
@@ -54,15 +61,14 @@ class TickTopics:
 
     def names(self) -> list[str]:
         """Return the topics and prefixes to request from the journal."""
-        if self.as_one or b"" in self._single:
-            return [TICKS]
-        single = self._single
+        single = self._own if self.as_one else self._single  # with `ticks` own topics are named, for their bodies
         if len(single) > MOST_TOPICS or sum(map(len, single)) > MOST_TOPIC_BYTES:
             # Of each root for itself: a key's roles may cover these, and not what they have in common.
-            of_roots = [[key for key in single if key.startswith(root)] for root in OWNED_BY_FEEDS]
-            above = [key for key in single if not key.startswith(OWNED_BY_FEEDS)]
+            of_roots = [[key for key in single if key.startswith(root)] for root in JOURNALLED]
+            above = [key for key in single if not key.startswith(JOURNALLED)]
             single = [*above, *map(common_prefix, filter(None, of_roots))]
-        return [key[:-1].decode() if key.endswith(NUL) else f"{key.decode()}*" for key in single]
+        named = [key[:-1].decode() if key.endswith(NUL) else f"{key.decode()}*" for key in single]
+        return [TICKS, *named] if self.as_one else named
 
 
 class HistoryRows:
@@ -86,7 +92,7 @@ class HistoryRows:
         """Deliver rows, [number in the global order, frame], in order; rows that were delivered before are skipped."""
         router, topics, unpack = self._router, self._topics, STAMP.unpack_from
         sink, keyed, as_one, singly = router.sink, router.keyed, topics.as_one, topics.singly
-        append, typed = sink.append, sink.extend is not None
+        append, typed, has_own = sink.append, sink.extend is not None, topics.has_own
         for number, frame in rows:
             cut = frame.find(NUL) + 1
             epoch, sequence, time_ns = unpack(frame, cut)
@@ -94,13 +100,18 @@ class HistoryRows:
                 continue
             self.next, self.epoch, self.time_ns = number + 1, epoch, time_ns
             body = frame[cut + STAMP_BYTES :]
+            is_own = has_own and frame.startswith(OWN_TOPICS)
             if as_one:
-                self._put(body) if typed else append(Event(TICKS, Stamp(epoch, number, time_ns), body))
+                shown = NO_BODY if is_own else body
+                self._put(shown) if typed else append(Event(TICKS, Stamp(epoch, number, time_ns), shown))
             if singly and (tracker := keyed.get(frame[:cut]) or self._begun(frame[:cut], sequence)) is not None:
                 if sequence != tracker.expected:
                     self._jump(frame[: cut - 1].decode(), tracker, sequence, epoch)
                 tracker.expected, tracker.epoch = sequence + 1, epoch
-                self._put(body) if typed else append(Event(frame[: cut - 1].decode(), Stamp(epoch, sequence, time_ns), body))
+                if not typed:
+                    append(Event(frame[: cut - 1].decode(), Stamp(epoch, sequence, time_ns), body))
+                elif not is_own:
+                    self._put(body)
 
     def skip(self, number: int, why: str) -> None:
         """Continue at a later number, since the journal does not have those before it; of single topics not all of them count."""

@@ -11,11 +11,12 @@ from typing import Any, Protocol
 from hulak.bus.subscriber.events import TICKS, Event, row_events
 from hulak.bus.subscriber.sequence_tracker import Chunk
 from hulak.bus.wire.messages import Tick
-from hulak.bus.wire.names import OWNED_BY_FEEDS, TICK_TOPICS
+from hulak.bus.wire.names import JOURNALLED as JOURNALLED_ROOTS
+from hulak.bus.wire.names import TICK_TOPICS
 
-JOURNALLED = tuple(prefix.decode() for prefix in OWNED_BY_FEEDS)
+JOURNALLED = tuple(prefix.decode() for prefix in JOURNALLED_ROOTS)  # own topics that are not journalled have no epoch
 OF_TICKS = TICK_TOPICS.decode()
-NO_TICKS = tuple(prefix for prefix in OWNED_BY_FEEDS if prefix != TICK_TOPICS)
+NO_TICKS = tuple(prefix for prefix in JOURNALLED_ROOTS if prefix != TICK_TOPICS)
 
 
 class Sink(Protocol):

@@ -22,6 +22,7 @@ class ReplayRange:
     epoch: int = 0  # the epoch that number `first` - 1 must have; 0: any
     parts: bool = True  # false: all rows are in the summary
     among: tuple[bytes, ...] = ()  # keys that end with NUL, and prefixes: only these; empty: all with `topic`
+    shown: tuple[bytes, ...] = ()  # likewise: of a replay of all, the own topics whose bodies it has (section 3.11)
 
 
 def common_prefix(keys: Sequence[bytes]) -> bytes:

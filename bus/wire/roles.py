@@ -17,12 +17,13 @@ from hulak.bus.wire.names import (
     DISPLAYS,
     HEARTBEAT,
     HELLO,
+    JOURNALLED,
     OWNED_BY_DISPLAYS,
-    OWNED_BY_FEEDS,
     STATS,
     TICK_TOPICS,
     TICKS,
 )
+from hulak.bus.wire.own_names import topic_of
 from hulak.bus.wire.plain_values import short, suggestion
 
 FEED, SUBSCRIBE, SUBMIT, WORK, READ, CONTROL = "feed", "subscribe", "submit", "work", "read", "control"
@@ -35,7 +36,7 @@ _TOPIC = re.compile(r"[A-Za-z0-9._-]*\*?")
 _OWN_SERVICES = ("hulak.", "mmi.")
 _BROKER_KEYS = (TICKS, HEARTBEAT, STATS, CONFIG, DISPLAYS, HELLO)
 _TOPICS_OF_BROKER = tuple(key[:-1].decode() for key in _BROKER_KEYS)
-_TOPICS_OF_FEEDS = tuple(prefix.decode() for prefix in OWNED_BY_FEEDS)
+_TOPICS_OF_FEEDS = tuple(prefix.decode() for prefix in JOURNALLED)
 READER_TOPICS = (STATS, CONFIG, DISPLAYS)
 _DISPLAY_WORKER_PREFIXES = (TICK_TOPICS, OWNED_BY_DISPLAYS, TICKS, DISPLAYS)
 
@@ -90,7 +91,7 @@ def _wrong_topics(kind: str, pattern: str) -> str:
     if kind == FEED:
         names = ", ".join(map(repr, _TOPICS_OF_FEEDS))
         return f"topics of feeds begin with {names}; must be such as {FEED}:tick.{fixed or 'EURUSD'}"
-    names = ", ".join(("tick.SYMBOL", "trade.SYMBOL", "market.NAME", "display.ID", *_TOPICS_OF_BROKER))
+    names = ", ".join(("tick.SYMBOL", "trade.SYMBOL", "market.NAME", "app.NAME", "display.ID", *_TOPICS_OF_BROKER))
     return f"there is no such topic; topics are {names}"
 
 
@@ -161,6 +162,11 @@ class Rights:
             return self.serves_displays
         name = topic.decode("ascii", "replace")
         return any(covers(pattern, name) for pattern in self._feed)
+
+    def may_own(self, name: str) -> bool:
+        """Return whether it may own `app.<name>`: it may post to this topic, or to all below it."""
+        topic = topic_of(name)
+        return any(covers(pattern, topic) or covers(pattern, f"{topic}.") for pattern in self._feed)
 
     def may_subscribe(self, prefix: bytes) -> bool:
         """Return whether it may subscribe to a prefix; an exact topic ends with NUL.

@@ -14,7 +14,7 @@ import click
 from hulak.bus.errors import BusTimeout, ConfigError, ProtocolError
 from hulak.bus.subscriber.history_start import LIVE, MOST_LAST, start_of
 from hulak.bus.wire.messages import END_MS, FIRST_MS
-from hulak.bus.wire.names import CONFIG, DISPLAYS, HEARTBEAT, OWNED_BY_FEEDS, STATS, TICKS
+from hulak.bus.wire.names import CONFIG, DISPLAYS, HEARTBEAT, JOURNALLED, OWN_TOPICS, STATS, TICKS
 from hulak.clients.cli.command import Call, Command, Topic, subscribe, to_json
 from hulak.clients.cli.help_text import examples
 from hulak.clients.cli.table import moment
@@ -24,16 +24,21 @@ if TYPE_CHECKING:
     from hulak.bus.subscriber.events import Event
     from hulak.clients.subscriber import Subscriber
 
+OWN = OWN_TOPICS.decode()
 FLUSH_BYTES = 1 << 16
 WAIT_S = 0.5  # most seconds of one wait for a message, and so between two checks of the limits
 
 
 def as_json(event: "Event") -> str:
-    """Format a message as a JSON object: topic, epoch, sequence, time_ns, and its body's fields, or `body` if it is no map."""
+    """Format a message as a JSON object: topic, epoch, sequence, time_ns, and its body's fields.
+
+    Of an own topic, and where the body is no map, it is one field `body`.
+    """
     stamp = event.stamp
     head = {"topic": event.topic, "epoch": stamp.epoch, "sequence": stamp.sequence, "time_ns": stamp.time_ns}
     body = event.body
-    return to_json({**head, **body, **head} if isinstance(body, dict) else {**head, "body": body})
+    is_spread = isinstance(body, dict) and not event.topic.startswith(OWN)
+    return to_json({**head, **body, **head} if is_spread else {**head, "body": body})
 
 
 def as_text(event: "Event") -> str:
@@ -129,7 +134,7 @@ def symbol_hint(topic: str) -> str:
     """Return a hint for a topic that looks like a symbol without its `tick.`; empty for any other one."""
     others = (
         *(key.rstrip(b"\0").decode() for key in (TICKS, HEARTBEAT, STATS, CONFIG, DISPLAYS)),
-        *map(bytes.decode, OWNED_BY_FEEDS),
+        *map(bytes.decode, JOURNALLED),
     )
     is_other = "." in topic or topic.endswith("*") or any(other.startswith(topic) for other in others)
     return "" if is_other else f"the ticks of a symbol are on {'tick.' + topic!r}"
@@ -263,7 +268,7 @@ def sub(
 
     A PREFIX that ends with `.` or `*`, or is empty, matches all topics that begin with it; any other PREFIX is one exact topic,
     whose last message is printed first. Topics are tick.SYMBOL, ticks (the ticks of all symbols, in one order), trade.SYMBOL,
-    market.NAME (the state of a market) and stats.
+    market.NAME (the state of a market), app.NAME and app.NAME.REST (of a program, see `hulak pub`) and stats.
 
     N of --from is a sequence of the topic; for `ticks` and prefixes it is one of the topic `ticks`. Where the journal ends, a
     line on standard error says so; with --json it is an object of the topic `live`.

@@ -18,9 +18,11 @@ from hulak.bus.subscriber.asyncio_wait import readable
 from hulak.bus.subscriber.events import TICKS
 from hulak.bus.subscriber.sinks import JOURNALLED
 from hulak.bus.subscriber.subscriber import WAKE_S
+from hulak.bus.wire.names import OWN_TOPICS
 from hulak.clients.gateway import protocol
 from hulak.clients.subscriber import LIVE, Event, Subscriber
 
+OWN = OWN_TOPICS.decode()
 PER_CLIENT = 4  # streams
 MOST = 64  # streams of all clients
 ROWS = 200  # of one message
@@ -142,7 +144,9 @@ def _rows(subscriber: Subscriber) -> tuple[list[dict[str, Any]], bool]:
 def _row(event: Event) -> dict[str, Any]:
     stamp, body = event.stamp, event.body
     fields = body if isinstance(body, dict) else {}
-    if "bid" in fields and "interval" not in fields:  # a tick; bars, trades and states of markets have all of their fields
+    if event.topic.startswith(OWN):  # any value, whose fields could have the names of the head's
+        fields = {"body": body}
+    elif "bid" in fields and "interval" not in fields:  # a tick; bars, trades and states of markets have all of their fields
         fields = {key: body[key] for key in protocol.TICK_FIELDS if key in body}
     head = {"topic": event.topic, "epoch": stamp.epoch, "sequence": stamp.sequence, "time_ms": stamp.time_ns / 1e6}
     return {**head, **fields, **head}

@@ -145,8 +145,9 @@ class JournalReader:
             ProtocolError: `TOO_OLD`, with the oldest number kept; `UNKNOWN_TOPIC`; `OTHER_EPOCH`; `BUSY`.
         """
         log = topics.logs.get(wanted.topic)
-        if wanted.exact and log is None:
-            raise ProtocolError("UNKNOWN_TOPIC", f"topic {wanted.topic[:-1].decode()!r} has had no message, or was removed")
+        if wanted.exact and (log is None or log.transient):
+            seen = "has had no message, or was removed" if log is None else "is not journalled"
+            raise ProtocolError("UNKNOWN_TOPIC", f"topic {wanted.topic[:-1].decode()!r} {seen}")
         began = 1 + topics.ended.get(wanted.topic, 0) if wanted.exact else 1
         by_time = bool(wanted.since_ns and wanted.first <= 1)
         if wanted.first < began:

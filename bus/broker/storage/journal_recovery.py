@@ -29,7 +29,8 @@ from hulak.bus.core.journal.segment_index import SegmentIndex
 from hulak.bus.core.journal.segment_names import Candidate, misfits, numbers_in, own_journal, serial_in
 from hulak.bus.errors import ProtocolError
 from hulak.bus.wire.codec import NUL, STAMP, check_topic
-from hulak.bus.wire.names import OWNED_BY_FEEDS
+from hulak.bus.wire.names import OWN_TOPICS, OWNED_BY_FEEDS
+from hulak.bus.wire.own_names import owned_name
 
 ASIDE = "aside"
 SEARCH_BYTES = 64 << 20  # searched for a whole record, where a segment's head is damaged
@@ -236,7 +237,11 @@ def _goes_on(frame: bytes) -> bool:
 
 
 def _is_fed(key: bytes) -> bool:
+    """Return whether it is the key of a topic that is journalled."""
     try:
+        if key.startswith(OWN_TOPICS):
+            owned_name(key[:-1])
+            return True
         check_topic(key[:-1])
     except ProtocolError:
         return False

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from hulak.bus.core.control_requests import (
+    FeedArguments,
     LastArguments,
     PostArguments,
     ReplayArguments,
@@ -17,6 +18,7 @@ from hulak.bus.core.control_requests import (
 )
 from hulak.bus.wire.codec import NUL
 from hulak.bus.wire.names import DISPLAY_SERVICE, NEPSE_SERVICE, OWNED_BY_DISPLAYS, TICKS
+from hulak.bus.wire.own_names import topic_of
 from hulak.bus.wire.replay_range import prefix_of
 from hulak.bus.wire.roles import CONTROL, FEED, READ, READER_TOPICS, STAR, SUBMIT, SUBSCRIBE, WORK, Rights
 
@@ -58,6 +60,13 @@ def feeder(rights: Rights, args: Any) -> str:
     return "" if rights.may_feed_some else f"{FEED}:..."
 
 
+def claimer(rights: Rights, args: FeedArguments) -> str:
+    """Any `feed`; to claim own topics that of them."""
+    if args.owns is None or rights.may_own(args.owns):
+        return feeder(rights, args)
+    return f"{FEED}:{topic_of(args.owns)}.{STAR}"
+
+
 def display_worker(rights: Rights, args: Any) -> str:
     """`work:display`."""
     del args
@@ -96,7 +105,7 @@ def lister(rights: Rights, args: TasksArguments) -> str:
 def replayer(rights: Rights, args: ReplayArguments) -> str:
     """`subscribe` of all that is asked for: the journal holds the ticks of all feeds."""
     wanted = range_of(args)
-    lacking = (subscribes(rights, key or TICKS) for key in wanted.among or (wanted.topic,))
+    lacking = (subscribes(rights, key or TICKS) for key in (*(wanted.among or (wanted.topic,)), *wanted.shown))
     return next(filter(None, lacking), "")
 
 

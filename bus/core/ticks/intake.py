@@ -9,12 +9,14 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from hulak.bus.core.journal.record_format import Batch, decode_tick, encode_tick
+from hulak.bus.core.ticks.own_topics import OwnTopics
 from hulak.bus.core.ticks.shared_topics import SharedTopics
-from hulak.bus.core.ticks.tick_bodies import check_body, read_quote
+from hulak.bus.core.ticks.tick_bodies import check_body, check_value, read_quote
 from hulak.bus.core.ticks.topic_logs import TopicLog, TopicLogs
 from hulak.bus.errors import ProtocolError
 from hulak.bus.wire.codec import MAX_TOPIC, NUL, STAMP, UNREADABLE, array_header, check_topic
-from hulak.bus.wire.names import OWNED_BY_DISPLAYS, OWNED_BY_FEEDS, TICKS
+from hulak.bus.wire.names import OWN_TOPICS, OWNED_BY_DISPLAYS, OWNED_BY_FEEDS, TICKS
+from hulak.bus.wire.own_names import NO_BODY, topic_of
 from hulak.bus.wire.ring_format import TickRows
 
 STAMP_BYTES = STAMP.size
@@ -35,6 +37,7 @@ class Source:
     early: int = 0  # refused since a message before them is missing
     refused: int = 0  # messages since its first request
     refusals: dict[str, str] = field(default_factory=dict)  # topic -> the code of its first refusal; of `MOST_NAMED` topics
+    asked: float = -math.inf  # when it last requested its position, monotonic seconds; in this run of the broker
     sent: float = -math.inf  # when a message of it was last accepted, or refused in order; monotonic seconds
 
 
@@ -92,6 +95,8 @@ class Intake:
         self.sources: dict[int, Source] = {}  # in the order of their last requests
         self._moved: set[int] = set()  # instances of which this turn accepted or refused a message
         self.take_state = take_state
+        self.own = OwnTopics(topics)
+        self._has_own = False  # messages of own topics are in this turn's batch
         self.rivals = SharedTopics()
         self.unopened = 0  # messages of instances before their first `hulak.feed`
 
@@ -112,7 +117,15 @@ class Intake:
         self.sources[instance] = source
         source.last = max(source.last, oldest - 1)
         source.safe = max(source.safe, oldest - 1)
+        source.asked = now
         return source
+
+    def close(self, instance: int) -> None:
+        """End the claim of an instance that sends no more; forget it if all that it sent is safe."""
+        self.own.release(instance)
+        source = self.sources.get(instance)
+        if source is not None and source.safe == source.last:
+            del self.sources[instance]
 
     def _make_room(self, now: float) -> None:
         """Forget the least recently opened instance; never one that sent within the hour: its ticks would be accepted twice."""
@@ -134,7 +147,7 @@ class Intake:
         """
         accepted: list[Accepted] = []
         states: list[bytes] = []
-        logs, sources, unpack, longest = self.topics.fed, self.sources, STAMP.unpack_from, self.max_bytes
+        logs, sources, unpack, longest = self.topics.unowned, self.sources, STAMP.unpack_from, self.max_bytes
         add, moved = accepted.append, 0
         for frame in frames:
             # Fast path of nearly every tick: a known topic, a numbered feed, the next number. The others: `_take_other`.
@@ -189,7 +202,9 @@ class Intake:
 
     def _under_present(self, frame: bytes) -> bytes:
         cut = frame.index(NUL) + 1
-        _, sequence, time_ns = STAMP.unpack_from(frame, cut)
+        epoch, sequence, time_ns = STAMP.unpack_from(frame, cut)
+        if not epoch:  # of an own topic that is not journalled
+            return frame
         return frame[:cut] + STAMP.pack(self.topics.epoch, sequence, time_ns) + frame[cut + STAMP_BYTES :]
 
     def _take_other(self, frame: bytes, time_ns: int, accepted: list[Accepted], states: list[bytes]) -> None:
@@ -200,6 +215,8 @@ class Intake:
             if self.take_state is not None and frame.startswith(OWNED_BY_DISPLAYS):
                 state = self.take_state(frame, time_ns)
                 states += [state] if state is not None else []
+            elif frame.startswith(OWN_TOPICS):
+                self._take_own(frame, time_ns, accepted, states)
             else:
                 tick = self._accept(frame)
                 accepted += [tick] if tick is not None else []
@@ -226,18 +243,55 @@ class Intake:
             if len(source.refusals) < MOST_NAMED:
                 source.refusals.setdefault(topic[:MAX_TOPIC].decode("ascii", "replace"), error.code)
 
+    def _take_own(self, frame: bytes, time_ns: int, accepted: list[Accepted], messages: list[bytes]) -> None:
+        """Accept a message of an own topic, for the journal's batch or to publish at once.
+
+        Without its owner's claim the number of a message is left as it is: the broker was restarted, and the claim comes.
+        """
+        cut = _cut(frame)
+        instance, number, fed_ns = STAMP.unpack_from(frame, cut)
+        source = self.sources.get(instance)
+        try:
+            name, claim = self.own.owner(frame[: cut - 1])
+        except ProtocolError:
+            if not instance or self._in_order(instance, number):
+                raise
+            return
+        is_owner = claim is not None and claim.instance == instance
+        if not is_owner and instance and (source is None or source.asked == -math.inf):
+            self.unopened += 1
+            return
+        if instance and not self._in_order(instance, number):
+            return
+        if claim is None or not is_owner or source is None:
+            raise ProtocolError("NOT_YOURS", f"topic {frame[: cut - 1]!r}: this feed does not own {topic_of(name)!r}")
+        self._check_size(frame)
+        key, body = frame[:cut], frame[cut + STAMP_BYTES :]
+        check_value(key[:-1].decode(), body)
+        log = self.topics.log(key, transient=not claim.journalled)
+        self.own.taken += 1
+        if not log.transient:
+            accepted.append((log, body, instance, number, fed_ns))
+            self._has_own = True
+            return
+        message = self.topics.publish_transient(log, body, time_ns)
+        messages += [message] if message is not None else []
+        if source.safe == number - 1:
+            source.safe = number  # it does not wait for the journal
+
+    def _check_size(self, frame: bytes) -> None:
+        if len(frame) > self.max_bytes:
+            raise ProtocolError("TOO_LARGE", f"a message of {len(frame)} bytes, must be at most {self.max_bytes}")
+
     def _accept(self, frame: bytes) -> "Accepted | None":
-        cut = frame.find(NUL) + 1
-        if not cut or len(frame) - cut < SHORTEST - 1:
-            raise ProtocolError("BAD_FRAME", f"{len(frame)} bytes, wanted topic, NUL, {STAMP_BYTES} bytes, body")
+        cut = _cut(frame)
         instance, number, fed_ns = STAMP.unpack_from(frame, cut)
         if instance and not self._in_order(instance, number):
             return None
         # Its number counts as accepted from here on, even if it is refused: else the feed would resend it without end.
-        if len(frame) > self.max_bytes:
-            raise ProtocolError("TOO_LARGE", f"a tick of {len(frame)} bytes, must be at most {self.max_bytes}")
+        self._check_size(frame)
         body = frame[cut + STAMP_BYTES :]
-        log = self.topics.fed.get(frame[:cut])
+        log = self.topics.unowned.get(frame[:cut])
         if log is None:
             log = self._new_topic(frame[:cut], body)
         return log, body, instance, number, fed_ns
@@ -245,7 +299,7 @@ class Intake:
     def _new_topic(self, key: bytes, body: bytes) -> TopicLog:
         """Start a topic, unless the body is refused."""
         if not key.startswith(OWNED_BY_FEEDS):
-            text = f"topic {key[:-1][:40]!r} is not a feed's, must begin with 'tick.', 'trade.' or 'market.'"
+            text = f"topic {key[:-1][:40]!r} is not a feed's, must begin with 'tick.', 'trade.', 'market.' or 'app.'"
             raise ProtocolError("NOT_YOURS", text)
         check_topic(key[:-1])
         check_body(key[:-1].decode(), body)
@@ -269,15 +323,16 @@ class Intake:
     def _well_formed(self, accepted: list[Accepted]) -> list[Accepted]:
         """Check all bodies with the fastest decoder; check them one by one only if it refuses any."""
         read = read_quote
+        quotes = [tick for tick in accepted if not tick[0].own] if self._has_own else accepted  # own ones are checked already
         try:
-            for tick in accepted:
+            for tick in quotes:
                 if read(tick[1]).symbol != tick[0].symbol:
                     break
             else:
                 return accepted
         except UNREADABLE:
             pass
-        return [tick for tick in accepted if self._is_well(tick)]
+        return [tick for tick in accepted if tick[0].own or self._is_well(tick)]
 
     def _is_well(self, tick: Accepted) -> bool:
         log, body, instance, number, _ = tick
@@ -308,11 +363,21 @@ class Intake:
         rows = None
         if accepted and (topics.ticks_wanted or topics.ring):
             bodies = [tick[1] for tick in accepted]
+            if self._has_own:
+                bodies = [NO_BODY if tick[0].own else tick[1] for tick in accepted]
             stamp = stamp_of(epoch, topics.ticks + 1, time_ns)
             joined = b"".join((TICKS, stamp, array_header(len(accepted)), *bodies))
             if topics.ticks_wanted:
                 messages.append(joined)
             if topics.ring:
                 rows = TickRows(joined, b"".join([tick[0].key for tick in accepted]), sequences, list(map(len, bodies)))
-        topics.ticks = number
+        topics.ticks, self._has_own = number, False
         return messages, Batch(records, ordinals, number, epoch, time_ns), rows
+
+
+def _cut(frame: bytes) -> int:
+    """Return where the stamp of a posted frame begins. Raises `ProtocolError`."""
+    cut = frame.find(NUL) + 1
+    if not cut or len(frame) - cut < SHORTEST - 1:
+        raise ProtocolError("BAD_FRAME", f"{len(frame)} bytes, wanted topic, NUL, {STAMP_BYTES} bytes, body")
+    return cut

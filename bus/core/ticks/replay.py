@@ -14,6 +14,8 @@ from typing import Any, Protocol
 from hulak.bus.core.journal.record_format import CHECKED_FROM, HEAD_BYTES, MAGIC, TICK, TICK_BYTES, TICK_NUMBER
 from hulak.bus.core.journal.segment_index import SegmentIndex, TopicOrdinals
 from hulak.bus.wire.codec import NUL, STAMP
+from hulak.bus.wire.names import OWN_TOPICS
+from hulak.bus.wire.own_names import without_body
 from hulak.bus.wire.replay_range import FOREVER, ReplayRange
 
 SLICE_BYTES = 1 << 16  # of the journal, per step
@@ -23,6 +25,7 @@ SEARCHED = 8192  # ticks of a segment that are searched for several topics, per 
 SKIPPED = 4096  # ticks of a topic that are skipped to reach the first requested one, per step
 PART_BYTES = 1 << 16  # of frames, in one PART
 REPLY_BYTES = 1 << 20  # of frames, in all PARTs of one request: the rest needs another request
+NONE: Collection[int] = frozenset()
 MAX_MISSING = 100  # ranges named in one reply
 
 
@@ -86,11 +89,13 @@ class Replay:
     _over: int = 0  # ticks of the topic to skip before the first requested one
     # The ordinals that were searched for the prefix, and their number.
     _known: tuple[TopicOrdinals | None, int] = (None, 0)
-    _under: Collection[int] | None = None  # ordinals under the prefix
+    _under: Collection[int] | None = None  # ordinals under the prefix; None: all
+    _of_all: bool = False  # a replay of `ticks`
     _numbered: bool = False  # missing ticks are known: the request covers all numbers
 
     def __post_init__(self) -> None:
-        self._numbered = self.wanted.exact or not (self.wanted.topic or self.wanted.among)
+        self._of_all = not (self.wanted.exact or self.wanted.topic or self.wanted.among)
+        self._numbered = self.wanted.exact or self._of_all
         if self._numbered and not self.wanted.since_ns:
             self.expected = self.wanted.first
 
@@ -180,11 +185,13 @@ class Replay:
         if wanted.exact:
             ordinal = index.topics.find(wanted.topic)
             return () if ordinal is None else (ordinal,)
-        if not (wanted.topic or wanted.among):
-            return None
+        return None if self._of_all else self._covered(index, *(wanted.among or (wanted.topic,)))
+
+    def _covered(self, index: SegmentIndex, *prefixes: bytes) -> Collection[int] | None:
+        """Return the ordinals of the topics that prefixes cover; None: all topics."""
         known = index.topics, len(index.topics.keys)
         if self._known != known:
-            self._known, self._under = known, index.topics.under(*(wanted.among or (wanted.topic,)))
+            self._known, self._under = known, index.topics.under(*prefixes)
         return self._under
 
     def _read(self, index: SegmentIndex, source: ReplaySource, places: Sequence[int]) -> bool:
@@ -226,12 +233,19 @@ class Replay:
             whole = magic == MAGIC and kind == TICK and number == first + place and end <= size
             if whole and crc32(view[at + CHECKED_FROM : end]) == crc:
                 rows.append((number, data[at + TICK_BYTES : end]))
+        if self._of_all and self._covered(index, OWN_TOPICS) != NONE:
+            rows = [(number, self._without_own(frame)) for number, frame in rows]
         if rows and not self._take_all(rows):
             for number, frame in rows:
                 if not self._take(number, frame):
                     self.at = number - first
                     return False
         return True
+
+    def _without_own(self, frame: bytes) -> bytes:
+        """Return a frame as a replay of `ticks` has it: the body of an own topic's message is not in it, unless requested."""
+        shown = self.wanted.shown
+        return without_body(frame) if frame.startswith(OWN_TOPICS) and not (shown and frame.startswith(shown)) else frame
 
     def _take_all(self, rows: NumberedFrames) -> bool:
         """Add many ticks at once, which costs less; return false, and add none, if any of them has to be checked by itself."""

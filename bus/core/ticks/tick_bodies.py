@@ -35,6 +35,8 @@ _Middle = _Scalar | list[_Low] | dict[str, _Low]
 _High = _Scalar | list[_Middle] | dict[str, _Middle]
 _read_shallow = msgspec.msgpack.Decoder(dict[str, _High]).decode  # a third of the time of `unpack`
 
+_read_value = msgspec.msgpack.Decoder(_High).decode
+
 
 def read_map(body: bytes) -> dict[str, Any]:
     """Decode exactly one map with text keys.
@@ -52,6 +54,28 @@ def read_map(body: bytes) -> dict[str, Any]:
     if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
         raise ProtocolError("BAD_BODY", f"a body is {value!r:.60}, must be a map with text keys")
     return value
+
+
+def check_value(topic: str, body: bytes) -> None:
+    """Raise an error for a body of an own topic that some reader could not decode; it may be any value.
+
+    Raises:
+        ProtocolError: `BAD_BODY`, it is not one msgpack value, is nested too deep, or is a map with other keys than texts.
+    """
+    try:
+        _read_value(body)
+    except UNREADABLE:
+        pass
+    else:
+        return
+    try:
+        value = unpack(body)
+    except ProtocolError as error:
+        raise ProtocolError("BAD_BODY", f"the body for topic {topic!r} is refused: {error}") from error
+    if not _is_nested_at_most(LEVELS, value):
+        raise ProtocolError("BAD_BODY", f"the body for topic {topic!r} is nested deeper than {LEVELS} levels")
+    if isinstance(value, dict) and not all(isinstance(key, str) for key in value):
+        raise ProtocolError("BAD_BODY", f"the body for topic {topic!r} is {value!r:.60}, a map must have text keys")
 
 
 def _is_nested_at_most(levels: int, value: Any) -> bool:

@@ -12,10 +12,12 @@ from hulak.bus.core.journal.segment_index import TopicOrdinals
 from hulak.bus.core.ticks.subscriptions import Subscriptions, is_exact
 from hulak.bus.errors import ProtocolError
 from hulak.bus.wire.codec import NUL, STAMP, array_header, check_topic, pack
-from hulak.bus.wire.names import HEARTBEAT, HELLO, OWNED_BY_FEEDS, TICK_TOPICS, TICKS
+from hulak.bus.wire.names import HEARTBEAT, HELLO, JOURNALLED, OWN_TOPICS, TICK_TOPICS, TICKS
+from hulak.bus.wire.own_names import owned_name
 
 NAMED_FOR = 8  # heartbeats: 2 s
 MOST_ENDED = 10_000  # removed topics that were not used again, whose last numbers are remembered individually
+OWN_SHARE = 4  # one topic in four may be an own one
 NAMED_REFUSED = 10  # topics that were refused at the limit, the newest
 IN_TURN = 256  # topics: up to this number, each heartbeat names all of them
 TIME_AT = 16  # its place in the stamp
@@ -25,18 +27,20 @@ STAMP_HEADER = bytes((0xC4, STAMP.size))  # msgpack's, of the stamp as binary
 class TopicLog:
     """One numbered topic: its sequence, and its last frame. `key` is the topic and its NUL."""
 
-    __slots__ = ("beat", "frame", "instance", "key", "ordinal", "sequence", "symbol", "wanted")
+    __slots__ = ("beat", "frame", "instance", "key", "ordinal", "own", "sequence", "symbol", "transient", "wanted")
 
     def __init__(self, key: bytes, *, wanted: bool) -> None:
         self.key = key
         # Of a topic of ticks: bodies that state it are ticks. No body states None.
         self.symbol = key[len(TICK_TOPICS) : -1].decode() if key.startswith(TICK_TOPICS) else None
+        self.own = owned_name(key[:-1]) if key.startswith(OWN_TOPICS) else ""  # the name that owns it
+        self.transient = False  # an own topic that is not journalled: its messages have no epoch
         self.sequence = 0
         self.frame = b""  # as published; empty if there was none
         self.wanted = wanted
         self.beat = 0  # the first heartbeat after its last change
         self.instance: int | None = None  # of the feed that posted last; None before the first
-        self.ordinal = 0  # of a topic of feeds, in the journal's indexes
+        self.ordinal = 0  # of a journalled topic, in the journal's indexes
 
 
 class TopicLogs:
@@ -45,14 +49,17 @@ class TopicLogs:
     Args:
         epoch: stamped on each message.
         limit: most topics; one more is refused.
-        ordinals: of the topics of feeds, shared with the journal's indexes.
+        ordinals: of the journalled topics, shared with the journal's indexes.
     """
 
     def __init__(self, epoch: int, limit: int, ordinals: TopicOrdinals | None = None) -> None:
         self.epoch = epoch
         self.limit = limit
         self.logs: dict[bytes, TopicLog] = {}
-        self.fed: dict[bytes, TopicLog] = {}  # the topics of feeds
+        self.fed: dict[bytes, TopicLog] = {}  # the journalled topics: those of feeds, and own ones
+        self.unowned: dict[bytes, TopicLog] = {}  # those of `fed` that every feed may post to
+        self.own: dict[bytes, TopicLog] = {}  # own topics, journalled or not
+        self.most_own = max(1, limit // OWN_SHARE)
         self.ordinals = ordinals if ordinals is not None else TopicOrdinals()
         self.refused = 0  # messages of topics that were refused at the limit
         self.refused_topics: dict[str, None] = {}  # the newest refused topics
@@ -69,9 +76,12 @@ class TopicLogs:
         self.floor = 0  # no removed topic that is no longer in `ended` had a larger number
         self.removed = 0  # topics, since the start
 
-    def log(self, key: bytes) -> TopicLog:
+    def log(self, key: bytes, *, transient: bool = False) -> TopicLog:
         """Return the log of a topic, new if it does not exist; `key` ends with NUL.
 
+        Args:
+            key: of the topic.
+            transient: a new own topic is not journalled.
         Raises:
             ProtocolError: `BAD_TOPIC`; `TOO_MANY_TOPICS`.
         """
@@ -81,7 +91,10 @@ class TopicLogs:
             if len(self.logs) >= self.limit:
                 self._record_refused(key[:-1].decode())
                 raise ProtocolError("TOO_MANY_TOPICS", f"{self.limit} topics are in use, {key[:-1]!r} would be one more")
-            log = self._begin(key)
+            if key.startswith(OWN_TOPICS) and len(self.own) >= self.most_own:
+                self._record_refused(key[:-1].decode())
+                raise ProtocolError("TOO_MANY_TOPICS", f"{self.most_own} own topics are in use, {key[:-1]!r} would be one more")
+            log = self._begin(key, transient=transient)
         return log
 
     def _record_refused(self, topic: str) -> None:
@@ -91,11 +104,16 @@ class TopicLogs:
         if len(self.refused_topics) > NAMED_REFUSED:
             del self.refused_topics[next(iter(self.refused_topics))]
 
-    def _begin(self, key: bytes) -> TopicLog:
+    def _begin(self, key: bytes, *, transient: bool = False) -> TopicLog:
         log = self.logs[key] = TopicLog(key, wanted=self.is_wanted(key))
+        log.transient = transient
         insort(self._keys, key)
-        if key.startswith(OWNED_BY_FEEDS):
+        if log.own:
+            self.own[key] = log
+        if key.startswith(JOURNALLED) and not transient:
             self.fed[key] = log
+            if not log.own:
+                self.unowned[key] = log
             log.ordinal = self.ordinals.of(key)
             log.sequence = self.ended.get(key, self.floor)
             if log.sequence:
@@ -106,11 +124,16 @@ class TopicLogs:
         """Remove a topic: its last message is forgotten, and its numbers start again at 1; see `remove` for topics of feeds."""
         if self.logs.pop(key, None) is not None:
             del self._keys[bisect_left(self._keys, key)]
-        self._changed.pop(key, None)
-        self.fed.pop(key, None)
+        for some in (self._changed, self.fed, self.unowned, self.own):
+            some.pop(key, None)
+
+    def are_journalled(self, topic: bytes) -> bool | None:
+        """Return whether an own topic and those below it are journalled; None if there is none of them."""
+        some = next((log for prefix in (topic + NUL, topic + b".") for log in self.under(prefix)), None)
+        return None if some is None else not some.transient
 
     def remove(self, keys: Iterable[bytes]) -> list[bytes]:
-        """Remove topics of feeds; return the ones that existed.
+        """Remove journalled topics; return the ones that existed.
 
         Published messages stay in the journal: so a topic that is used again continues behind its old numbers. The last numbers
         of `MOST_ENDED` removed topics are remembered, of earlier ones only the largest of all, behind which every new topic then
@@ -139,6 +162,12 @@ class TopicLogs:
             self.note_change(log)
         log.sequence += 1
         log.frame = log.key + STAMP.pack(self.epoch, log.sequence, time_ns) + body
+        return log.frame if log.wanted else None
+
+    def publish_transient(self, log: TopicLog, body: bytes, time_ns: int) -> bytes | None:
+        """Number one message of an own topic that is not journalled; return its frame if there is a subscriber."""
+        log.sequence += 1
+        log.frame = log.key + STAMP.pack(0, log.sequence, time_ns) + body
         return log.frame if log.wanted else None
 
     def note_change(self, log: TopicLog) -> None:
@@ -211,7 +240,9 @@ class TopicLogs:
         last_changes = self.next_beat - NAMED_FOR  # a topic that changed only before this heartbeat was named often enough
         self.next_beat += 1
         named = self._changed = {key: log for key, log in self._changed.items() if log.beat > last_changes}
-        logs = [log for key, log in (*self._next_in_turn(), *named.items()) if log.frame and key != HEARTBEAT]
+        logs = [
+            log for key, log in (*self._next_in_turn(), *named.items()) if log.frame and key != HEARTBEAT and not log.transient
+        ]
         topics = {log.key[:-1].decode(): log.sequence for log in logs}
         self.publish(HEARTBEAT, pack({"ticks": self.ticks, "topics": topics}), time_ns)
         return self.logs[HEARTBEAT].frame

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from hulak.clients.local import local
     from hulak.clients.nepse.async_client import AsyncNepseClient
     from hulak.clients.nepse.client import NepseClient
+    from hulak.clients.own_topics import AsyncPublisher, Publisher
     from hulak.clients.subscriber import Subscriber
     from hulak.workers.tasks import task
 
@@ -38,6 +39,7 @@ __all__ = [
     "AsyncBusClient",
     "AsyncDisplayClient",
     "AsyncNepseClient",
+    "AsyncPublisher",
     "BusClient",
     "BusError",
     "BusTimeout",
@@ -51,6 +53,7 @@ __all__ = [
     "HulakError",
     "NepseClient",
     "ProtocolError",
+    "Publisher",
     "Subscriber",
     "TaskFailed",
     "Tick",
@@ -61,11 +64,13 @@ FACE = {  # name -> module; all other names are errors of `hulak.bus.errors`
     "AsyncBusClient": "hulak.clients.calls.async_client",
     "AsyncDisplayClient": "hulak.clients.displays.async_client",
     "AsyncNepseClient": "hulak.clients.nepse.async_client",
+    "AsyncPublisher": "hulak.clients.own_topics",
     "BusClient": "hulak.clients.calls.client",
     "DisplayClient": "hulak.clients.displays.client",
     "Feed": "hulak.clients.feed",
     "History": "hulak.clients.history",
     "NepseClient": "hulak.clients.nepse.client",
+    "Publisher": "hulak.clients.own_topics",
     "Subscriber": "hulak.clients.subscriber",
     "Tick": "hulak.bus.wire.messages",
     "local": "hulak.clients.local",

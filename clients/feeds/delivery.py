@@ -29,11 +29,13 @@ class Delivery:
         instance: 1 to 2**64 - 1, different at each start of a feed.
         limit: maximum of unconfirmed frames; beyond it the oldest is dropped.
         prefix: stands before each symbol, with its dot; empty for none.
+        claims: the name of own topics and, if wanted, whether they are journalled, as arguments of its requests.
     """
 
-    def __init__(self, instance: int, limit: int, prefix: str = "") -> None:
+    def __init__(self, instance: int, limit: int, prefix: str = "", claims: Mapping[str, Any] | None = None) -> None:
         self.instance = instance
         self.prefix = prefix
+        self.claims = dict(claims or {})
         self.unconfirmed = Unconfirmed(limit)
         self.opened = False  # the broker has replied; before that, it ignores our frames
         self.sent = 0  # running number of the last frame that was passed to the socket
@@ -74,9 +76,18 @@ class Delivery:
             body: has no key `symbol`.
             time_ns: ns since 1970 UTC.
         """
+        return self.post_packed(f"{family}.{self.prefix}{name}", codec.pack(body), time_ns)
+
+    def post_packed(self, topic: str, body: bytes, time_ns: int) -> bytes:
+        """Number a message of any topic, and keep it; otherwise as `post`.
+
+        Args:
+            topic: of letters, digits, `.`, `_` and `-`.
+            body: packed.
+            time_ns: ns since 1970 UTC.
+        """
         kept = self.unconfirmed
-        topic = f"{family}.{self.prefix}{name}".encode("ascii")
-        frame = codec.encode_publication(topic, Stamp(self.instance, kept.last + 1, time_ns), codec.pack(body))
+        frame = codec.encode_publication(topic.encode("ascii"), Stamp(self.instance, kept.last + 1, time_ns), body)
         kept.add(frame)
         if kept.dropped:
             self.sent = max(self.sent, kept.oldest - 1)
@@ -88,7 +99,7 @@ class Delivery:
 
     def ask(self) -> dict[str, Any]:
         """Return the arguments of the next `hulak.feed` request."""
-        return {"instance": self.instance, "oldest": self.unconfirmed.oldest}
+        return {"instance": self.instance, "oldest": self.unconfirmed.oldest, **self.claims}
 
     def asked(self) -> Asked:
         """Return the present knowledge, for `answered`; to be called once for each request."""

@@ -21,6 +21,7 @@ from hulak.bus.process.settings import Settings
 from hulak.bus.process.sockets import BrokerAddress
 from hulak.bus.wire.messages import Error, Reply, Tick
 from hulak.clients.feeds.delivery import Asked, Delivery
+from hulak.clients.feeds.own_claim import OwnClaim
 from hulak.clients.feeds.refusals import Refusals
 
 ASK_S = 0.25
@@ -37,17 +38,28 @@ class TickPublisher:
         name: of the feed, in the broker's statistics.
         log: of this process.
         prefix: put before each symbol, with its dot; empty for none.
+        claims: as for `Delivery`: the own topics that it claims.
     """
 
-    def __init__(self, settings: Settings, home: Path, name: str, log: Log, prefix: str = "") -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        home: Path,
+        name: str,
+        log: Log,
+        prefix: str = "",
+        claims: Mapping[str, Any] | None = None,
+    ) -> None:
         self.settings = settings
         self.home = home
         self.name = name
         self.log = log
-        self.link = Delivery(int.from_bytes(os.urandom(8), "big") >> 1 or 1, settings.feed.buffer, prefix)
+        self.link = Delivery(int.from_bytes(os.urandom(8), "big") >> 1 or 1, settings.feed.buffer, prefix, claims)
         self.counters: dict[str, Any] = {}  # of the feed, sent with the reports
         self.refusals = Refusals()
         self.refused = ""  # the code of the last reply that was an error
+        self.journalled = False  # the topics that it owns are; as the last reply says
+        self.claim = OwnClaim() if claims else None
         self.subscribed = False  # the broker has subscribed to our posts
         self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self.requests = RequestChannel(self.context, settings, home)
@@ -57,6 +69,7 @@ class TickPublisher:
 
         Raises:
             HandshakeFailed: the broker and this feed do not accept each other's keys.
+            BusError: as `keep`.
         """
         collector = await self._find_collector()
         self.out = sockets.connect(self.context, zmq.XPUB, collector, xpub_nodrop=1, sndhwm=BATCH * 40, linger=500)
@@ -91,6 +104,11 @@ class TickPublisher:
         self.link.post_body(family, name, body, time_ns)
         self.push()
 
+    def post_packed(self, topic: str, body: bytes, time_ns: int) -> None:
+        """Post a message of an own topic, see `Delivery.post_packed`."""
+        self.link.post_packed(topic, body, time_ns)
+        self.push()
+
     def push(self) -> None:
         """Send waiting frames until the socket is full."""
         while frames := self.link.waiting(BATCH):
@@ -107,7 +125,12 @@ class TickPublisher:
         return True
 
     def keep(self) -> None:
-        """Read the replies, send the next request and the waiting frames; call it every `ASK_S`. Raises as `connect`."""
+        """Read the replies, send the next request and the waiting frames; call it every `ASK_S`.
+
+        Raises:
+            HandshakeFailed: as `connect`.
+            BusError: the own topics cannot be claimed: `NOT_YOURS`, `BAD_ARGUMENT` or `FORBIDDEN`.
+        """
         self._read_answers()
         self.requests.step()
         self.requests.ask_now(
@@ -116,6 +139,8 @@ class TickPublisher:
         while self.out.poll(0):  # subscriptions of the broker; only their arrival matters, at the start
             self.out.recv(zmq.NOBLOCK)
             self.subscribed = True
+        if self.claim is not None and self.claim.error is not None:
+            raise self.claim.error
         if self.link.opened:
             self.push()
 
@@ -123,9 +148,12 @@ class TickPublisher:
         for request, message in self.requests.answers():
             if isinstance(message, Reply) and request is not None:
                 self._answered(message.value, request.about)
-            elif isinstance(message, Error) and message.code != self.refused:
-                self.refused = message.code
-                self.log.warning("feed refused by the broker", code=message.code, why=message.text)
+            elif isinstance(message, Error):
+                if self.claim is not None:
+                    self.claim.refused(message, time.monotonic())
+                if message.code != self.refused:
+                    self.refused = message.code
+                    self.log.warning("feed refused by the broker", code=message.code, why=message.text)
 
     def _answered(self, reply: dict[str, Any], asked: Asked) -> None:
         """Handle the broker's position."""
@@ -135,6 +163,9 @@ class TickPublisher:
             self.log.warning("answer refused", code=error.code, why=str(error))
             return
         self.refused = ""
+        if self.claim is not None:
+            self.claim.accepted()
+            self.journalled = bool(reply.get("journalled"))
         if new := self.refusals.add(reply):
             self.log.warning("ticks refused by the broker", symbols=new, refused=self.refusals.count)
 
@@ -157,6 +188,16 @@ class TickPublisher:
         while self.link.opened and len(self.link.unconfirmed) and time.monotonic() < deadline:
             self.keep()
             await asyncio.sleep(SEARCH_AGAIN_S / 5)
+
+    def leave(self, limit_s: float) -> None:
+        """Release the own topics, within `limit_s` seconds: nothing may be posted afterwards."""
+        deadline = time.monotonic() + limit_s
+        asked = self.requests.ask("hulak.feed", {**self.link.ask(), "leaving": True}, timeout_s=limit_s)
+        while time.monotonic() < deadline:
+            self.requests.step()
+            if any(request is asked for request, _ in self.requests.answers()):
+                return
+            time.sleep(SEARCH_AGAIN_S / 50)
 
     def close(self) -> None:
         """Close both connections; pending messages have half a second to be sent."""

@@ -30,9 +30,10 @@ COMMANDS = {
     "doctor": "doctor:doctor",
     "ping": "status:ping",
     "sub": "sub:sub",
+    "pub": "pub:pub",
     "last": "history:last",
     "replay": "history:replay",
-    "topic": "topic:topic",
+    "topics": "topics:topics",
     "positions": "positions:positions",
     "journal": "journal:journal",
     "config": "config:config",
@@ -54,6 +55,8 @@ COMMANDS = {
     "latency": "latency:latency",
 }
 
+ALIASES = {"topic": "topics"}  # a former name -> the command
+
 # The list of `hulak --help` and of a shell's completion: a copy of each command's short help (a test keeps the two equal), so
 # that neither imports every command. A command without an entry is imported.
 SUMMARIES = {
@@ -69,10 +72,11 @@ SUMMARIES = {
     "doctor": "Examine the installation and the machine, and advise.",
     "ping": "Check that a broker answers.",
     "sub": "Print published messages.",
+    "pub": "Publish messages on a topic of your own.",
     "last": "Print the last message of topics.",
     "replay": "Print ticks from the journal.",
     "positions": "List and remove the kept positions of subscribers.",
-    "topic": "List and remove topics of ticks.",
+    "topics": "List and remove topics of ticks and own topics.",
     "journal": "List, verify and export the tick journal.",
     "config": "Show and change the live configuration.",
     "key": "Make, list and revoke keys.",
@@ -100,12 +104,19 @@ class LazyGroup(click.Group):
     Args:
         places: command name -> "module:attribute", the module within this package.
         summaries: command name -> its short help.
+        aliases: former name of a command, which is not listed -> its name.
     """
 
     def __init__(
-        self, *args: Any, places: dict[str, str] | None = None, summaries: dict[str, str] | None = None, **options: Any
+        self,
+        *args: Any,
+        places: dict[str, str] | None = None,
+        summaries: dict[str, str] | None = None,
+        aliases: dict[str, str] | None = None,
+        **options: Any,
     ) -> None:
         super().__init__(*args, **options)
+        self.aliases = aliases or {}
         self.places = places or {}
         self.summaries = summaries or {}
 
@@ -116,6 +127,7 @@ class LazyGroup(click.Group):
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
         """Return the command; the error for an unknown name suggests the nearest known one."""
+        args = [self.aliases.get(args[0], args[0]), *args[1:]]
         is_unknown = args[0] not in self.places and not args[0].startswith("-")
         if self.places and is_unknown and not ctx.resilient_parsing:  # there is nothing to refuse in the completion of a shell
             from hulak.bus.wire.plain_values import suggestion
@@ -173,6 +185,7 @@ def _show_version(ctx: click.Context, param: click.Parameter, value: bool) -> No
     cls=LazyGroup,
     places=COMMANDS,
     summaries=SUMMARIES,
+    aliases=ALIASES,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog=examples("hulak up --demo", "hulak sub tick.EURUSD", "hulak nepse market-status"),
 )

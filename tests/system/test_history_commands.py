@@ -143,17 +143,17 @@ def test_files_in_the_journals_folder_that_are_no_segments_are_not_counted(post,
 
 
 def test_topics_are_listed_and_removed_and_many_only_after_confirmation(post):
-    rows = json.loads(run(post, "topic", "--json")[0])
+    rows = json.loads(run(post, "topics", "--json")[0])
     assert [(row["topic"], row["number"]) for row in rows] == [(f"tick.{name}", 40) for name in ("EURJPY", "EURUSD", "USDJPY")]
-    assert run(post, "topic", "ls", "tick.USDJPY")[0].splitlines()[1].startswith("tick.USDJPY\t40\t")
-    run(post, "topic", "ls", "stats", code=2)
-    run(post, "topic", "rm", code=2)
-    _, error = run(post, "topic", "rm", "tick.E*", code=1)
+    assert run(post, "topics", "ls", "tick.USDJPY")[0].splitlines()[1].startswith("tick.USDJPY\t40\t")
+    run(post, "topics", "ls", "stats", code=2)
+    run(post, "topics", "rm", code=2)
+    _, error = run(post, "topics", "rm", "tick.E*", code=1)
     assert "Remove 2 topics, tick.EURJPY, tick.EURUSD?" in error
-    run(post, "topic", "rm", "tick.E*", "--json", code=2)
-    assert len(json.loads(run(post, "topic", "--json")[0])) == 3
-    assert run(post, "topic", "rm", "tick.EURJPY", "tick.NEVER")[0] == "removed: tick.EURJPY\n"
-    assert json.loads(run(post, "topic", "rm", "tick.E*", "--yes", "--json")[0]) == {"removed": ["tick.EURUSD"]}
-    run(post, "topic", "rm", "tick.E*", "--yes", code=1)
+    run(post, "topics", "rm", "tick.E*", "--json", code=2)
+    assert len(json.loads(run(post, "topics", "--json")[0])) == 3
+    assert run(post, "topics", "rm", "tick.EURJPY", "tick.NEVER")[0] == "removed: tick.EURJPY\n"
+    assert json.loads(run(post, "topics", "rm", "tick.E*", "--yes", "--json")[0]) == {"removed": ["tick.EURUSD"]}
+    run(post, "topics", "rm", "tick.E*", "--yes", code=1)
     assert [row["topic"] for row in json_lines(run(post, "last", "--json")[0])] == ["tick.USDJPY"]
     assert post.stats()["ticks"]["removed"] == 2

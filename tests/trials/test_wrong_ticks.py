@@ -113,9 +113,9 @@ def test_wrong_ticks_turn_no_day_and_topics_that_are_full_can_go():
         assert (document["posted"], document["confirmed"], document["refused"]) == (1, 0, 1)
         assert document["refusals"] == {"LATE": "TOO_MANY_TOPICS"}
         assert local_bus.stats()["rejected"]["collector"] == {"TOO_MANY_TOPICS": 21 - free}
-        removed = json.loads(run(local_bus, "topic", "rm", "tick.T*", "--yes", "--json"))["removed"]
+        removed = json.loads(run(local_bus, "topics", "rm", "tick.T*", "--yes", "--json"))["removed"]
         assert removed == [f"tick.T{number}" for number in range(free)]
-        run(local_bus, "topic", "rm", "tick.T*", "--yes", code=1)
+        run(local_bus, "topics", "rm", "tick.T*", "--yes", code=1)
 
         broker.kill()
         broker.wait()

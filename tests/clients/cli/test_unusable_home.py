@@ -16,7 +16,7 @@ NEED_IT = [
     ["journal", "verify"],
     ["journal", "export"],
 ]
-NEED_A_BROKER = [["status"], ["stats"], ["config", "get"], ["topic", "ls"], ["replay", "ticks"]]  # found by TCP too
+NEED_A_BROKER = [["status"], ["stats"], ["config", "get"], ["topics", "ls"], ["replay", "ticks"]]  # found by TCP too
 
 
 @pytest.fixture(params=["a file", "a loop of links", "a name that is too long"])

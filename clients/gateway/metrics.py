@@ -135,6 +135,14 @@ def _states(stats: Mapping[str, Any]) -> Iterator[Metric]:
     sockets = stats.get("connections", {}).get("sockets", {})
     connections = [({"socket": name}, float(count)) for name, count in sockets.items()]
     yield _metric("hulak_connections", "Connections to the broker, by socket.", connections)
+    reasons = [
+        ({"socket": str(name), "code": str(code)}, value)
+        for name, codes in stats.get("rejected", {}).items()
+        if isinstance(codes, Mapping)
+        for code, count in codes.items()
+        if (value := _number(count)) is not None
+    ]
+    yield _metric("hulak_rejected_by_code_total", "Messages refused by the broker, by socket and reason.", reasons)
     for name in ("journal", "store"):
         if (state := stats.get(name, {}).get("state")) is not None:
             yield _metric(f"hulak_{name}_live", f"1 while the {name} accepts data.", [({}, float(state == "live"))])

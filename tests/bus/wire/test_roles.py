@@ -123,3 +123,29 @@ def test_a_key_without_roles_may_nothing():
     assert [of.may_subscribe(b""), of.may_subscribe(HELLO), of.may_feed(b"tick.X"), of.may_submit("x"), of.may_work("x")] == [
         False
     ] * 5
+
+
+@pytest.mark.parametrize(
+    ("role", "owned", "not_owned"),
+    [
+        ("feed:app.signals", ["signals"], ["signals2", "sig"]),
+        ("feed:app.signals.*", ["signals"], ["signals2"]),
+        ("feed:app.sig*", ["signals", "sig"], ["si"]),
+        ("feed:*", ["signals", "x"], []),
+        ("feed:app.*", ["signals"], []),
+        ("feed:app.signals.EUR*", [], ["signals"]),
+        ("feed:tick.*", [], ["signals", "tick"]),
+        ("subscribe:app.signals.*", [], ["signals"]),
+        ("control", [], ["signals"]),
+    ],
+)
+def test_a_key_may_own_a_name_if_it_may_post_to_its_topic_or_to_all_below_it(role, owned, not_owned):
+    of = rights(role)
+    assert [name for name in owned if not of.may_own(name)] == []
+    assert [name for name in not_owned if of.may_own(name)] == []
+
+
+def test_a_key_for_all_ticks_may_not_read_own_topics():
+    of = rights("subscribe:tick.*")
+    assert of.may_subscribe(TICKS)
+    assert not any(map(of.may_subscribe, (b"app.", b"app.signals\0")))

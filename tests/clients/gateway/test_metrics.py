@@ -29,7 +29,13 @@ def task_totals(seconds):
 
 STATS = {
     "broker": {"version": "0.1.0", "protocol": 1, "uptime_s": 5.5, "rss_bytes": 1000, "cpu_s": 2.0},
-    "ticks": {"taken": 10, "per_s": 3.5, "feed_to_broker_us": None, "feed_to_broker_totals": totals(100.0, 200.0, 3e9)},
+    "ticks": {
+        "own": {"names": 1, "topics": 3, "most_topics": 25, "taken": 40, "refused_claims": 6},
+        "taken": 10,
+        "per_s": 3.5,
+        "feed_to_broker_us": None,
+        "feed_to_broker_totals": totals(100.0, 200.0, 3e9),
+    },
     "journal": {"state": "degraded", "bytes": 77, "held": 5, "let_go": 2},
     "store": {"state": "live"},
     "tasks": {
@@ -87,7 +93,7 @@ STATS = {
         },
     ],
     "displays": {"displays": 12, "assigned": 11, "states": 900, "fenced": 3},
-    "rejected": {"total": 2},
+    "rejected": {"total": 2, "collector": {"NOT_YOURS": 1, "TOO_MANY_TOPICS": 1}, "publisher": None},
 }
 GATEWAY = {"frames": 4, "bytes": 5, "clients": {"/ws": 3, "/fx": 0}, "too_slow": 1, "conflated": 6, "lag_s": 0.25}
 
@@ -119,6 +125,9 @@ def test_every_figure_has_unit_and_type():
     figures = samples(text)
     assert figures["hulak_broker_up",] == 1
     assert figures["hulak_ticks_total",] == 10
+    assert figures["hulak_rejected_by_code_total", "NOT_YOURS", "collector"] == 1
+    assert (figures["hulak_own_topics",], figures["hulak_own_topics_limit",], figures["hulak_own_names",]) == (3, 25, 1)
+    assert (figures["hulak_own_messages_total",], figures["hulak_own_claims_refused_total",]) == (40, 6)
     assert figures["hulak_journal_live",] == 0
     assert (figures["hulak_journal_held_ticks",], figures["hulak_journal_segments_deleted_total",]) == (5, 2)
     assert figures["hulak_store_live",] == 1

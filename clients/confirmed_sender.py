@@ -5,6 +5,7 @@ broker's position, and sends lost messages again, also after a restart of the br
 """
 
 import asyncio
+import contextlib
 import itertools
 import os
 import threading
@@ -138,9 +139,11 @@ class ConfirmedSender:
         if self._thread.ident is not None:
             self._thread.join()
         with self._lock:
-            if self._publisher.claim is not None and self._connected.is_set() and self._error is None:
-                self._publisher.leave(LEAVE_S)
-            self._publisher.close()
+            publisher = self._publisher
+            if publisher.claim is not None and publisher.link.opened and not len(publisher.link.unconfirmed):
+                with contextlib.suppress(BusError):  # the broker refuses the key now
+                    publisher.leave(LEAVE_S)  # messages on their way would be refused without the claim
+            publisher.close()
         _reports.pop(self._report_name, None)
 
     def _take_name(self, name: str) -> str:

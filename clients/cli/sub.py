@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from hulak.bus.subscriber.events import Event
     from hulak.clients.subscriber import Subscriber
 
-OWN = OWN_TOPICS.decode()
+OWN, ALL = OWN_TOPICS.decode(), "ticks"
 FLUSH_BYTES = 1 << 16
 WAIT_S = 0.5  # most seconds of one wait for a message, and so between two checks of the limits
 
@@ -47,6 +47,8 @@ def as_text(event: "Event") -> str:
     body = event.body
     if event.topic.startswith("market.") and isinstance(body, dict):
         return printable(f"{at} {event.topic} #{event.stamp.sequence} {_market(body)}")
+    if event.topic == ALL and body == {}:
+        return printable(f"{at} {event.topic} #{event.stamp.sequence} (a message of an own topic)")
     text = " ".join(f"{key}={_short(value)}" for key, value in body.items()) if isinstance(body, dict) else _short(body)
     return printable(f"{at} {event.topic} #{event.stamp.sequence} {text}")
 

@@ -115,6 +115,18 @@ def test_a_name_is_free_as_soon_as_its_publisher_is_closed_and_its_instance_is_f
         assert (stats["own"]["taken"], stats["own"]["names"], stats["own"]["topics"]) == (3, 0, 1)
 
 
+def test_messages_on_their_way_are_not_refused_when_a_publisher_is_closed_without_a_flush():
+    with LocalBus() as local_bus:
+        local_bus.start_broker()
+        signals = publisher_of(local_bus, journal=True)
+        signals.open()
+        for number in range(200):
+            signals.post(number)
+        signals.close()
+        eventually(lambda: local_bus.stats()["ticks"]["own"]["taken"] == 200, within_s=WITHIN_S)
+        assert "collector" not in local_bus.stats()["rejected"]
+
+
 def test_what_the_broker_refuses_is_reported_by_flush_with_topic_and_code():
     with LocalBus(**{"broker.max_topics": 12}) as local_bus:
         local_bus.start_broker()

@@ -128,3 +128,13 @@ def test_the_programs_of_readme_and_tutorial_print_the_documented_output(bus):
             assert process.stdout.readline()
             process.send_signal(signal.SIGINT)
             assert (process.wait(WITHIN_S), process.log.read_text()) == (0, "")
+
+
+def test_the_programs_of_own_topics_publish_and_read(monkeypatch):
+    with LocalBus() as bus:
+        for name, value in bus.variables.items():
+            monkeypatch.setenv(name, value)
+        bus.start_broker()
+        publish, subscribe = programs_of("docs/howto/own-topics.md")
+        assert run(publish) == []
+        assert run(subscribe) == ["app.signals.EURUSD 1 {'side': 'buy', 'size': 2}"]

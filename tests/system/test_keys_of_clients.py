@@ -9,8 +9,8 @@ from click.testing import CliRunner
 from local_bus import ROOT, LocalBus
 from waiting import eventually
 
-from hulak import AsyncBusClient, BusClient, Feed, Subscriber
-from hulak.bus.errors import BusTimeout, Forbidden, HandshakeFailed
+from hulak import AsyncBusClient, BusClient, Feed, History, Publisher, Subscriber
+from hulak.bus.errors import BusError, BusTimeout, Forbidden, HandshakeFailed
 from hulak.bus.process import key_files
 from hulak.bus.wire.roles import parse_roles
 from hulak.clients.cli import cli, key_store
@@ -170,3 +170,21 @@ def test_without_keys_the_owner_alone_reaches_the_broker():
         host, port = bus.addresses["frontend"].removeprefix("tcp://").split(":")
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection((host, int(port)), WITHIN_S)
+
+
+def test_own_topics_are_published_and_read_with_the_roles_of_their_name(bus):
+    owner, reader = bus.key("owner", "feed:app.signals*"), bus.key("reader", "subscribe:app.signals*")
+    other, of_ticks = bus.key("other", "feed:tick.*", "feed:app.other*"), bus.key("ticks", "subscribe:tick.*")
+    with Subscriber("app.signals.", **bus.away_from_home(reader), timeout_s=WITHIN_S) as subscriber:
+        assert subscriber.wait_until_subscribed(WITHIN_S)
+        with Publisher("signals", journal=True, **bus.away_from_home(owner)) as signals:
+            signals.post({"symbol": "EURUSD", "bid": 1.0}, "EURUSD")
+        assert subscriber.poll(WITHIN_S).body == {"symbol": "EURUSD", "bid": 1.0}
+    with pytest.raises(BusError, match=r"lacks the role feed:app\.signals\.\*") as refused:
+        Publisher("signals", **bus.away_from_home(other)).open()
+    assert refused.value.code == "FORBIDDEN"
+    with BusClient(**bus.away_from_home(of_ticks)) as client:
+        bodies = [event.body for event in History(client, "ticks") if event.topic.startswith("app.")]
+        assert bodies == [{}]
+        with pytest.raises(BusError, match=r"lacks the role subscribe:app\.signals\.EURUSD"):
+            list(History(client, "app.signals.EURUSD"))

@@ -40,6 +40,14 @@ def test_a_message_is_one_object_with_stamp_and_the_body_s_fields():
     assert json.loads(as_json(event([1, b"\x01\x02"]))) == head | {"body": [1, "0102"]}
 
 
+def test_the_body_of_an_own_topic_is_one_field_and_its_place_in_ticks_is_named():
+    own = Event("app.signals", STAMP, pack({"sequence": 99, "side": "buy"}))
+    assert json.loads(as_json(own))["body"] == {"sequence": 99, "side": "buy"}
+    assert json.loads(as_json(own))["sequence"] == 3
+    assert as_text(own).endswith("app.signals #3 sequence=99 side=buy")
+    assert as_text(Event("ticks", STAMP, pack({}))).endswith("ticks #3 (a message of an own topic)")
+
+
 def test_a_body_cannot_hide_the_stamp():
     message = json.loads(as_json(event({"sequence": 99, "topic": "x", "bid": 1.5})))
     assert (message["sequence"], message["topic"], message["bid"]) == (3, "tick.EURUSD", 1.5)

@@ -2,6 +2,8 @@
 
 import msgpack
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hulak.bus.core.journal.record_format import decode_tick
 from hulak.bus.core.ticks.intake import Intake
@@ -274,3 +276,11 @@ def test_the_rows_of_names_have_owner_kind_and_numbers():
         {"name": "kept", "journalled": True, "owner": "feed 6", "silent_s": 2.0, "topics": 0, "bytes": 0},
         {"name": "signals", "journalled": False, "owner": "", "silent_s": None, "topics": 2, "bytes": size},
     ]
+
+
+@given(st.lists(st.tuples(st.sampled_from([b"", b"signals", b"signals.a", b"other", b"."]), st.binary(max_size=40)), max_size=8))
+def test_no_bytes_harm_the_intake_and_only_the_owner_has_messages(posted):
+    fixture = OwnFixture(journalled=True)
+    turn = fixture.turn(*(b"app." + topic + b"\0" + rest for topic, rest in posted), *(b"app." + rest for _, rest in posted))
+    assert turn.taken == fixture.topics.ticks == fixture.own.taken
+    assert all(log.own == "signals" for log in fixture.topics.own.values())

@@ -31,6 +31,7 @@ HURRY = 0.6  # share of a given limit after which all get SIGTERM: a worker busy
 STUCK_S = 10.0  # without an answer of supervisord: then all get SIGTERM, and after as long again SIGKILL
 KILLED_S = 1.0  # to wait for a killed process
 SIMULATED = "sim-binance"  # source of simulated ticks: Binance's messages, invented prices
+DEMO_BARS = "1s,1m,5m,1h,1d"
 MODULE = "supervisor.supervisord"
 MARGIN_S = 5.0  # of `stop_limit_s`, for a busy machine
 WAIT_S = 10.0  # supervisord's default of stopwaitsecs
@@ -266,18 +267,30 @@ def refuse_running(home: Path) -> None:
 
 
 def switches(
-    *, demo: bool = False, feed: bool = False, displays: bool = True, gateway: bool = True, archiver: bool = False
+    *,
+    demo: bool = False,
+    feed: bool = False,
+    displays: bool = True,
+    gateway: bool = True,
+    derive: bool = False,
+    archiver: bool = False,
 ) -> dict[str, str]:
     """Make the variables that say which programs of `etc/supervisord.conf` start by themselves; broker and pool always do."""
-    given = {"DEMO": demo, "FEED": feed, "DISPLAYS": displays, "GATEWAY": gateway, "ARCHIVER": archiver}
+    given = {"DEMO": demo, "FEED": feed, "DISPLAYS": displays, "GATEWAY": gateway, "DERIVE": derive, "ARCHIVER": archiver}
     return {f"HULAKUP_{name}": str(value).lower() for name, value in given.items()}
 
 
+def wanted(settings: Settings, *, demo: bool) -> dict[str, bool]:
+    """Return which programs the settings ask for, as arguments of `switches`."""
+    return {"feed": demo or settings.feed.runs, "derive": demo or settings.derive.runs, "archiver": settings.archive.daily}
+
+
 def demo_variables(settings: Settings) -> dict[str, str]:
-    """Make the variables that point feed and NEPSE workers to the simulators."""
+    """Make the variables that point feed and NEPSE workers to the simulators, and ask for bars if the settings ask for none."""
     host = f"[{settings.sim.host}]" if ":" in settings.sim.host else settings.sim.host
     return {
         "HULAK_NEPSE__BASE_URL": f"http://{host}:{settings.sim.nepse_port}",
+        "HULAK_DERIVE__BARS": settings.derive.bars or DEMO_BARS,
         "HULAK_FEED__VENUE": "binance",
         "HULAK_FEED__SOURCE": SIMULATED,
         "HULAK_FEED__URL": f"ws://{host}:{settings.sim.venue_port}/stream?streams=!bookTicker",

@@ -48,6 +48,7 @@ PURE = (
     "bus/core/",
     "workers/display/quantities/",
     "clients/doctor/checks/",
+    "clients/derive/rules/",
     *(f"bus/{module}.py" for module in SHARED),
 )
 CALM = {"bisect", "collections", "dataclasses", "enum", "functools", "heapq", "itertools", "math", "operator", "typing"}

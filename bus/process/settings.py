@@ -162,6 +162,21 @@ class FeedSettings(Section, frozen=True):
         return bool(self.url) or self.venue == "nepse"
 
 
+class DeriveSettings(Section, frozen=True):
+    """`[derive]`: the topics that are made of ticks."""
+
+    bars: Annotated[str, Meta(pattern=r"^[0-9smhd, ]{0,64}\Z")] = ""
+    every: Annotated[str, Meta(pattern=r"^[0-9smh, ]{0,128}\Z")] = ""
+    states: bool = False
+    symbols: Annotated[str, Meta(pattern=r"^[A-Za-z0-9._*, -]{0,10000}\Z")] = ""
+    stale_s: Seconds = 60.0
+
+    @property
+    def runs(self) -> bool:
+        """Whether `hulak up` runs `hulak derive`."""
+        return bool(self.bars.strip() or self.every.strip() or self.states)
+
+
 Threshold = Annotated[float, Meta(gt=0, le=1)]
 
 
@@ -268,6 +283,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     nepse: NepseSettings = NepseSettings()
     archive: ArchiveSettings = ArchiveSettings()
     feed: FeedSettings = FeedSettings()
+    derive: DeriveSettings = DeriveSettings()
     scaling: ScalingSettings = ScalingSettings()
     supervisor: SupervisorSettings = SupervisorSettings()
     display: DisplaySettings = DisplaySettings()

@@ -10,6 +10,7 @@ from hulak.bus.errors import Forbidden, ProtocolError
 from hulak.bus.subscriber.sequence_tracker import Chunk
 from hulak.bus.wire import codec, lenient
 from hulak.bus.wire.messages import Publication, Stamp
+from hulak.bus.wire.names import APART, NO_BODY
 
 TICKS = "ticks"
 FORBIDDEN = "FORBIDDEN"
@@ -52,6 +53,11 @@ def subscription(prefix: str) -> bytes:
     if plain:
         codec.check_topic(plain.removesuffix(".").encode("ascii", "replace"))
     return plain.encode() + (b"" if prefix == "" or prefix.endswith((".", "*")) else codec.NUL)
+
+
+def body_in_ticks(frame: bytes, body: bytes) -> bytes:
+    """Return the body that a message of the journal has in `ticks`: an empty map for that of an own or a derived topic."""
+    return NO_BODY if frame.startswith(APART) else body
 
 
 def is_of_other_feed_topic(body: bytes) -> bool:

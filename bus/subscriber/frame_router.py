@@ -16,6 +16,7 @@ from hulak.bus.subscriber.events import (
     FORBIDDEN,
     TICKS,
     Event,
+    body_in_ticks,
     is_of_other_feed_topic,
     is_snapshot,
     read_rows,
@@ -258,7 +259,8 @@ class FrameRouter:
             message = codec.decode_publication(frame)
             stamp = message.stamp
             if topic == TICKS:
-                item = self._tick(message.body) if self.sink.decoded else self._body(message.body)
+                body = body_in_ticks(frame, message.body)
+                item = self._tick(body) if self.sink.decoded else self._body(body)
                 chunks.append(Chunk(stamp.epoch, number, [item], stamp.time_ns, item is None))
             else:
                 chunks.append(self._alone(Event(message.topic, stamp, message.body)))

@@ -8,15 +8,15 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from hulak.bus.process.client_logger import Logger, logger_of
-from hulak.bus.subscriber.events import TICKS, Event, is_of_other_feed_topic
+from hulak.bus.subscriber.events import TICKS, Event, body_in_ticks, is_of_other_feed_topic
 from hulak.bus.subscriber.frame_router import FrameRouter
 from hulak.bus.subscriber.sequence_tracker import Gap, SequenceTracker
 from hulak.bus.wire import codec
 from hulak.bus.wire.codec import NUL, STAMP, UNREADABLE
 from hulak.bus.wire.messages import Stamp
-from hulak.bus.wire.names import JOURNALLED, OWN_TOPICS
+from hulak.bus.wire.names import APART, JOURNALLED, OWN_TOPICS
 from hulak.bus.wire.names import TICKS as TICKS_KEY
-from hulak.bus.wire.own_names import NO_BODY, covers_own_topics
+from hulak.bus.wire.own_names import covers_own_topics
 from hulak.bus.wire.replay_range import common_prefix
 
 STAMP_BYTES = STAMP.size
@@ -47,11 +47,6 @@ class TickTopics:
     def __contains__(self, key: bytes) -> bool:
         """Return whether the topic of a symbol, with its NUL, is covered."""
         return key in self._exact or key.startswith(self._prefixes)
-
-    @property
-    def has_own(self) -> bool:
-        """Return whether own topics are covered."""
-        return bool(self._own)
 
     @property
     def only(self) -> str | None:
@@ -92,7 +87,7 @@ class HistoryRows:
         """Deliver rows, [number in the global order, frame], in order; rows that were delivered before are skipped."""
         router, topics, unpack = self._router, self._topics, STAMP.unpack_from
         sink, keyed, as_one, singly = router.sink, router.keyed, topics.as_one, topics.singly
-        append, typed, has_own = sink.append, sink.extend is not None, topics.has_own
+        append, typed = sink.append, sink.extend is not None
         for number, frame in rows:
             cut = frame.find(NUL) + 1
             epoch, sequence, time_ns = unpack(frame, cut)
@@ -100,17 +95,16 @@ class HistoryRows:
                 continue
             self.next, self.epoch, self.time_ns = number + 1, epoch, time_ns
             body = frame[cut + STAMP_BYTES :]
-            is_own = has_own and frame.startswith(OWN_TOPICS)
             if as_one:
-                shown = NO_BODY if is_own else body
-                self._put(shown) if typed else append(Event(TICKS, Stamp(epoch, number, time_ns), shown))
+                as_tick = body_in_ticks(frame, body)
+                self._put(as_tick) if typed else append(Event(TICKS, Stamp(epoch, number, time_ns), as_tick))
             if singly and (tracker := keyed.get(frame[:cut]) or self._begun(frame[:cut], sequence)) is not None:
                 if sequence != tracker.expected:
                     self._jump(frame[: cut - 1].decode(), tracker, sequence, epoch)
                 tracker.expected, tracker.epoch = sequence + 1, epoch
                 if not typed:
                     append(Event(frame[: cut - 1].decode(), Stamp(epoch, sequence, time_ns), body))
-                elif not is_own:
+                elif not frame.startswith(APART):
                     self._put(body)
 
     def skip(self, number: int, why: str) -> None:

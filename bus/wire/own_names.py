@@ -4,11 +4,10 @@ import re
 
 from hulak.bus.errors import ProtocolError
 from hulak.bus.wire.codec import NUL, STAMP, check_topic
-from hulak.bus.wire.names import OWN_TOPICS
+from hulak.bus.wire.names import NO_BODY, OWN_TOPICS
 
 PATTERN = r"[A-Za-z0-9_-]{1,64}"
 ALLOWED = "1 to 64 letters, digits, '_' and '-'"
-NO_BODY = b"\x80"  # an empty map: stands in `ticks` for the body of an own topic's message, which no tick can be taken from
 _NO_EPOCH = bytes(8)
 _NAME = re.compile(PATTERN)
 _AT = len(OWN_TOPICS)

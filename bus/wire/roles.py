@@ -91,7 +91,19 @@ def _wrong_topics(kind: str, pattern: str) -> str:
     if kind == FEED:
         names = ", ".join(map(repr, _TOPICS_OF_FEEDS))
         return f"topics of feeds begin with {names}; must be such as {FEED}:tick.{fixed or 'EURUSD'}"
-    names = ", ".join(("tick.SYMBOL", "trade.SYMBOL", "market.NAME", "app.NAME", "display.ID", *_TOPICS_OF_BROKER))
+    names = ", ".join(
+        (
+            "tick.SYMBOL",
+            "trade.SYMBOL",
+            "market.NAME",
+            "bar.INTERVAL.SYMBOL",
+            "every.TIME.SYMBOL",
+            "state.SYMBOL",
+            "app.NAME",
+            "display.ID",
+            *_TOPICS_OF_BROKER,
+        )
+    )
     return f"there is no such topic; topics are {names}"
 
 

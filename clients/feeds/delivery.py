@@ -30,19 +30,22 @@ class Delivery:
         limit: maximum of unconfirmed frames; beyond it the oldest is dropped.
         prefix: stands before each symbol, with its dot; empty for none.
         claims: the name of own topics and, if wanted, whether they are journalled, as arguments of its requests.
+        posted: running number of the last frame that this instance had accepted before, and will not send again.
     """
 
-    def __init__(self, instance: int, limit: int, prefix: str = "", claims: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self, instance: int, limit: int, prefix: str = "", claims: Mapping[str, Any] | None = None, posted: int = 0
+    ) -> None:
         self.instance = instance
         self.prefix = prefix
         self.claims = dict(claims or {})
-        self.unconfirmed = Unconfirmed(limit)
+        self.unconfirmed = Unconfirmed(limit, posted)
         self.opened = False  # the broker has replied; before that, it ignores our frames
-        self.sent = 0  # running number of the last frame that was passed to the socket
+        self.sent = posted  # running number of the last frame that was passed to the socket
         self.resent = 0
         self._epoch: int | None = None
         self._taken = -1
-        self._sent_when_asked = 0  # the last time
+        self._sent_when_asked = posted  # the last time
 
     @property
     def backlog(self) -> int:
@@ -71,7 +74,7 @@ class Delivery:
         """Number a message that is no tick, and keep it; otherwise as `post`.
 
         Args:
-            family: of its topic, `trade` or `market`.
+            family: of its topic: `trade`, `market`, or one of those that are made of ticks.
             name: the rest of its topic, without the feed's prefix.
             body: has no key `symbol`.
             time_ns: ns since 1970 UTC.

@@ -29,6 +29,11 @@ ANSWER_S = 10.0  # timeout of a request; later replies have newer positions
 BATCH = 256  # frames passed to the socket at a time
 
 
+def new_instance() -> int:
+    """Return a random instance of a feed."""
+    return int.from_bytes(os.urandom(8), "big") >> 1 or 1
+
+
 class TickPublisher:
     """The connection of one feed instance to the broker.
 
@@ -39,6 +44,8 @@ class TickPublisher:
         log: of this process.
         prefix: put before each symbol, with its dot; empty for none.
         claims: as for `Delivery`: the own topics that it claims.
+        instance: of the feed, another one at each start; None for a random one.
+        posted: see `Delivery`.
     """
 
     def __init__(
@@ -49,12 +56,14 @@ class TickPublisher:
         log: Log,
         prefix: str = "",
         claims: Mapping[str, Any] | None = None,
+        instance: int | None = None,
+        posted: int = 0,
     ) -> None:
         self.settings = settings
         self.home = home
         self.name = name
         self.log = log
-        self.link = Delivery(int.from_bytes(os.urandom(8), "big") >> 1 or 1, settings.feed.buffer, prefix, claims)
+        self.link = Delivery(instance or new_instance(), settings.feed.buffer, prefix, claims, posted)
         self.counters: dict[str, Any] = {}  # of the feed, sent with the reports
         self.refusals = Refusals()
         self.refused = ""  # the code of the last reply that was an error

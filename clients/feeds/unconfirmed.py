@@ -15,16 +15,17 @@ class Unconfirmed:
 
     Args:
         limit: maximum number of frames, at least 1.
+        last: running number of the last frame before them.
     Raises:
         ConfigError: the limit is below 1.
     """
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, last: int = 0) -> None:
         if limit < 1:
             raise ConfigError(f"the limit is {limit} frames, must be at least 1")
         self._limit = limit
         self._frames: deque[bytes] = deque()
-        self.last = 0  # running number of the newest frame, 0 before the first; the next one gets `last + 1`
+        self.last = last  # running number of the newest frame, 0 before the first; the next one gets `last + 1`
         self.dropped = 0  # unconfirmed frames dropped because the bound was reached
 
     def __len__(self) -> int:

@@ -135,7 +135,7 @@ def test_a_frozen_supervisord_is_not_waited_for(home, start, monkeypatch):
 
 
 def test_the_limit_of_a_stop_is_the_time_that_supervisord_has_for_its_groups(home):
-    assert supervisord.stop_limit_s(home) == 135.0
+    assert supervisord.stop_limit_s(home) == 140.0
     (home / "programs").mkdir()
     (home / "programs" / "a.conf").write_text(
         "[program:a]\ncommand=true\nstopwaitsecs=7 ; short\n[program:b]\ncommand=true\n[program:c]\nstopwaitsecs=%(ENV_C)s\n"
@@ -143,7 +143,7 @@ def test_the_limit_of_a_stop_is_the_time_that_supervisord_has_for_its_groups(hom
     )
     (home / "programs" / "b.conf").write_text("no section")
     (home / "programs" / "c.conf").write_bytes(b"[program:\xff]\n")
-    assert supervisord.stop_limit_s(home) == 135.0 + 10.0 + 10.0
+    assert supervisord.stop_limit_s(home) == 140.0 + 10.0 + 10.0
 
 
 def test_a_supervisord_is_marked_as_stopped_by_its_own_pid_only(home):

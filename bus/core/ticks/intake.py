@@ -15,11 +15,12 @@ from hulak.bus.core.ticks.tick_bodies import check_body, check_value, read_quote
 from hulak.bus.core.ticks.topic_logs import TopicLog, TopicLogs
 from hulak.bus.errors import ProtocolError
 from hulak.bus.wire.codec import MAX_TOPIC, NUL, STAMP, UNREADABLE, array_header, check_topic
-from hulak.bus.wire.names import OWN_TOPICS, OWNED_BY_DISPLAYS, OWNED_BY_FEEDS, TICKS
-from hulak.bus.wire.own_names import NO_BODY, topic_of
+from hulak.bus.wire.names import JOURNALLED, NO_BODY, OWN_TOPICS, OWNED_BY_DISPLAYS, OWNED_BY_FEEDS, TICKS
+from hulak.bus.wire.own_names import topic_of
 from hulak.bus.wire.ring_format import TickRows
 
 STAMP_BYTES = STAMP.size
+OWNED = ", ".join(repr(root.decode()) for root in JOURNALLED)
 Accepted = tuple[TopicLog, bytes, int, int, int]  # log, body, instance, running number, the feed's time in ns
 SHORTEST = 1 + STAMP_BYTES + 1  # NUL, stamp, one byte of body
 MOST_NAMED = 20  # topics of one instance whose messages were refused
@@ -299,7 +300,7 @@ class Intake:
     def _new_topic(self, key: bytes, body: bytes) -> TopicLog:
         """Start a topic, unless the body is refused."""
         if not key.startswith(OWNED_BY_FEEDS):
-            text = f"topic {key[:-1][:40]!r} is not a feed's, must begin with 'tick.', 'trade.', 'market.' or 'app.'"
+            text = f"topic {key[:-1][:40]!r} is not a feed's, must begin with {OWNED}"
             raise ProtocolError("NOT_YOURS", text)
         check_topic(key[:-1])
         check_body(key[:-1].decode(), body)
@@ -325,12 +326,14 @@ class Intake:
         read = read_quote
         quotes = [tick for tick in accepted if not tick[0].own] if self._has_own else accepted  # own ones are checked already
         try:
-            for tick in quotes:
-                if read(tick[1]).symbol != tick[0].symbol:
+            for log, body, _, _, _ in quotes:
+                if log.symbol is None:
+                    check_body(log.key[:-1].decode(), body)
+                elif read(body).symbol != log.symbol:
                     break
             else:
                 return accepted
-        except UNREADABLE:
+        except (ProtocolError, *UNREADABLE):
             pass
         return [tick for tick in accepted if tick[0].own or self._is_well(tick)]
 
@@ -362,9 +365,7 @@ class Intake:
                 messages.append(frame)
         rows = None
         if accepted and (topics.ticks_wanted or topics.ring):
-            bodies = [tick[1] for tick in accepted]
-            if self._has_own:
-                bodies = [NO_BODY if tick[0].own else tick[1] for tick in accepted]
+            bodies = [NO_BODY if tick[0].apart else tick[1] for tick in accepted]
             stamp = stamp_of(epoch, topics.ticks + 1, time_ns)
             joined = b"".join((TICKS, stamp, array_header(len(accepted)), *bodies))
             if topics.ticks_wanted:

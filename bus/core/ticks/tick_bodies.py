@@ -12,10 +12,11 @@ import msgspec
 from hulak.bus.errors import ProtocolError
 from hulak.bus.wire.codec import UNREADABLE, unpack
 from hulak.bus.wire.messages import END_MS, FIRST_MS, Tick
-from hulak.bus.wire.names import TICK_TOPICS
+from hulak.bus.wire.names import DERIVED, TICK_TOPICS
 
 NO_TIME = FIRST_MS // 1000  # a smaller number from 0 on is no present time in any unit: a feed without a clock may count from 0
 OF_TICKS = TICK_TOPICS.decode()
+OF_DERIVED = tuple(root.decode() for root in DERIVED)
 NAMED_BY = {"trade": "security", "market": "market"}  # family of topics -> key of a body that names what it is about
 LEVELS = 64  # of nested arrays and maps: some readers' libraries are limited to about a hundred
 
@@ -94,7 +95,8 @@ def check_body(topic: str, body: bytes) -> None:
     Raises:
         ProtocolError: `BAD_BODY`, as `read_map`; or a tick's body names another symbol, or the body for another topic of feeds
             names one: in `ticks` it would be taken for a tick; or that of a trade or a market names another security or market
-            than its topic: in `ticks` it is identified by it. `BAD_TIME`, its time is in another unit than ms, or wrong.
+            than its topic: in `ticks` it is identified by it; or that of a derived topic names another symbol. `BAD_TIME`, its
+            time is in another unit than ms, or wrong.
     """
     try:
         fields = read_map(body)
@@ -104,6 +106,9 @@ def check_body(topic: str, body: bytes) -> None:
     if isinstance(at, int | float) and not (FIRST_MS <= at < END_MS or 0 <= at < NO_TIME):
         text = f"topic {topic!r} has a body of timestamp {at!r:.40}, must be ms since 1970 UTC, from 1990 to 2100"
         raise ProtocolError("BAD_TIME", text)
+    if topic.startswith(OF_DERIVED):
+        _check_symbol(topic, fields)
+        return
     if not topic.startswith(OF_TICKS):
         _check_names(topic, fields)
         return
@@ -111,6 +116,14 @@ def check_body(topic: str, body: bytes) -> None:
     stated = fields.get("symbol", symbol)
     if stated != symbol:
         text = f"topic {topic!r} has a body of symbol {stated!r:.60}, must be 'tick.' and that symbol"
+        raise ProtocolError("BAD_BODY", text)
+
+
+def _check_symbol(topic: str, fields: Mapping[str, Any]) -> None:
+    """Check that the body for a derived topic names the symbol at the end of the topic, if it names one."""
+    stated = fields.get("symbol")
+    if stated is not None and not (isinstance(stated, str) and stated and topic.endswith(f".{stated}")):
+        text = f"topic {topic!r} has a body of symbol {stated!r:.60}, must be that at the end of the topic"
         raise ProtocolError("BAD_BODY", text)
 
 

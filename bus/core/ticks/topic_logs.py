@@ -12,7 +12,7 @@ from hulak.bus.core.journal.segment_index import TopicOrdinals
 from hulak.bus.core.ticks.subscriptions import Subscriptions, is_exact
 from hulak.bus.errors import ProtocolError
 from hulak.bus.wire.codec import NUL, STAMP, array_header, check_topic, pack
-from hulak.bus.wire.names import HEARTBEAT, HELLO, JOURNALLED, OWN_TOPICS, TICK_TOPICS, TICKS
+from hulak.bus.wire.names import APART, HEARTBEAT, HELLO, JOURNALLED, OWN_TOPICS, TICK_TOPICS, TICKS
 from hulak.bus.wire.own_names import owned_name
 
 NAMED_FOR = 8  # heartbeats: 2 s
@@ -27,7 +27,7 @@ STAMP_HEADER = bytes((0xC4, STAMP.size))  # msgpack's, of the stamp as binary
 class TopicLog:
     """One numbered topic: its sequence, and its last frame. `key` is the topic and its NUL."""
 
-    __slots__ = ("beat", "frame", "instance", "key", "ordinal", "own", "sequence", "symbol", "transient", "wanted")
+    __slots__ = ("apart", "beat", "frame", "instance", "key", "ordinal", "own", "sequence", "symbol", "transient", "wanted")
 
     def __init__(self, key: bytes, *, wanted: bool) -> None:
         self.key = key
@@ -35,6 +35,7 @@ class TopicLog:
         self.symbol = key[len(TICK_TOPICS) : -1].decode() if key.startswith(TICK_TOPICS) else None
         self.own = owned_name(key[:-1]) if key.startswith(OWN_TOPICS) else ""  # the name that owns it
         self.transient = False  # an own topic that is not journalled: its messages have no epoch
+        self.apart = key.startswith(APART)  # in `ticks` its bodies are empty maps
         self.sequence = 0
         self.frame = b""  # as published; empty if there was none
         self.wanted = wanted

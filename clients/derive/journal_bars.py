@@ -1,0 +1,96 @@
+"""Bars of one symbol: the published ones, or, if there are none, the same made of ticks in the journal. PROTOCOL.md 3.12."""
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from hulak.bus.errors import BusError, ProtocolError
+from hulak.bus.subscriber.events import Event
+from hulak.clients.calls.client import BusClient
+from hulak.clients.derive.rules.derivation import Derivation, Wanted
+from hulak.clients.derive.rules.intervals import INTERVALS
+from hulak.clients.derive.rules.source_clock import AHEAD_MS, LATE_MS
+from hulak.clients.history import History, last_events
+
+PUBLISHED, MADE = "topic", "ticks"
+UNFINISHED_SHARE = 2  # intervals before the first one that is wanted, by default: pauses of the market
+
+
+class BarHistory(NamedTuple):
+    """Bars of one symbol and interval."""
+
+    bars: list[dict[str, Any]]  # bodies as in the topic, the newest revision of each, in the order of their starts
+    origin: str  # `PUBLISHED` or `MADE`
+    source: str  # of the symbol's ticks
+
+
+def bars_of(
+    client: BusClient, symbol: str, interval: str, *, since_ns: int | None, last: int | None, timeout_s: float
+) -> BarHistory:
+    """Return bars of a symbol.
+
+    Args:
+        client: connected.
+        symbol: with its prefix.
+        interval: one of `INTERVALS`.
+        since_ns: time of the broker's stamps, ns since 1970 UTC; None: as far back as `last` needs.
+        last: most bars, the newest; None: all.
+        timeout_s: for each reply.
+    Raises:
+        BusError: `UNKNOWN_TOPIC`, there is no tick of this symbol; or as `History`.
+    """
+    ticks = _newest(client, f"tick.{symbol}", timeout_s)
+    topic = f"bar.{interval}.{symbol}"
+    bars = _newest(client, topic, timeout_s)
+    newest = bars or ticks
+    if newest is None:
+        raise BusError("UNKNOWN_TOPIC", f"there is no tick of {symbol!r}; `hulak last` lists all symbols")
+    size_ns = INTERVALS[interval] * 1_000_000
+    begin_ns = max(1, newest.stamp.time_ns - UNFINISHED_SHARE * ((last or 1) + 1) * size_ns) if since_ns is None else since_ns
+    begin_ns -= begin_ns % size_ns
+    if bars is not None:
+        rows = newest_of(event.body for event in History(client, topic, since_ns=max(1, begin_ns), timeout_s=timeout_s))
+    else:
+        rows = _made(client, symbol, interval, begin_ns, timeout_s)
+    begin_ms = begin_ns // 1_000_000
+    rows = [row for row in rows if not 0 <= begin_ms - row["end"] < LATE_MS]  # it was published just after the beginning
+    source = "" if ticks is None else str(ticks.body.get("source", ""))
+    return BarHistory(rows if last is None else rows[-last:], MADE if bars is None else PUBLISHED, source)
+
+
+def newest_of(bodies: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return of each bar its last message, in the order of their starts."""
+    newest = {body["start"]: body for body in bodies}
+    return [newest[start] for start in sorted(newest)]
+
+
+def _newest(client: BusClient, topic: str, timeout_s: float) -> Event | None:
+    return next(iter(last_events(client, topic, timeout_s)), None)
+
+
+def _made(client: BusClient, symbol: str, interval: str, begin_ns: int, timeout_s: float) -> list[dict[str, Any]]:
+    """Make the bars that begin at a time or later; of those before, ticks are not read."""
+    ahead_ns = AHEAD_MS * 1_000_000
+    begin_ns = max(begin_ns, _journal_begins(client, timeout_s) + ahead_ns)
+    derivation: Derivation | None = None
+    made = []
+    for event in History(client, f"tick.{symbol}", since_ns=max(1, begin_ns - ahead_ns), timeout_s=timeout_s):
+        if derivation is None:  # as the first of all: its bars are whole, though numbers of other symbols came before
+            first = 1 if event.stamp.sequence == 1 else 2
+            derivation = Derivation(Wanted(bars=(interval,)), first, max(0, begin_ns - ahead_ns))
+        try:
+            made += derivation.take(event.stamp.time_ns, event.body)
+        except ProtocolError:  # in a journal of an earlier version
+            continue
+    rows = [] if derivation is None else [*made, *derivation.unfinished()]
+    return newest_of(row.body for row in rows)
+
+
+def _journal_begins(client: BusClient, timeout_s: float) -> int:
+    """Return the time from which the journal has all ticks, ns since 1970 UTC; 0: it has all that there ever were."""
+    try:
+        client.call("hulak.replay", "", {"topic": "ticks", "from": 1, "to": 1}, timeout_s=timeout_s)
+    except BusError as error:
+        if error.code != "TOO_OLD":
+            raise
+        return int(error.details.get("oldest_ns") or 0)
+    return 0

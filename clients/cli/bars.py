@@ -23,7 +23,7 @@ PARTS = ["open", "high", "low", "close"]
 LAST = 200  # bars, by default: more than a terminal is wide
 MOST = 1_000_000
 HEAD_LINES, PROMPT_LINES = 1, 1
-ORIGINS = {"topic": "published by hulak derive", "ticks": "computed from the ticks in the journal"}
+ORIGINS = {"topic": "published", "ticks": "from the journal's ticks"}
 
 
 @click.command(
@@ -59,49 +59,55 @@ def bars(call: Call, symbol: str, interval: str, since: int | None, last: int | 
     name = symbol.replace("/", "")
     most = LAST if last is None and since is None else last
     with call.client() as client:
-        found = bars_of(client, name, interval, since_ns=since, last=most, timeout_s=call.timeout_s or 10.0)
+        past = bars_of(client, name, interval, since_ns=since, last=most, timeout_s=call.timeout_s or 10.0)
     if call.as_json:
-        print_json({"symbol": name, "interval": interval, "origin": found.origin, "bars": found.bars})
+        print_json({"symbol": name, "interval": interval, "origin": past.origin, "bars": past.bars})
     elif as_csv:
-        click.echo(csv_of(found.bars), nl=False)
-    elif not found.bars:
+        click.echo(csv_of(past.bars), nl=False)
+    elif not past.bars:
         raise BusError(
             "NO_BARS", f"the journal has no whole bar of {name} of {interval} in that time; see `hulak topic ls tick.{name}`"
         )
     elif table.on_terminal():
-        show_chart(found, name, interval, side)
+        show_chart(past, name, interval, side)
     else:
+        decimals = digits_for(past, name) + 1  # a middle has one more
         rows = [
-            [time_of(bar["start"]), *(bar[side] or [""] * 4), bar["ticks"], bar["final"], bar["revision"]] for bar in found.bars
+            [time_of(bar["start"]), *_prices(bar[side], decimals), bar["ticks"], bar["final"], bar["revision"]]
+            for bar in past.bars
         ]
         table.show(["start", *PARTS, "ticks", "final", "revision"], rows)
 
 
-def show_chart(found: "BarHistory", symbol: str, interval: str, side: str) -> None:
+def show_chart(past: "BarHistory", symbol: str, interval: str, side: str) -> None:
     """Print a chart that fits the terminal, below a line about its newest bar."""
     from hulak.clients.cli.candles import candles_of, chart
 
-    candles, digits = candles_of(found.bars, side), digits_for(found, symbol)
+    candles, digits = candles_of(past.bars, side), digits_for(past, symbol)
     if not candles:
         raise BusError("NO_BARS", f"{side} of {symbol} had no price in that time; give another --side")
     width, height = shutil.get_terminal_size()
-    newest = found.bars[-1]
+    newest = past.bars[-1]
     prices = " ".join(f"{part[0].upper()} {price:.{digits}f}" for part, price in zip(PARTS, newest[side] or (), strict=False))
     state = "" if newest["final"] else ", unfinished"
-    head = f"{symbol} {interval} {side}  {prices}  {newest['ticks']:,} ticks{state}; {ORIGINS[found.origin]}"
+    head = f"{symbol} {interval} {side}  {prices}  {newest['ticks']:,} ticks{state}; {ORIGINS[past.origin]}"
     click.echo(head[:width])
     lines = chart(candles, width, height - HEAD_LINES - PROMPT_LINES, digits, lambda text, colour: click.style(text, fg=colour))
     click.echo("\n".join(lines))
 
 
-def digits_for(found: "BarHistory", symbol: str) -> int:
+def _prices(prices: list[float] | None, decimals: int) -> list[str]:
+    return [""] * len(PARTS) if prices is None else [f"{price:.{decimals}f}" for price in prices]
+
+
+def digits_for(past: "BarHistory", symbol: str) -> int:
     """Return the decimals of a symbol's prices."""
     from hulak.bus.wire.price_digits import OF_VENUES, digits_of, usual_digits
 
     usual = usual_digits(symbol.rpartition(".")[2])
-    if found.source in OF_VENUES or usual is not None:
-        return OF_VENUES.get(found.source) or usual or 0
-    return digits_of(price for bar in found.bars[-1:] for side in ("bid", "ask") for price in bar[side] or ())
+    if past.source in OF_VENUES or usual is not None:
+        return OF_VENUES.get(past.source) or usual or 0
+    return digits_of(price for bar in past.bars[-1:] for side in ("bid", "ask") for price in bar[side] or ())
 
 
 def csv_of(bars: list[dict[str, Any]]) -> str:

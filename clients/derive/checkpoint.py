@@ -20,7 +20,7 @@ class Checkpoint(msgspec.Struct, frozen=True, array_like=True):
 
     format: int
     number: int  # of the last message that was taken, in the global order
-    epoch: int  # of that message
+    epoch: int  # of that message; 0: none was taken, the first one is behind this number
     time_ns: int  # its stamp
     instance: int  # of the feed
     posted: int  # running number of its last message

@@ -80,7 +80,7 @@ class Maker:
         kept, why = checkpoint.load(home, wanted)
         if kept is None:
             logger.info("begins with the journal", why=why)
-        self._kept = kept  # until its tick was seen
+        self._kept = kept if kept is not None and kept.epoch else None  # until its last message was seen
         self._fresh = kept is None  # nothing is posted before the journal has been read
         self._derivation = None if kept is None else Derivation.loaded(kept.derivation)
         self._at = (0, 0, 0) if kept is None else (kept.number, kept.epoch, kept.time_ns)
@@ -108,8 +108,7 @@ class Maker:
         """
         try:
             asyncio.run(self._connect())
-            past: dict[str, Any] = {"since": "oldest"} if self._kept is None else {"from_sequence": self._kept.number}
-            with Subscriber("ticks", settings=self._settings, home=self.home, timeout_s=ANSWER_S, **past) as ticks:
+            with Subscriber("ticks", settings=self._settings, home=self.home, timeout_s=ANSWER_S, **self._past()) as ticks:
                 while not self.stop.asked:
                     member.beat()
                     if not self._read(ticks):
@@ -118,6 +117,12 @@ class Maker:
             self._checkpoint(now=True)
         finally:
             self.publisher.close()
+
+    def _past(self) -> dict[str, Any]:
+        """Return where to begin: with the checkpoint's last message, which must be there, or else behind it."""
+        if self._kept is not None:
+            return {"from_sequence": self._kept.number}
+        return {"since": "oldest"} if self._derivation is None else {"from_sequence": self._at[0] + 1}
 
     async def _connect(self) -> None:
         connecting = asyncio.ensure_future(self.publisher.connect())
@@ -159,7 +164,7 @@ class Maker:
             self._kept = None
             return
         if self._derivation is None:
-            self._derivation = Derivation(self.wanted, stamp.sequence, stamp.time_ns)
+            self._begin(stamp)
         elif self._at[0] and stamp.sequence != self._at[0] + 1:
             raise StartsOver(f"message {stamp.sequence} came behind {self._at[0]}")
         self._at = at
@@ -167,8 +172,17 @@ class Maker:
             body = event.body
         except ProtocolError:  # in a journal of an earlier version
             body = None
-        for made in self._derivation.take(stamp.time_ns, body):
+        derivation = self._derivation
+        assert derivation is not None
+        for made in derivation.take(stamp.time_ns, body):
             self._post(made)
+
+    def _begin(self, stamp: Stamp) -> None:
+        """Begin with a first message; where it may be posted at once, with a checkpoint before it."""
+        self._derivation = Derivation(self.wanted, stamp.sequence, stamp.time_ns)
+        if self.live:
+            self._at = stamp.sequence - 1, 0, 0
+            self._checkpoint(now=True)
 
     def _begin_live(self) -> None:
         self.live = True

@@ -83,6 +83,6 @@ def test_bars_as_csv_have_all_sides_and_exact_prices():
 
 
 def test_prices_have_the_decimals_of_their_symbol():
-    found = BarHistory([bar(prices=(1.5, 1.5, 1.5, 1.5))], "ticks", "x")
-    assert [digits_for(found, symbol) for symbol in ("EURUSD", "back.USDJPY", "BTCUSD")] == [5, 3, 3]
-    assert digits_for(found._replace(source="nepse"), "NABIL") == 2
+    past = BarHistory([bar(prices=(1.5, 1.5, 1.5, 1.5))], "ticks", "x")
+    assert [digits_for(past, symbol) for symbol in ("EURUSD", "back.USDJPY", "BTCUSD")] == [5, 3, 3]
+    assert digits_for(past._replace(source="nepse"), "NABIL") == 2

@@ -1,4 +1,4 @@
-"""Bars, by plain numbers: the ticks of each, when it is final, and the effect of late ticks and wrong times."""
+"""Bars, by plain numbers: the ticks of each, when it is final, and late ticks, wrong times."""
 
 import pytest
 

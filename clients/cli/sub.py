@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Self
 import click
 
 from hulak.bus.errors import BusTimeout, ConfigError, ProtocolError
+from hulak.bus.subscriber.events import NO_BODY
+from hulak.bus.subscriber.events import TICKS as ALL_TICKS
 from hulak.bus.subscriber.history_start import LIVE, MOST_LAST, start_of
 from hulak.bus.wire.messages import END_MS, FIRST_MS
 from hulak.bus.wire.names import CONFIG, DISPLAYS, HEARTBEAT, JOURNALLED, OWN_TOPICS, STATS, TICKS
@@ -180,6 +182,8 @@ def follow(
             lines.flush()
             click.echo("hulak: the journal ends here, live messages follow", err=True)
             continue
+        if event.topic == ALL_TICKS and event.packed in (None, NO_BODY) and event.unpacked in (None, {}):  # of another topic
+            continue
         if pacing is not None:
             _wait(pacing(event), lines, interrupted)
         for line in line_of(event, write):
@@ -270,7 +274,8 @@ def sub(
 
     A PREFIX that ends with `.` or `*`, or is empty, matches all topics that begin with it; any other PREFIX is one exact topic,
     whose last message is printed first. Topics are tick.SYMBOL, ticks (the ticks of all symbols, in one order), trade.SYMBOL,
-    market.NAME (the state of a market), app.NAME and app.NAME.REST (of a program, see `hulak pub`) and stats.
+    market.NAME (the state of a market), bar.1m.SYMBOL, every.1s.SYMBOL and state.SYMBOL (see `hulak derive`), app.NAME and
+    app.NAME.REST (of a program, see `hulak pub`) and stats.
 
     N of --from is a sequence of the topic; for `ticks` and prefixes it is one of the topic `ticks`. Where the journal ends, a
     line on standard error says so; with --json it is an object of the topic `live`.

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 HEADS = ["topic", "number", "source or owner", "journalled", "age"]
 OWN = "app."
 LISTED = ("tick.", OWN)  # without a TOPIC
-KNOWN = (*LISTED, "trade.", "market.")
+KNOWN = (*LISTED, "trade.", "market.", "bar.", "every.", "state.")
 
 
 @click.group(
@@ -44,7 +44,8 @@ def topics() -> None:
 def ls(call: Call, pattern: str | None) -> None:
     """List TOPIC, or all topics with that prefix if TOPIC ends with `.` or `*`; all topics of ticks and own topics by default.
 
-    Trades have topics with the prefix `trade.`, states of markets with `market.`, own topics with `app.`. The number is that of
+    Trades have topics with the prefix `trade.`, states of markets `market.`, bars `bar.`, conflated ticks `every.`, states of
+    symbols `state.`, own topics `app.`. The number is that of
     the last message; an own topic that is not journalled begins with 1 at each start of the broker. Its owner is the program
     that may publish on it now.
 
@@ -66,8 +67,7 @@ def _cells(row: dict[str, Any]) -> list[Any]:
 def _checked(pattern: str) -> str:
     if not pattern.startswith(KNOWN):
         raise click.UsageError(
-            f"{pattern!r} is not a topic of a feed or an own one, must begin with 'tick.', 'app.', 'trade.' or 'market.', "
-            "e.g. 'tick.EUR*'"
+            f"{pattern!r} is not a topic of a feed or an own one, must begin with {', '.join(map(repr, KNOWN))}, e.g. 'tick.EUR*'"
         )
     return pattern
 

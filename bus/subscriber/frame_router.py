@@ -28,7 +28,7 @@ from hulak.bus.subscriber.sinks import JOURNALLED, NO_TICKS, OF_TICKS, Sink, Tic
 from hulak.bus.wire import codec, lenient
 from hulak.bus.wire.codec import NUL, STAMP, UNREADABLE
 from hulak.bus.wire.messages import Publication, Stamp, Tick
-from hulak.bus.wire.names import OWN_TOPICS
+from hulak.bus.wire.names import APART
 from hulak.bus.wire.ring_format import PickedTicks
 
 STAMP_BYTES = STAMP.size
@@ -200,7 +200,7 @@ class FrameRouter:
     def _add(self, topic: str, tracker: SequenceTracker) -> SequenceTracker:
         self.trackers[topic] = tracker
         key = topic.encode() + NUL
-        if not (self.gives_ticks and key.startswith(OWN_TOPICS)):  # a body like a tick's is none there
+        if not (self.gives_ticks and key.startswith(APART)):  # a body like a tick's is none there
             self._keys[key] = tracker
         if topic == TICKS:
             self._in_order = tracker
@@ -288,7 +288,7 @@ class FrameRouter:
     def give_ticks_to(self, sink: TickSink, waiting: Iterable[Event]) -> None:
         """Deliver ticks as values from now on; also the waiting and held messages, which are decoded."""
         self.sink = sink
-        for key in [key for key in self._keys if key.startswith(OWN_TOPICS)]:
+        for key in [key for key in self._keys if key.startswith(APART)]:
             del self._keys[key]
         for event in waiting:
             if event.topic == TICKS or event.topic.startswith(OF_TICKS):

@@ -94,6 +94,8 @@ class HistoryRows:
             if number != self.next and not self._is_new(number, epoch):
                 continue
             self.next, self.epoch, self.time_ns = number + 1, epoch, time_ns
+            if typed and frame.startswith(DERIVED):
+                continue
             body = frame[cut + STAMP_BYTES :]
             if as_one:
                 as_tick = body_in_ticks(frame, body)

@@ -9,6 +9,7 @@ import msgspec
 from hulak.bus.errors import Forbidden, ProtocolError
 from hulak.bus.subscriber.sequence_tracker import Chunk
 from hulak.bus.wire import codec, lenient
+from hulak.bus.wire.codec import UNREADABLE
 from hulak.bus.wire.messages import Publication, Stamp
 from hulak.bus.wire.names import APART, NO_BODY
 
@@ -90,7 +91,10 @@ def read_rows(body: bytes | memoryview) -> list[Any]:
     Raises:
         ProtocolError: `BAD_BODY`, it is not an array.
     """
-    rows = codec.unpack(body)
+    try:
+        return _read_flat(body)
+    except UNREADABLE:  # nested deeper, or with other types than nearly all have: in a quarter of the speed
+        rows = codec.unpack(body)
     if not isinstance(rows, list):
         raise ProtocolError("BAD_BODY", f"the body of {TICKS!r} must be an array")
     return rows
@@ -117,5 +121,7 @@ def row_events(chunk: Chunk) -> Iterator[Event]:
             yield Event(TICKS, Stamp(chunk.epoch, number, chunk.time_ns), None, body)
 
 
+_Plain = None | bool | int | float | str
+_read_flat = msgspec.msgpack.Decoder(list[dict[str, _Plain | list[_Plain]]]).decode
 _read_text = msgspec.msgpack.Decoder(str).decode
 _read_bytes = msgspec.msgpack.Decoder(bytes).decode

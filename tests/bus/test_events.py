@@ -3,7 +3,10 @@
 import json
 from pathlib import Path
 
+import msgpack
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hulak.bus.errors import ProtocolError
 from hulak.bus.subscriber.events import Event, event_of, is_snapshot, read_rows, snapshot_events, subscription
@@ -11,6 +14,9 @@ from hulak.bus.wire import codec
 from hulak.bus.wire.messages import Publication, Stamp
 
 VECTORS = json.loads((Path(__file__).parents[1] / "vectors" / "frames.json").read_text(encoding="ascii"))
+SCALARS = st.none() | st.booleans() | st.integers(-(1 << 63), (1 << 64) - 1) | st.floats() | st.text(max_size=3)
+OTHERS = st.binary(max_size=3) | st.just(msgpack.ExtType(5, b"x")) | st.just(msgpack.Timestamp(1, 2))
+VALUES = SCALARS | OTHERS | st.lists(SCALARS, max_size=2) | st.dictionaries(st.text(max_size=2), st.lists(SCALARS), max_size=1)
 
 
 def vector(name):
@@ -120,3 +126,16 @@ def test_a_body_that_is_no_array_is_refused():
 def test_a_malformed_row_of_a_snapshot_is_refused(row):
     with pytest.raises(ProtocolError, match="must be"):
         list(snapshot_events(publication("tick.", [["tick.B", bytes(24), {}], row])))
+
+
+@given(st.lists(st.dictionaries(st.text(max_size=3), VALUES, max_size=4), max_size=4))
+def test_the_rows_of_ticks_are_what_msgpack_reads_from_their_bytes(rows):
+    body = codec.pack(rows)
+    assert repr(read_rows(body)) == repr(codec.unpack(body))
+
+
+@pytest.mark.parametrize(
+    "body", [b"\x91\x82\xa1a\x01\xa1a\x02", b"\x91\x81\x01\x02", b"\x91\xc0", b"\x91\x93\x01\x02\x03", b"\x90"]
+)
+def test_rows_that_are_no_plain_maps_are_read_likewise(body):
+    assert read_rows(body) == codec.unpack(body)

@@ -1,14 +1,16 @@
 """The parts of a tick or of a market's state that the rules read; anything else in a body is ignored. Pure."""
 
-import math
+from math import isfinite
 from typing import Any, NamedTuple
+
+import msgspec
 
 from hulak.bus.wire.messages import END_MS, FIRST_MS
 
 Body = dict[str, Any]
 
 
-class Quote(NamedTuple):
+class Quote(msgspec.Struct, frozen=True, gc=False):
     """A tick as the rules see it."""
 
     bid: float | None  # None: no finite price
@@ -22,8 +24,8 @@ def quote_of(body: Body) -> Quote:
     """Read a tick's body."""
     bid, ask, at, source, flags = body.get("bid"), body.get("ask"), body.get("timestamp"), body.get("source"), body.get("flags")
     return Quote(
-        bid if type(bid) is float and math.isfinite(bid) else _price(bid),
-        ask if type(ask) is float and math.isfinite(ask) else _price(ask),
+        bid if type(bid) is float and isfinite(bid) else _price(bid),
+        ask if type(ask) is float and isfinite(ask) else _price(ask),
         at if type(at) is int and FIRST_MS <= at < END_MS else None,
         source if type(source) is str else "",
         bool(flags) and isinstance(flags, list) and "halted" in flags,

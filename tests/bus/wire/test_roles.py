@@ -14,6 +14,7 @@ def rights(*roles):
     "text",
     [
         "feed:tick.EURUSD", "feed:tick.*", "feed:tick.kraken.*", "feed:*", "feed:tick*", "subscribe:*", "subscribe:tick.EUR*",
+        "feed:bar.*", "feed:every.1s.kraken.*", "feed:state.*", "subscribe:bar.1m.*",
         "subscribe:ticks", "subscribe:heartbeat", "subscribe:display.*", "subscribe:display.gold", "subscribe:displays",
         "subscribe:hulak.*", "submit:nepse", "submit:*", "submit:né pse", "submit:risk.*", "work:display", "read", "control",
     ],
@@ -91,6 +92,7 @@ def test_a_subscription_is_permitted_only_if_everything_that_it_matches_is(role,
     ("role", "permitted", "refused"),
     [
         ("feed:tick.EURUSD", [b"tick.EURUSD"], [b"tick.EURUSDX", b"tick.EUR", b"display.gold", b"\xff"]),
+        ("feed:bar.1m.*", [b"bar.1m.EURUSD"], [b"bar.1s.EURUSD", b"tick.EURUSD", b"state.EURUSD"]),
         ("feed:tick.kraken.*", [b"tick.kraken.BTCUSD"], [b"tick.BTCUSD", b"tick.krakenX.BTCUSD"]),
         ("feed:*", [b"tick.X", b"ticks"], [b"display.gold"]),  # the intake refuses topics that are no feed's
         ("work:display", [b"display.gold"], [b"tick.EURUSD"]),

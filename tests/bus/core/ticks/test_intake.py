@@ -75,44 +75,6 @@ def test_trades_and_states_of_markets_are_numbered_and_journalled_in_one_order_w
     assert (fixture.codes(), fixture.topics.ticks) == (["BAD_BODY"], 6)
 
 
-def test_derived_messages_are_numbered_with_the_ticks_and_are_empty_maps_in_ticks():
-    fixture = IntakeFixture(max_bytes=400)
-    fixture.topics.ring = True
-    fixture.intake.open(5, 1, 0.0)
-    bar = {"symbol": "np.NABIL", "bid": [1.0, 1.0, 1.0, 1.0], "final": True}
-    frames = (
-        other(1, "bar.1m.np.NABIL", bar),
-        frame(2, body=tick("EURUSD")),
-        other(3, "every.1s.EURUSD", {"symbol": "EURUSD"} | QUOTE),
-    )
-    turn = fixture.turn(*frames, other(4, "state.EURUSD", {"symbol": "EURUSD", "state": "stale"}), other(5, "state.clock", {}))
-    messages = [decode_publication(message) for message in turn.messages]
-    assert [message.topic for message in messages] == [
-        "bar.1m.np.NABIL",
-        "tick.EURUSD",
-        "every.1s.EURUSD",
-        "state.EURUSD",
-        "state.clock",
-        "ticks",
-    ]
-    assert msgpack.unpackb(messages[0].body) == bar
-    assert messages[-1].body == b"\x95\x80" + tick("EURUSD") + b"\x80\x80\x80"
-    assert turn.rows.sizes == [1, len(tick("EURUSD")), 1, 1, 1]
-    assert [decode_tick(record)[0] for record in turn.batch.records] == [1, 2, 3, 4, 5]
-    assert decode_tick(turn.batch.records[0])[3] == turn.messages[0]
-    assert fixture.codes() == []
-
-
-@pytest.mark.parametrize("symbol", ["EURUSD", "", 7, "1m.np.NABIL.", "ABIL"])
-def test_a_derived_message_names_the_symbol_at_the_end_of_its_topic(symbol):
-    fixture = IntakeFixture()
-    fixture.intake.open(5, 1, 0.0)
-    fixture.turn(frame(1, body=tick("EURUSD")), other(2, "bar.1m.np.NABIL", {"symbol": symbol}), frame(3, body=tick("EURUSD")))
-    assert (fixture.codes(), fixture.topics.ticks) == (["BAD_BODY"], 2)
-    fixture.turn(other(4, "bar.1m.np.NABIL", {"symbol": "np.NABIL"}), other(5, "bar.1m.np.NABIL", {"symbol": symbol}))
-    assert (fixture.codes(), fixture.topics.ticks) == (["BAD_BODY"] * 2, 3)
-
-
 def test_a_turn_becomes_one_message_per_tick_and_one_of_all_of_them():
     fixture = IntakeFixture()
     fixture.intake.open(5, 1, 0.0)

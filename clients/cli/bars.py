@@ -3,6 +3,7 @@
 import csv
 import io
 import shutil
+import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -59,7 +60,7 @@ def bars(call: Call, symbol: str, interval: str, since: int | None, last: int | 
     name = symbol.replace("/", "")
     most = LAST if last is None and since is None else last
     with call.client() as client:
-        past = bars_of(client, name, interval, since_ns=since, last=most, timeout_s=call.timeout_s or 10.0)
+        past = bars_of(client, name, interval, since_ns=since, last=most, now_ns=time.time_ns(), timeout_s=call.timeout_s or 10.0)
     if call.as_json:
         print_json({"symbol": name, "interval": interval, "origin": past.origin, "bars": past.bars})
     elif as_csv:

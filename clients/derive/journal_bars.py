@@ -24,7 +24,7 @@ class BarHistory(NamedTuple):
 
 
 def bars_of(
-    client: BusClient, symbol: str, interval: str, *, since_ns: int | None, last: int | None, timeout_s: float
+    client: BusClient, symbol: str, interval: str, *, since_ns: int | None, last: int | None, now_ns: int, timeout_s: float
 ) -> BarHistory:
     """Return bars of a symbol.
 
@@ -34,6 +34,7 @@ def bars_of(
         interval: one of `INTERVALS`.
         since_ns: time of the broker's stamps, ns since 1970 UTC; None: as far back as `last` needs.
         last: most bars, the newest; None: all.
+        now_ns: as a stamp of the broker would be now: bars that are over by then are final.
         timeout_s: for each reply.
     Raises:
         BusError: `UNKNOWN_TOPIC`, there is no tick of this symbol; or as `History`.
@@ -50,7 +51,7 @@ def bars_of(
     if bars is not None:
         rows = newest_of(event.body for event in History(client, topic, since_ns=max(1, begin_ns), timeout_s=timeout_s))
     else:
-        rows = _made(client, symbol, interval, begin_ns, timeout_s)
+        rows = _made(client, symbol, interval, begin_ns, now_ns, timeout_s)
     begin_ms = begin_ns // 1_000_000
     rows = [row for row in rows if not 0 <= begin_ms - row["end"] < LATE_MS]  # it was published just after the beginning
     source = "" if ticks is None else str(ticks.body.get("source", ""))
@@ -67,7 +68,7 @@ def _newest(client: BusClient, topic: str, timeout_s: float) -> Event | None:
     return next(iter(last_events(client, topic, timeout_s)), None)
 
 
-def _made(client: BusClient, symbol: str, interval: str, begin_ns: int, timeout_s: float) -> list[dict[str, Any]]:
+def _made(client: BusClient, symbol: str, interval: str, begin_ns: int, now_ns: int, timeout_s: float) -> list[dict[str, Any]]:
     """Make the bars that begin at a time or later; of those before, ticks are not read."""
     ahead_ns = AHEAD_MS * 1_000_000
     begin_ns = max(begin_ns, _journal_begins(client, timeout_s) + ahead_ns)
@@ -81,8 +82,10 @@ def _made(client: BusClient, symbol: str, interval: str, begin_ns: int, timeout_
             made += derivation.take(event.stamp.time_ns, event.body)
         except ProtocolError:  # in a journal of an earlier version
             continue
-    rows = [] if derivation is None else [*made, *derivation.unfinished()]
-    return newest_of(row.body for row in rows)
+    if derivation is None:
+        return []
+    made += derivation.take(now_ns, {})
+    return newest_of(row.body for row in (*made, *derivation.unfinished()))
 
 
 def _journal_begins(client: BusClient, timeout_s: float) -> int:

@@ -69,7 +69,9 @@ def test_the_demo_runs_and_sigterm_ends_it_with_no_process_left(local_bus):
     stood(up)
     eventually(lambda: "demo-nepse runs" in up.log.read_text(), within_s=20)
     started = stood(up)
-    assert len(started) == 11, "supervisord, broker, venue, exchange, two feeds, worker, scaler, two display workers, gateway"
+    assert len(started) == 12, (
+        "supervisord, broker, venue, exchange, two feeds, derive, worker, scaler, two display workers, gateway"
+    )
     up.send_signal(signal.SIGTERM)
     ended(local_bus, up, started)
     assert "ticks " not in up.log.read_text(), "without a terminal it prints changes only"

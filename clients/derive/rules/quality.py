@@ -4,7 +4,6 @@ Times are stamps of the broker, in ms.
 """
 
 from collections import OrderedDict
-from collections.abc import Iterable
 
 import msgspec
 
@@ -28,7 +27,7 @@ class SymbolState(msgspec.Struct, array_like=True, gc=False):
 class QualityState(msgspec.Struct, array_like=True):
     """All that is known, for a checkpoint."""
 
-    symbols: list[SymbolState]  # in the order of their last ticks
+    symbols: list[SymbolState]
     closed: list[str]
     pauses: dict[str, int]
 
@@ -42,8 +41,8 @@ class Quality:
 
     def __init__(self, stale_ms: int) -> None:
         self._stale_ms = stale_ms
-        self._symbols: OrderedDict[str, SymbolState] = OrderedDict()  # in the order of their last ticks
-        self._fresh: dict[int, OrderedDict[str, SymbolState]] = {}  # limit -> the fresh ones, likewise
+        self._symbols: dict[str, SymbolState] = {}
+        self._fresh: dict[int, OrderedDict[str, SymbolState]] = {}  # limit -> the fresh ones, in the order of their last ticks
         self._closed: dict[str, None] = {}  # sources whose market is closed
         self._pauses: dict[str, int] = {}  # source -> its market's limit
 
@@ -52,8 +51,6 @@ class Quality:
         row = self._symbols.get(symbol)
         if row is None:
             row = self._symbols[symbol] = SymbolState(symbol, source)
-        else:
-            self._symbols.move_to_end(symbol)
         if row.source != source:
             self._forget(row)
             row.source = source
@@ -109,7 +106,11 @@ class Quality:
         return max(self._stale_ms, self._pauses.get(source, 0))
 
     def _queue(self, source: str) -> OrderedDict[str, SymbolState]:
-        return self._fresh.setdefault(self._limit(source), OrderedDict())
+        limit = self._limit(source)
+        queue = self._fresh.get(limit)
+        if queue is None:
+            queue = self._fresh[limit] = OrderedDict()
+        return queue
 
     def _forget(self, row: SymbolState) -> None:
         self._queue(row.source).pop(row.symbol, None)
@@ -136,10 +137,7 @@ class Quality:
     def load(self, state: QualityState) -> None:
         """Continue from what was known."""
         self._closed, self._pauses = dict.fromkeys(state.closed), state.pauses
-        self._load(state.symbols)
-
-    def _load(self, rows: Iterable[SymbolState]) -> None:
-        for row in rows:
+        for row in sorted(state.symbols, key=lambda row: row.seen):
             self._symbols[row.symbol] = row
             if row.state == FRESH:
                 self._queue(row.source)[row.symbol] = row

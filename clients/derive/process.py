@@ -12,7 +12,7 @@ from typing import Any
 
 import zmq
 
-from hulak.bus.errors import BusError, BusTimeout, ConfigError, HandshakeFailed, ProtocolError
+from hulak.bus.errors import BusError, BusTimeout, ConfigError, Forbidden, HandshakeFailed, ProtocolError
 from hulak.bus.process import lifecycle, log, sockets
 from hulak.bus.process.log_type import Log
 from hulak.bus.process.member import Member
@@ -250,6 +250,7 @@ def run_derive(settings: Settings, home: Path) -> int:
     Raises:
         ConfigError: the section `[derive]` asks for nothing, or is malformed; or another such process runs on this home.
         HandshakeFailed: the broker and this process do not accept each other's keys.
+        Forbidden: the roles of its key do not permit it.
     """
     wanted = wanted_of(settings)
     lifecycle.make_home(home)
@@ -271,7 +272,7 @@ def run_derive(settings: Settings, home: Path) -> int:
             try:
                 makers[:] = [Maker(settings, home, wanted, stop, logger)]
                 makers[0].run(member)
-            except HandshakeFailed:
+            except (Forbidden, HandshakeFailed):
                 raise
             except StartsOver as reason:
                 logger.warning("starts over", why=str(reason))

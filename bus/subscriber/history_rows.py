@@ -94,7 +94,7 @@ class HistoryRows:
             if number != self.next and not self._is_new(number, epoch):
                 continue
             self.next, self.epoch, self.time_ns = number + 1, epoch, time_ns
-            if typed and frame.startswith(DERIVED):
+            if typed and frame.startswith(APART):
                 continue
             body = frame[cut + STAMP_BYTES :]
             if as_one:
@@ -106,7 +106,7 @@ class HistoryRows:
                 tracker.expected, tracker.epoch = sequence + 1, epoch
                 if not typed:
                     append(Event(frame[: cut - 1].decode(), Stamp(epoch, sequence, time_ns), body))
-                elif not frame.startswith(APART):
+                else:
                     self._put(body)
 
     def skip(self, number: int, why: str) -> None:

@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING, Any, Self
 import click
 
 from hulak.bus.errors import BusTimeout, ConfigError, ProtocolError
-from hulak.bus.subscriber.events import NO_BODY
 from hulak.bus.subscriber.events import TICKS as ALL_TICKS
 from hulak.bus.subscriber.history_start import LIVE, MOST_LAST, start_of
 from hulak.bus.wire.messages import END_MS, FIRST_MS
-from hulak.bus.wire.names import CONFIG, DISPLAYS, HEARTBEAT, JOURNALLED, OWN_TOPICS, STATS, TICKS
+from hulak.bus.wire.names import CONFIG, DISPLAYS, HEARTBEAT, JOURNALLED, NO_BODY, OWN_TOPICS, STATS, TICKS
 from hulak.clients.cli.command import Call, Command, Topic, subscribe, to_json
 from hulak.clients.cli.help_text import examples
 from hulak.clients.cli.table import moment

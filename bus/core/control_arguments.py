@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, TypeVar
 import msgspec
 from msgspec import Meta
 
+from hulak.bus.core.schedules.trading_days import MOST_DAYS
 from hulak.bus.core.tasks.policy import MAX_RETRIES
 from hulak.bus.core.tasks.task_queue import STATES
 from hulak.bus.errors import ProtocolError
@@ -94,6 +95,40 @@ Retries = Annotated[int, _whole(0, MAX_RETRIES)]
 Workers = Annotated[Literal["auto"] | Annotated[int, _whole(0, 1 << 31)], Meta(description="'auto' or a whole number")]
 WaitMs = Annotated[int, _whole(0, 3_600_000)]
 ExpiresS = Annotated[float, Meta(gt=0, le=YEAR_S, description=f"seconds above 0, at most {YEAR_S} (366 days)")]
+EveryS = Annotated[int, _whole(1, YEAR_S)]
+CronExpression = Annotated[
+    str,
+    Meta(
+        pattern=r"\A[0-9A-Za-z*,/#-]+( +[0-9A-Za-z*,/#-]+){4}\Z",
+        max_length=LONGEST_NAME,
+        description="the five fields of a cron expression (minute, hour, day, month, day of the week), e.g. '5 15 * * 1-5'",
+    ),
+]
+LocalTime = Annotated[
+    str,
+    Meta(
+        pattern=r"\A([0-9]{4}-[0-9]{2}-[0-9]{2}[T ])?[0-9]{2}:[0-9]{2}(:[0-9]{2})?\Z",
+        description="a local time without a zone, '15:05' or '2026-11-30T15:05'",
+    ),
+]
+ScheduleName = Annotated[
+    str,
+    Meta(pattern=r"\A[A-Za-z0-9._-]{1,64}\Z", description="1 to 64 letters, digits, '.', '_', '-'"),
+]
+ZoneName = Annotated[
+    str,
+    Meta(pattern=r"\A[A-Za-z0-9._+/-]{1,64}\Z", description="the name of a time zone, e.g. 'Asia/Kathmandu' or 'UTC'"),
+]
+MissedPolicy = Annotated[Literal["skip", "once", "all"], Meta(description="one of skip, once, all")]
+Runs = Annotated[int, _whole(1, 1_000_000)]
+DelayS = Annotated[int, _whole(0, 3600)]
+LateS = Annotated[int, _whole(1, 86_400)]
+Day = Annotated[str, Meta(pattern=r"\A[0-9]{4}-[0-9]{2}-[0-9]{2}\Z", description="a date such as '2026-11-30'")]
+Days = Annotated[list[Day], Meta(max_length=MOST_DAYS, description=f"an array of at most {MOST_DAYS} dates such as '2026-11-30'")]
+Weekdays = Annotated[
+    list[Annotated[int, Meta(ge=1, le=7)]],
+    Meta(min_length=1, max_length=7, description="an array of days of the week, 1 (Monday) to 7 (Sunday)"),
+]
 Boolean = Annotated[bool, Meta(description="true or false")]
 Map = Annotated[dict[str, Any], Meta(description="a map with text keys")]
 Prefixes = Annotated[

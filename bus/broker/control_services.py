@@ -14,6 +14,7 @@ from hulak.bus.broker.key_service import KeyService
 from hulak.bus.broker.position_service import PositionService
 from hulak.bus.broker.posted_task_service import PostedTaskService
 from hulak.bus.broker.scale_service import ScaleService
+from hulak.bus.broker.schedule_service import ScheduleService
 from hulak.bus.broker.store_effects import BrokerEffect
 from hulak.bus.broker.tick_service import TickService
 from hulak.bus.broker.topic_service import TopicService
@@ -47,6 +48,13 @@ from hulak.bus.core.control_requests import (
     WhoamiArguments,
 )
 from hulak.bus.core.effects import Asker
+from hulak.bus.core.schedules.schedule_requests import (
+    CalendarArguments,
+    CalendarNameArguments,
+    ScheduleArguments,
+    ScheduleListArguments,
+    ScheduleNameArguments,
+)
 from hulak.bus.core.security import needs
 from hulak.bus.core.security.needs import Need
 from hulak.bus.errors import ProtocolError
@@ -68,6 +76,7 @@ class Services:
     scale: ScaleService
     keys: KeyService
     positions: PositionService
+    schedules: ScheduleService
 
 
 class Answers(Enum):
@@ -114,6 +123,27 @@ SERVICES: Mapping[str, ControlService] = {
     "hulak.tasks": ControlService(TasksArguments, needs.lister, Answers.STORED, lambda of: of.tasks.tasks, large=True),
     "hulak.retry": ControlService(TaskIdArguments, needs.controller, Answers.STORED, lambda of: of.tasks.posts.retry),
     "hulak.drop": ControlService(TaskIdArguments, needs.controller, Answers.STORED, lambda of: of.tasks.drop),
+    "hulak.schedule.add": ControlService(ScheduleArguments, needs.poster, Answers.STORED, lambda of: of.schedules.add),
+    "hulak.schedule.list": ControlService(
+        ScheduleListArguments, needs.submitter, Answers.STORED, lambda of: of.schedules.rows, large=True
+    ),
+    "hulak.schedule.pause": ControlService(ScheduleNameArguments, needs.canceller, Answers.STORED, lambda of: of.schedules.pause),
+    "hulak.schedule.resume": ControlService(
+        ScheduleNameArguments, needs.canceller, Answers.STORED, lambda of: of.schedules.resume
+    ),
+    "hulak.schedule.remove": ControlService(
+        ScheduleNameArguments, needs.canceller, Answers.STORED, lambda of: of.schedules.remove
+    ),
+    "hulak.schedule.run": ControlService(ScheduleNameArguments, needs.canceller, Answers.STORED, lambda of: of.schedules.run_now),
+    "hulak.calendar.set": ControlService(
+        CalendarArguments, needs.controller, Answers.STORED, lambda of: of.schedules.set_calendar
+    ),
+    "hulak.calendar.list": ControlService(
+        NoArguments, needs.submitter, Answers.STORED, lambda of: of.schedules.calendars, large=True
+    ),
+    "hulak.calendar.remove": ControlService(
+        CalendarNameArguments, needs.controller, Answers.STORED, lambda of: of.schedules.remove_calendar
+    ),
     "hulak.config.get": ControlService(ConfigGetArguments, needs.reader, Answers.AT_ONCE, lambda of: of.config.get, large=True),
     "hulak.config.set": ControlService(ConfigSetArguments, needs.controller, Answers.STORED, lambda of: of.config.set),
     "hulak.config.revert": ControlService(ConfigRevertArguments, needs.controller, Answers.STORED, lambda of: of.config.revert),

@@ -32,6 +32,7 @@ from hulak.bus.broker.position_service import PositionService
 from hulak.bus.broker.posted_task_service import PostedTaskService, policy_of
 from hulak.bus.broker.request_intake import MAX_MESSAGES, RequestIntake
 from hulak.bus.broker.scale_service import ScaleService, limits_of
+from hulak.bus.broker.schedule_service import ScheduleService
 from hulak.bus.broker.storage.database import Database
 from hulak.bus.broker.storage.journal import Journal
 from hulak.bus.broker.store_effects import BrokerEffect
@@ -94,6 +95,7 @@ class Broker:
         self.database = Database(home)
         self.database.open()
         self.tasks = PostedTaskService(settings, self.database, journal.ages, self.bus.dispatcher, log)
+        self.schedules = ScheduleService(self.tasks.posts, settings.task.key_keep_s, self.tasks.moment, log)
         bound = Bound.of(settings.broker.max_connections, file_limit(), len(open_files()) + OWN_FILES)
         self.connections = Connections(self.context, bound, log)
         self.unreachable: dict[bytes, str] = {}  # workers that could not be reached, and why; lost with the next `_flush`
@@ -136,12 +138,11 @@ class Broker:
         """Let each service read its rows; returns the handlers of the control services, by name."""
         scale, topics = ScaleService(self.bus), TopicService(self.bus, self.ticks.journal, self.ticks.state, self.log)
         state = StateService(self.bus, self._shell)
-        for service in (self.tasks, self.config, self.displays, scale):
+        for service in (self.tasks, self.config, self.displays, scale, self.schedules):
             self.carry_out(service.begin())
         self.database.start()
-        services = Services(
-            state, self.ticks, self.tasks, self.config, self.displays, topics, scale, KeyService(self.keys), PositionService()
-        )
+        rest = (topics, scale, KeyService(self.keys), PositionService(), self.schedules)
+        services = Services(state, self.ticks, self.tasks, self.config, self.displays, *rest)
         return {name: service.handler(services) for name, service in SERVICES.items()}
 
     def _bind(self, name: str) -> "zmq.Socket[bytes]":
@@ -265,7 +266,7 @@ class Broker:
             run("sending", self._flush, now, otherwise=None)
 
     def _next_due(self) -> float:
-        due = min(self.beat_due, self.bus.next_due())
+        due = min(self.beat_due, self.bus.next_due(), self.schedules.due)
         if self.config.waits:
             due = min(due, self.config.check_at)
         return min(due, self.ticks.replays.next_due()) if self.ticks.replays else due
@@ -280,9 +281,12 @@ class Broker:
                 cpu_scheduling.set_process_policy(batch=self.load.batch)
             for beat in (self.connections.poll, self.ticks.beat, self.ticks.publish_last_sequences):
                 run("beat", beat, now, otherwise=None)
-            self.carry_out(run("beat", self.tasks.beat, now, otherwise=[]))
+            for service in (self.tasks, self.schedules):
+                self.carry_out(run("beat", service.beat, now, otherwise=[]))
             if self.keys is not None:
                 run("keys", self.keys.poll, now, otherwise=None)
+        if now >= self.schedules.due:
+            self.carry_out(run("schedules", self.schedules.run, now, otherwise=[]))
         if now >= self.bus.stats_due:
             run("statistics", self._publish_stats, now, otherwise=None)
 
@@ -356,6 +360,7 @@ class Broker:
             "journal": self.ticks.stats(),
             "store": self.tasks.stats(),
             "internal": self.guard.stats(),
+            "schedules": self.schedules.stats(),
             "config": self.config.stats(),
             "connections": self.connections.stats(time.monotonic()),
             "subscribers": self.ticks.subscribers.stats(self.ticks.published, time.monotonic()),

@@ -45,7 +45,7 @@ class PostService:
     def post(self, asker: Asker, args: PostArguments, now: float) -> list[BrokerEffect]:
         """Accept a task; answers when it is in the store."""
         del now
-        return self._put(asker, posting_of(asker.request, args, self.dispatcher.policy))
+        return self.put(asker, posting_of(asker.request, args, self.dispatcher.policy))
 
     def retry(self, asker: Asker, args: TaskIdArguments, now: float) -> list[BrokerEffect]:
         """Post a dead letter again as a new task, so that each task ends once."""
@@ -56,17 +56,37 @@ class PostService:
             check_stored(why)
             if posting is None:
                 raise ProtocolError("UNKNOWN_TASK", f"there is no dead letter {task.hex()}")
-            return self._put(asker, posting, partial(partial, dead_letters.post, letter=task))
+            return self.put(asker, posting, partial(partial, dead_letters.post, letter=task))
 
         return [Store(partial(dead_letters.read, task=task, new_id=asker.request), then, asker)]
 
-    def _put(self, asker: Asker, posting: Posting, how: Callable[..., Job] = PostWrite) -> list[BrokerEffect]:
+    def put(self, asker: Asker, posting: Posting, how: Callable[..., Job] = PostWrite) -> list[BrokerEffect]:
+        """Post a task.
+
+        Args:
+            asker: is answered when the task is in the store.
+            posting: the task.
+            how: makes the job that writes it, of the arguments of `PostWrite`.
+        """
         size = len(posting.args)
         full = self._full(size)
         self.coming += 1
         self.coming_bytes += size
         job = how(posting=posting, moment=self.moment(), keep_s=self.key_keep_s, room=full is None)
         return [Store(job, partial(self._posted, asker, posting, full), asker)]
+
+    def room_for(self, most: int, each: int) -> int:
+        """Return for how many tasks of at most `each` bytes of arguments there is room, at most `most`."""
+        if not self.backlog.known or self._full(each) is not None:
+            return 0
+        policy = self.dispatcher.policy
+        count = policy.max_tasks - len(self.dispatcher.tasks) - self.coming
+        return min(most, count, (policy.max_task_bytes - self.dispatcher.size - self.coming_bytes) // each)
+
+    def reserve(self, count: int, size: int) -> None:
+        """Keep room for tasks that are being written to the store; give it back with negative numbers."""
+        self.coming += count
+        self.coming_bytes += size
 
     def _full(self, size: int) -> ProtocolError | None:
         """Return why there is no room for one more task with `size` bytes of arguments; None if there is room."""

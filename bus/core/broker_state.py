@@ -184,8 +184,9 @@ class BrokerState:
 
         Args:
             now: monotonic seconds.
-            shell: `process` (pid, rss_bytes, cpu_s), `journal`, `store`, `internal`, `config`, `connections`, `subscribers`,
-                `ring` and `security`, all maps; and `time_ns`, the present time that the broker stamps, ns since 1970 UTC.
+            shell: `process` (pid, rss_bytes, cpu_s), `journal`, `store`, `internal`, `schedules`, `config`, `connections`,
+                `subscribers`, `ring` and `security`, all maps; and `time_ns`, the present time that the broker stamps, ns
+                since 1970 UTC.
         """
         return {
             "broker": {
@@ -199,6 +200,7 @@ class BrokerState:
             "journal": shell.get("journal", {}),
             "store": shell.get("store", {}),
             "internal": shell.get("internal", {}),
+            "schedules": shell.get("schedules", {}),
             "config": shell.get("config", {}),
             "connections": shell.get("connections", {}),
             "subscribers": shell.get("subscribers", {}),

@@ -43,6 +43,7 @@ DISPLAYS = {"work-display", "work-all"}
 SUBSCRIBERS = {name for name in ROLES if name.startswith("subscribe")}
 WHOLE = {"subscribe-symbols", "subscribe-ticks", "subscribe-all"} | DISPLAYS
 
+CALENDAR = {"name": "c", "zone": "UTC", "weekdays": [1], "first": "2026-01-01", "last": "2026-12-31"}
 TASK = {"task": bytes(16)}
 CONTROL_REQUESTS = [  # service, arguments, roles that may
     ("hulak.ping", {}, ALL),
@@ -88,6 +89,16 @@ CONTROL_REQUESTS = [  # service, arguments, roles that may
     ("hulak.tasks", {"service": "y"}, READERS | {"submit-all"}),
     ("hulak.retry", TASK, CONTROL),
     ("hulak.drop", TASK, CONTROL),
+    ("hulak.schedule.add", {"service": "x", "at": "10:00", "name": "n"}, SUBMITTERS),
+    ("hulak.schedule.add", {"service": "y", "at": "10:00", "name": "n"}, {"submit-all"}),
+    ("hulak.schedule.list", {}, SUBMITTERS | READERS),
+    ("hulak.schedule.pause", {"name": "none"}, SUBMITTERS | CONTROL),
+    ("hulak.schedule.resume", {"name": "none"}, SUBMITTERS | CONTROL),
+    ("hulak.schedule.remove", {"name": "none"}, SUBMITTERS | CONTROL),
+    ("hulak.schedule.run", {"name": "none"}, SUBMITTERS | CONTROL),
+    ("hulak.calendar.set", CALENDAR, CONTROL),
+    ("hulak.calendar.list", {}, SUBMITTERS | READERS),
+    ("hulak.calendar.remove", {"name": "none"}, CONTROL),
     ("hulak.config.get", {}, READERS),
     ("hulak.config.set", {"scope": "global"}, CONTROL),
     ("hulak.config.revert", {"version": 0}, CONTROL),

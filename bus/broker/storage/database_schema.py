@@ -88,6 +88,40 @@ CREATE TABLE positions (
     saved_ns INTEGER NOT NULL   -- ns since 1970 UTC
 )""",
     ),
+    (
+        """
+CREATE TABLE schedules (        -- times in seconds since 1970 UTC
+    id BLOB PRIMARY KEY,        -- of the request that added it
+    name TEXT NOT NULL UNIQUE,
+    service TEXT NOT NULL,
+    definition BLOB NOT NULL,   -- msgpack map: the arguments of hulak.schedule.add, the zone filled in
+    owner TEXT NOT NULL,        -- name of the key that added it; empty: the broker's owner
+    state TEXT NOT NULL,        -- active, paused, ended
+    why TEXT NOT NULL,          -- why it has no next run
+    created_s INTEGER NOT NULL,
+    start_s INTEGER NOT NULL,   -- no due time is before it
+    until_s INTEGER,            -- none is after it
+    delay_s INTEGER NOT NULL,   -- its runs are posted so much later than they are due
+    after_s INTEGER NOT NULL,   -- due times up to this one have been handled
+    due_s INTEGER,              -- the next one
+    check_s INTEGER,            -- when the broker handles it next, by the wall clock
+    posted INTEGER NOT NULL DEFAULT 0,
+    missed INTEGER NOT NULL DEFAULT 0,
+    skipped INTEGER NOT NULL DEFAULT 0,
+    failures INTEGER NOT NULL DEFAULT 0, -- runs that failed or expired since the last one that was done
+    last_due_s INTEGER,
+    last_task BLOB,             -- id of the task of its last run
+    last_state TEXT,            -- of that task, as far as it was read
+    ended_age_s REAL            -- as in tasks
+)""",
+        "CREATE INDEX schedules_to_check ON schedules (check_s) WHERE check_s NOTNULL",
+        """
+CREATE TABLE calendars (
+    name TEXT PRIMARY KEY,
+    content BLOB NOT NULL,      -- msgpack map: the arguments of hulak.calendar.set
+    set_ns INTEGER NOT NULL     -- ns since 1970 UTC
+)""",
+    ),
 )
 VERSION = len(STEPS)
 

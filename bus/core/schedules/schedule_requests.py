@@ -30,7 +30,6 @@ from hulak.bus.core.control_arguments import (
 )
 from hulak.bus.core.schedules.due_times import check_cron
 from hulak.bus.core.schedules.local_times import read_local
-from hulak.bus.core.schedules.schedule_runs import ONCE
 from hulak.bus.core.schedules.trading_days import LONGEST_DAYS, TradingDays
 from hulak.bus.wire.codec import pack
 
@@ -54,7 +53,7 @@ class ScheduleArguments(Arguments, frozen=True):
     calendar: ScheduleName | None = None
     until: LocalTime | None = None
     runs: Runs | None = None
-    missed: MissedPolicy = ONCE
+    missed: MissedPolicy = "once"
     overlap: Boolean = False
     late_s: LateS = 60
     jitter_s: DelayS = 0
@@ -63,7 +62,7 @@ class ScheduleArguments(Arguments, frozen=True):
         if self.cron is not None and (self.at is not None or self.every_s is not None):
             raise ValueError("argument cron stands alone: at and every_s do not go with it")
         if self.cron is None and self.at is None and self.every_s is None:
-            raise ValueError("argument at, every_s or cron is missing: it says when the task is to be run")
+            raise ValueError("argument at is missing, must be a local time such as '15:05'; or every_s, or cron")
         if self.cron is not None:
             _checked("cron", self.cron, check_cron)
         for name, text in (("at", self.at), ("until", self.until)):
@@ -99,10 +98,10 @@ class CalendarArguments(Arguments, frozen=True):
     name: ScheduleName
     zone: ZoneName
     weekdays: Weekdays
-    closed: Days = field(default_factory=list)
-    opened: Days = field(default_factory=list)
     first: Day
     last: Day
+    closed: Days = field(default_factory=list)
+    opened: Days = field(default_factory=list)
 
     def __post_init__(self) -> None:
         days = self.days()

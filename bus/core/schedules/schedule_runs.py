@@ -33,7 +33,7 @@ class Decision:
     waits: bool = False  # a run waits until the former one has ended, or until there is room
 
 
-def decide(times: DueTimes, after_s: int, now_s: int, policy: RunPolicy, *, is_open: bool, most: int) -> Decision:
+def decide(times: DueTimes, after_s: int, now_s: int, policy: RunPolicy, is_open: bool, most: int) -> Decision:
     """Decide about the due times that have come.
 
     Args:
@@ -58,9 +58,7 @@ def decide(times: DueTimes, after_s: int, now_s: int, policy: RunPolicy, *, is_o
     return Decision(newest, (newest,), missed)
 
 
-def _each(
-    due: list[int], newest: int, is_all: bool, after_s: int, policy: RunPolicy, *, is_open: bool, most: int
-) -> Decision:
+def _each(due: list[int], newest: int, is_all: bool, after_s: int, policy: RunPolicy, *, is_open: bool, most: int) -> Decision:
     """Post a run for each due time, one after the other unless they may overlap."""
     kept = due[-MOST_BEHIND:] if is_all else [newest]
     missed = len(due) - len(kept)

@@ -16,6 +16,7 @@ from hulak.bus.core.control_requests import (
     TasksArguments,
     range_of,
 )
+from hulak.bus.core.schedules.schedule_requests import ScheduleArguments
 from hulak.bus.wire.codec import NUL
 from hulak.bus.wire.names import DISPLAY_SERVICE, NEPSE_SERVICE, OWNED_BY_DISPLAYS, TICKS
 from hulak.bus.wire.own_names import topic_of
@@ -90,7 +91,7 @@ def canceller(rights: Rights, args: Any) -> str:
     return "" if rights.may_submit_some or rights.may_control else f"{SUBMIT}:..."
 
 
-def poster(rights: Rights, args: PostArguments) -> str:
+def poster(rights: Rights, args: PostArguments | ScheduleArguments) -> str:
     """`submit` of the task's service."""
     return submits(rights, args.service)
 

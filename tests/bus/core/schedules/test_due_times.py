@@ -1,5 +1,6 @@
 """The due times of schedules: exact moments, with zones, days on which clocks are set, and trading days."""
 
+import itertools
 from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
@@ -80,8 +81,8 @@ def test_a_repeated_time_runs_by_the_time_that_passes():
     times = cron("*/30 * * * *", BERLIN)
     spring = following(times, utc("2026-03-29T00:29"), 4)
     autumn = following(times, utc("2026-10-24T23:59"), 5)
-    assert {later - earlier for earlier, later in zip(spring, spring[1:], strict=False)} == {1800}
-    assert {later - earlier for earlier, later in zip(autumn, autumn[1:], strict=False)} == {1800}
+    assert {later - earlier for earlier, later in itertools.pairwise(spring)} == {1800}
+    assert {later - earlier for earlier, later in itertools.pairwise(autumn)} == {1800}
 
 
 @pytest.mark.parametrize(
@@ -121,7 +122,7 @@ def test_a_time_without_a_date_is_on_the_next_trading_day():
 
 @pytest.mark.parametrize("text", ["25:00", "2026-02-30T10:00", "1900-01-01T10:00", "9999-12-31T23:59"])
 def test_a_wrong_local_time_is_refused(text):
-    with pytest.raises(ValueError, match="year|hour|day"):
+    with pytest.raises(ValueError, match=r"year|hour|day"):
         read_local(text)
 
 

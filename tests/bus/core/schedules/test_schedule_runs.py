@@ -83,5 +83,5 @@ def test_each_due_time_is_handled_once_in_any_order_of_delays(missed, overlap):
         assert not (found.runs and is_open and not overlap)
         is_open, after = draw.random() < 0.4, found.after_s
         assert len(runs) + left_out == (after - 100) // 10
-    assert len(runs) == len(set(runs)) and runs == sorted(runs)
+    assert runs == sorted(set(runs))
     assert len(runs) > 500

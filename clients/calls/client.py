@@ -27,6 +27,7 @@ from hulak.clients.calls.connection import Connection
 from hulak.clients.calls.future import Future
 from hulak.clients.calls.pending import GRACE_S, CallKind, PendingCalls, kind_of
 from hulak.clients.calls.posted_tasks import PostedTasks
+from hulak.clients.calls.schedules import Schedules
 from hulak.clients.calls.send_buffer import BUNDLE_CALLS, Flusher, SendBuffer
 from hulak.clients.calls.traced_calls import TracedCalls
 
@@ -35,7 +36,7 @@ WINDOW = 100  # pending calls of `map` at a time
 MOST_WAIT_MS = 3_600_000
 
 
-class BusClient(PostedTasks):
+class BusClient(PostedTasks, Schedules):
     """A connection to the broker's frontend.
 
     Args:

@@ -9,6 +9,8 @@ import click
 from hulak.clients.cli import table
 from hulak.clients.cli.command import Call, Command, print_json
 from hulak.clients.cli.help_text import EXAMPLE_TASK, examples
+from hulak.clients.cli.schedule import ensure_calendar, sentence
+from hulak.clients.cli.schedule_options import given_options, schedule_options
 
 STATES = ["queued", "running", "waiting", "done", "failed", "expired", "cancelled", "unreadable"]
 HEADS = ["task", "service", "action", "state", "attempt", "posted", "worker", "trouble"]
@@ -101,8 +103,12 @@ def show(call: Call, value: Any) -> None:
 
 @task.command(
     cls=Command,
-    short_help="Post a task and print its id.",
-    epilog=examples("hulak task post nepse security-brief --key brief-today"),
+    short_help="Post a task, now or by a schedule.",
+    epilog=examples(
+        "hulak task post nepse security-brief --key brief-today",
+        "hulak task post nepse floor-sheet --at 15:05 --tz Asia/Kathmandu",
+        'hulak task post nepse today-price --cron "5 15 * * *" --calendar nepse --name prices',
+    ),
 )
 @click.argument("service")
 @click.argument("action", default="")
@@ -119,6 +125,7 @@ def show(call: Call, value: Any) -> None:
     metavar="SECONDS",
     help="Seconds after which the task expires; never by default.",
 )
+@schedule_options
 def post(
     call: Call,
     service: str,
@@ -128,11 +135,21 @@ def post(
     priority: str,
     key: str | None,
     expires_s: float | None,
+    **options: Any,
 ) -> None:
     """Post ACTION of SERVICE, and print the id of the task when it is on the broker's disk.
 
-    Sends REQUEST hulak.post to the frontend.
+    With --at, --every or --cron the broker keeps a schedule, and posts a task each time that it is due; its name and its next run
+    are printed. --expires counts from each run on. `hulak schedule` lists schedules.
+
+    Sends REQUEST hulak.post or hulak.schedule.add to the frontend.
     """
+    if scheduled := given_options(options):
+        if key is not None:
+            raise click.UsageError("--key identifies a single task; use --name, which identifies a schedule")
+        tasks_options = {"retries": retries, "expires_s": expires_s, "priority": PRIORITIES[priority]}
+        post_by_schedule(call, service, action, dict(args), scheduled | tasks_options)
+        return
     with call.client() as client:
         posted = client.post(
             service,
@@ -148,6 +165,19 @@ def post(
         print_json({"task": posted})
     else:
         click.echo(posted)
+
+
+def post_by_schedule(call: Call, service: str, action: str, args: dict[str, Any], options: dict[str, Any]) -> None:
+    """Add a schedule and print its name and its next run; a calendar that the broker lacks is set before."""
+    with call.client() as client:
+        timeout_s = call.timeout_s or 10.0
+        if calendar := options.get("calendar"):
+            ensure_calendar(client, calendar, max(timeout_s, 60.0))
+        row = client.schedule(service, action, args, timeout_s=timeout_s, **options)
+    if call.as_json:
+        print_json(row)
+    else:
+        click.echo(sentence(row))
 
 
 @task.command(

@@ -119,6 +119,10 @@ SITUATIONS = {
     "tasks_queued": Situation("the number of tasks in the broker is near its bound", (W, C), limit="queue"),
     "tasks_failing": Situation("many tasks fail, at least 5 in ten minutes", (W, C), limit="failures"),
     "dead_letters": Situation("posted tasks have failed permanently", (W, C), limit="dead_letters"),
+    "schedule_late": Situation(
+        "a schedule has been due for more than a minute, or its next run is unknown: its calendar has ended", (W,)
+    ),
+    "schedule_failing": Situation("the last three runs of a schedule failed, or more", (W,)),
     "process_silent": Situation("a process is frozen or dead: no report, or no iteration of its loop", (W, C), limit="silence"),
     "process_failed": Situation("supervisord has given up a process, or restarts it repeatedly", (C,)),
     "process_stopped": Situation("a process that supervisord had started is stopped", (W,)),

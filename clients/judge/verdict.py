@@ -111,6 +111,7 @@ def _findings(
     yield from work.displays(facts)
     yield from work.workers(facts)
     yield from work.failures(facts, values, limits)
+    yield from work.schedules(facts)
     for name, what in BY_LIMIT.items():
         limit, value = limits[name], values[name]
         if value is not None and (level := limit.level(value)) is not Level.OK:

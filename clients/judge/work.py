@@ -36,6 +36,14 @@ def failures(facts: Facts, values: Mapping[str, float | None], limits: Mapping[s
         )
 
 
+def schedules(facts: Facts) -> Iterator[Finding]:
+    """Judge whether schedules run, and whether their runs succeed."""
+    stats = facts.values.get("schedules", {})
+    for what, key, text in (("schedule_late", "late", "late or without a next run"), ("schedule_failing", "failing", "failing")):
+        if names := stats.get(key):
+            yield finding(what, Level.WARNING, f"schedules are {text}: {some(names)}; see hulak schedule ls")
+
+
 def _span(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds >= 60 else f"{seconds:.0f} s"
 

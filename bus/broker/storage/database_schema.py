@@ -101,7 +101,7 @@ CREATE TABLE schedules (        -- times in seconds since 1970 UTC
     created_s INTEGER NOT NULL,
     start_s INTEGER NOT NULL,   -- no due time is before it
     until_s INTEGER,            -- none is after it
-    delay_s INTEGER NOT NULL,   -- its runs are posted so much later than they are due
+    delay_s INTEGER NOT NULL,   -- from a due time to the post of its run
     after_s INTEGER NOT NULL,   -- due times up to this one have been handled
     due_s INTEGER,              -- the next one
     check_s INTEGER,            -- when the broker handles it next, by the wall clock

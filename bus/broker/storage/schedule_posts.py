@@ -31,7 +31,7 @@ DUE = f"SELECT {schedule_rows.COLUMNS} FROM schedules WHERE check_s NOTNULL AND 
 
 @dataclass(slots=True)
 class PostedRuns:
-    """What one transaction did."""
+    """The outcome of one transaction."""
 
     horizon: Horizon = field(default_factory=lambda: Horizon(None, None))
     postings: list[Posting] = field(default_factory=list)
@@ -100,11 +100,11 @@ class DuePosts:
 
     def _terms(self, row: Row, args: ScheduleArguments) -> tuple[RunPolicy, bool, int]:
         """Return the policy of a schedule, whether its last run is still queued or running, and how many runs may be posted."""
-        found = self.connection.execute("SELECT state FROM tasks WHERE id = ?", (row["last_task"],)).fetchone()
-        left = self.most - len(self.done.postings)
+        last = self.connection.execute("SELECT state FROM tasks WHERE id = ?", (row["last_task"],)).fetchone()
+        room = self.most - len(self.done.postings)
         if args.runs is not None:
-            left = max(1, min(left, args.runs - row["posted"]))
-        return RunPolicy(args.missed, args.overlap, args.late_s), found is not None and found[0] in OPEN, left
+            room = max(1, min(room, args.runs - row["posted"]))
+        return RunPolicy(args.missed, args.overlap, args.late_s), last is not None and last[0] in OPEN, room
 
     def _write(self, row: Row, args: ScheduleArguments, decision: Decision) -> None:
         for due_s in decision.runs:
@@ -186,5 +186,5 @@ def overview(connection: sqlite3.Connection, moment: Moment, keep_s: float) -> S
     failing = connection.execute(
         "SELECT name FROM schedules WHERE state != 'ended' AND failures >= ? ORDER BY name LIMIT ?", (FAILING, NAMED)
     )
-    names = tuple(tuple(name for (name,) in found.fetchall()) for found in (late, failing))
+    names = tuple(tuple(name for (name,) in rows.fetchall()) for rows in (late, failing))
     return ScheduleOverview(schedule_rows.horizon(connection), states, *names)

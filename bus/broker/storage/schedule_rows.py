@@ -33,7 +33,7 @@ Row = dict[str, Any]  # column -> value
 
 @dataclass(frozen=True, slots=True)
 class Horizon:
-    """What the loop must know of all schedules, in seconds since 1970 UTC."""
+    """The times of all schedules that the loop must know, in seconds since 1970 UTC."""
 
     check_s: int | None  # when the next one is handled; None: never
     latest_s: int | None  # the latest time up to which one was handled: an earlier present means that the clock was set back
@@ -115,8 +115,8 @@ def _definition(connection: sqlite3.Connection, args: ScheduleArguments, name: s
 
 
 def _by_id(connection: sqlite3.Connection, schedule: bytes) -> Row | None:
-    found = connection.execute("SELECT name FROM schedules WHERE id = ?", (schedule,)).fetchone()
-    return None if found is None else read(connection, found[0])
+    other = connection.execute("SELECT name FROM schedules WHERE id = ?", (schedule,)).fetchone()
+    return None if other is None else read(connection, other[0])
 
 
 def _same(other: Row, definition: bytes, owner: str) -> Row | ProtocolError:
@@ -159,7 +159,7 @@ def rows(connection: sqlite3.Connection) -> list[Row]:
 
 
 def pause(connection: sqlite3.Connection, name: str) -> Row | None:
-    """Stop the runs of a schedule until it is resumed; one that has ended stays so."""
+    """Stop the runs of a schedule until it is resumed; an ended one stays as it is."""
     connection.execute("UPDATE schedules SET state = 'paused', check_s = NULL WHERE name = ? AND state = 'active'", (name,))
     return read(connection, name)
 

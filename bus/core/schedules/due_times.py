@@ -1,8 +1,8 @@
-"""The due times of a schedule: one moment, every so many seconds, or a cron expression. PROTOCOL.md section 7.9. Pure.
+"""The due times of a schedule: one moment, moments at a fixed distance, or those of a cron expression. Pure.
 
-Moments are whole seconds since 1970 UTC. Times of cron are those of Debian's cron, computed by cronsim: an expression with fixed
-hours and minutes runs once on a day on which clocks are set, at the shift if its time does not exist; one whose hour or minute
-begins with `*` runs by the time that passes.
+PROTOCOL.md section 7.9. Moments are whole seconds since 1970 UTC. Times of cron are those of Debian's cron, computed by cronsim: an expression with fixed
+hours and minutes runs once on a day on which clocks are set, at the shift if its time does not exist; an expression whose
+hour or minute begins with `*` runs by the time that passes.
 """
 
 from dataclasses import dataclass

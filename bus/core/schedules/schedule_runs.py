@@ -24,7 +24,7 @@ class RunPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What is done about the due times up to now."""
+    """The decision about the due times up to now."""
 
     after_s: int  # the last due time that was handled
     runs: tuple[int, ...] = ()  # due times whose runs are posted

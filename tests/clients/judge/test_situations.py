@@ -205,6 +205,18 @@ UNWELL = [  # situation, level, text, statistics
         stats(tasks__recent=recent(dead_letters=2), store__dead_letters=31),
     ),
     (
+        "schedule_late",
+        Level.WARNING,
+        "schedules are late or without a next run: prices, floor-sheet; see hulak schedule ls",
+        stats(schedules={"late": ["prices", "floor-sheet"], "failing": []}),
+    ),
+    (
+        "schedule_failing",
+        Level.WARNING,
+        "schedules are failing: prices; see hulak schedule ls",
+        stats(schedules={"late": [], "failing": ["prices"]}),
+    ),
+    (
         "displays_unassigned",
         Level.WARNING,
         "3 of 12 displays have no worker",

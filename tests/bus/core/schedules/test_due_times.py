@@ -38,11 +38,11 @@ def cron(expression, zone=UTC, start="2026-01-01", days=None, until=None):
 
 
 def following(times, moment, count):
-    found = []
+    moments = []
     for _ in range(count):
         moment = times.after(moment)
-        found.append(moment)
-    return found
+        moments.append(moment)
+    return moments
 
 
 def test_a_cron_time_of_nepal_is_five_hours_and_three_quarters_earlier_in_utc():
@@ -63,9 +63,9 @@ def test_a_due_time_is_strictly_later():
 @pytest.mark.parametrize("expression", ["30 2 * * *", "15,30,45 2 * * *"])
 def test_a_fixed_time_that_does_not_exist_runs_once_at_the_shift(expression):
     """In Berlin, 2026-03-29 goes from 02:00 to 03:00."""
-    found = following(cron(expression, BERLIN), utc("2026-03-28T12:00"), 2)
-    assert texts(found, BERLIN)[0] == "2026-03-29T03:00:00+02:00"
-    assert texts(found, BERLIN)[1].startswith("2026-03-30T02:")
+    moments = following(cron(expression, BERLIN), utc("2026-03-28T12:00"), 2)
+    assert texts(moments, BERLIN)[0] == "2026-03-29T03:00:00+02:00"
+    assert texts(moments, BERLIN)[1].startswith("2026-03-30T02:")
 
 
 def test_a_fixed_time_that_exists_twice_runs_once_at_the_first():
@@ -146,11 +146,11 @@ def test_nothing_is_due_after_until():
 
 
 def test_due_times_on_other_days_are_left_out():
-    found = following(cron("5 15 * * *", NEPAL, days=DAYS), utc("2026-09-30T00:00"), 3)
-    assert texts(found, NEPAL) == [f"2026-{day}T15:05:00+05:45" for day in ("09-30", "10-03", "10-05")]
+    moments = following(cron("5 15 * * *", NEPAL, days=DAYS), utc("2026-09-30T00:00"), 3)
+    assert texts(moments, NEPAL) == [f"2026-{day}T15:05:00+05:45" for day in ("09-30", "10-03", "10-05")]
     every = DueTimes(None, 6 * 3600, utc("2026-09-30T00:00"), None, NEPAL, DAYS)
-    found = following(every, utc("2026-09-30T12:00"), 3)
-    assert texts(found, NEPAL) == [
+    moments = following(every, utc("2026-09-30T12:00"), 3)
+    assert texts(moments, NEPAL) == [
         "2026-09-30T23:45:00+05:45",
         "2026-10-03T05:45:00+05:45",
         "2026-10-03T11:45:00+05:45",

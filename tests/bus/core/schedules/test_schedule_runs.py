@@ -56,8 +56,8 @@ def test_with_all_a_run_waits_for_the_former_one():
 
 
 def test_all_has_a_bound_and_keeps_the_newest():
-    found = decided(100 + 10 * 250, missed=ALL, overlap=True)
-    assert (len(found.runs), found.runs[0], found.runs[-1], found.missed) == (100, 1610, 2600, 150)
+    decision = decided(100 + 10 * 250, missed=ALL, overlap=True)
+    assert (len(decision.runs), decision.runs[0], decision.runs[-1], decision.missed) == (100, 1610, 2600, 150)
     waiting = decided(100 + 10 * 250, missed=ALL, is_open=True)
     assert waiting == Decision(1600, missed=150, waits=True)
     far = decided(100 + 10 * 5000 + 3, missed=ALL, overlap=True)
@@ -76,12 +76,12 @@ def test_each_due_time_is_handled_once_in_any_order_of_delays(missed, overlap):
     now, after, runs, left_out, is_open = 100, 100, [], 0, False
     for _ in range(3000):
         now += draw.choice((0, 1, 5, 10, 35, 400))
-        found = decide(EACH_10, after, now, RunPolicy(missed, overlap), is_open=is_open, most=draw.randint(1, 9))
-        assert after <= found.after_s <= now
-        runs += found.runs
-        left_out += found.missed + found.skipped
-        assert not (found.runs and is_open and not overlap)
-        is_open, after = draw.random() < 0.4, found.after_s
+        decision = decide(EACH_10, after, now, RunPolicy(missed, overlap), is_open=is_open, most=draw.randint(1, 9))
+        assert after <= decision.after_s <= now
+        runs += decision.runs
+        left_out += decision.missed + decision.skipped
+        assert not (decision.runs and is_open and not overlap)
+        is_open, after = draw.random() < 0.4, decision.after_s
         assert len(runs) + left_out == (after - 100) // 10
     assert runs == sorted(set(runs))
     assert len(runs) > 500

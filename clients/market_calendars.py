@@ -1,0 +1,98 @@
+"""The trading days of markets, as `hulak.calendar.set` takes them (PROTOCOL.md section 7.9).
+
+Those of the Nepal Stock Exchange are what the exchange publishes: its holidays, and the days of the week of its last sessions,
+since its week has changed before. Those of other exchanges are from the package exchange_calendars, which is the extra
+`calendars`: it brings pandas, so only programs that ask for such a calendar load it.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import date, timedelta
+from typing import Any
+
+from hulak.bus.errors import BusError, ConfigError
+
+NEPSE, NEPAL_ZONE = "nepse", "Asia/Kathmandu"
+SESSIONS = 10  # the last ones, whose days of the week are expected again
+AHEAD = timedelta(days=60)  # for which the week and the list of holidays of the exchange count
+Ask = Callable[[str, dict[str, Any]], Any]  # calls an action of the service `nepse` with arguments
+
+
+def nepse_days(ask: Ask, today: date) -> dict[str, Any]:
+    """Return the trading days of the Nepal Stock Exchange, for 60 days from now on.
+
+    Args:
+        ask: calls an action of the service `nepse`.
+        today: in Nepal.
+    Raises:
+        BusError: the exchange does not answer; `UNKNOWN_CALENDAR`: it names no session, or no holiday of this year.
+    """
+    sessions = sorted(_days(ask("summary-history", {}), "businessDate"))[-SESSIONS:]
+    last = min(today + AHEAD, date(today.year, 12, 31))
+    closed = _days(ask("holidays", {"year": today.year}), "holidayDate")
+    if today + AHEAD > last and (following := _days(ask("holidays", {"year": today.year + 1}), "holidayDate")):
+        closed, last = closed | following, today + AHEAD
+    if not sessions or not closed:
+        raise BusError(
+            "UNKNOWN_CALENDAR", f"the exchange names {len(sessions)} sessions and {len(closed)} holidays: one is missing"
+        )
+    weekdays = {day.isoweekday() for day in sessions}
+    return _calendar(NEPSE, NEPAL_ZONE, weekdays, closed, frozenset(), date(today.year, 1, 1), last)
+
+
+def exchange_days(name: str, today: date) -> dict[str, Any]:
+    """Return the trading days of another exchange, from the first of this year on.
+
+    Args:
+        name: of exchange_calendars, e.g. "XNYS".
+        today: the present day.
+    Raises:
+        ConfigError: the package is missing.
+        BusError: `UNKNOWN_CALENDAR`: it does not know the name.
+    """
+    try:
+        import exchange_calendars
+    except ImportError as error:
+        text = f"the trading days of {name!r} are in the package exchange_calendars: pip install 'hulak[calendars]'"
+        raise ConfigError(text) from error
+    first = date(today.year, 1, 1)
+    try:
+        known = exchange_calendars.get_calendar(name)
+    except exchange_calendars.errors.InvalidCalendarName as error:
+        names = "`python -c 'import exchange_calendars; print(exchange_calendars.get_calendar_names())'`"
+        raise BusError("UNKNOWN_CALENDAR", f"calendar {name!r} is unknown, must be {NEPSE!r} or of {names}") from error
+    sessions = {stamp.date() for stamp in known.sessions if stamp.date() >= first}
+    last = known.last_session.date()
+    weekdays = {at for at, sign in enumerate(known.weekmask, 1) if sign == "1"}
+    plain = {day for day in _each_day(first, last) if day.isoweekday() in weekdays}
+    return _calendar(name, str(known.tz), weekdays, plain - sessions, sessions - plain, first, last)
+
+
+def _each_day(first: date, last: date) -> Iterable[date]:
+    return (first + timedelta(days=at) for at in range((last - first).days + 1))
+
+
+def _days(rows: Any, key: str) -> set[date]:
+    days = set()
+    for row in rows if isinstance(rows, list) else []:
+        text = row.get(key) if isinstance(row, Mapping) else None
+        if isinstance(text, str):
+            try:
+                days.add(date.fromisoformat(text[:10]))
+            except ValueError:
+                continue  # the exchange's lists have had empty dates
+    return days
+
+
+def _calendar(
+    name: str, zone: str, weekdays: Iterable[int], closed: Iterable[date], opened: Iterable[date], first: date, last: date
+) -> dict[str, Any]:
+    closed, opened = (sorted(day for day in days if first <= day <= last) for days in (closed, opened))
+    return {
+        "name": name,
+        "zone": zone,
+        "weekdays": sorted(weekdays),
+        "closed": [day.isoformat() for day in closed],
+        "opened": [day.isoformat() for day in opened],
+        "first": first.isoformat(),
+        "last": last.isoformat(),
+    }

@@ -1,7 +1,8 @@
 """Schedules: their control services, and the runs that are due. PROTOCOL.md section 7.9.
 
-The rows are in the store alone; the loop knows only when the next schedule is due. Due times are computed in the store's thread,
-in the transaction that posts the tasks of the runs: so a run is posted once, or is still due.
+The rows are in the store alone; the loop knows only when the next schedule is due, and the tasks whose end a run waits for. Due
+times are computed in the store's thread, in the transaction that posts the tasks of the runs: so a run is posted once, or is
+still due.
 """
 
 import math
@@ -183,6 +184,9 @@ class ScheduleService:
     def beat(self, now: float) -> list[BrokerEffect]:
         """Follow the wall clock, which may be set; read the state of all schedules, if there are any."""
         self._follow_clock(now)
+        open_tasks = self.posts.dispatcher.tasks
+        if not self._posting and any(task not in open_tasks for task in self.horizon.awaited):
+            self.due = now
         is_used = self.known is None or self.known.states or self._overview_at == 0.0
         if now < self._overview_at or not is_used:
             return []

@@ -99,7 +99,7 @@ CREATE TABLE schedules (        -- times in seconds since 1970 UTC
     state TEXT NOT NULL,        -- active, paused, ended
     why TEXT NOT NULL,          -- why it has no next run
     created_s INTEGER NOT NULL,
-    start_s INTEGER NOT NULL,   -- no due time is before it
+    start_s INTEGER NOT NULL,   -- the first due time; of a cron expression, when it was added
     until_s INTEGER,            -- none is after it
     delay_s INTEGER NOT NULL,   -- from a due time to the post of its run
     after_s INTEGER NOT NULL,   -- due times up to this one have been handled

@@ -26,6 +26,10 @@ FAILING = 3  # runs, one after the other
 NAMED = 10  # names of each list of an overview
 OPEN = (TaskState.QUEUED.value, TaskState.RUNNING.value, TaskState.WAITING.value)
 FAILURES = (TaskState.FAILED.value, TaskState.EXPIRED.value)
+AWAITED_NO_MORE = (
+    "UPDATE schedules SET check_s = due_s + delay_s WHERE check_s > due_s + delay_s"
+    " AND NOT EXISTS (SELECT 1 FROM tasks t WHERE t.id = last_task AND t.ended_ns IS NULL)"
+)
 DUE = f"SELECT {schedule_rows.COLUMNS} FROM schedules WHERE check_s NOTNULL AND (check_s <= ? OR after_s + delay_s > ?)"  # noqa: S608
 
 
@@ -68,6 +72,7 @@ class DuePosts:
     def post(self) -> PostedRuns:
         """Post the runs."""
         done = self.done
+        self.connection.execute(AWAITED_NO_MORE)
         rows = self.connection.execute(f"{DUE} ORDER BY check_s LIMIT ?", (self.now_s, self.now_s, MOST_ROWS)).fetchall()
         for values in rows:
             if len(done.postings) >= self.most:
@@ -83,18 +88,17 @@ class DuePosts:
         note_ends(self.connection, row["id"])
         now_s = self.now_s - row["delay_s"]  # its due times are as much earlier
         after_s = min(row["after_s"], now_s)  # less only if the wall clock was set back
-        waits = False
         try:
             args = schedule_rows.arguments_of(row)
             times = schedule_rows.times_of(self.connection, row, args)
-        except (ProtocolError, TypeError, ValueError):
-            pass  # `plan_next` meets the same, and writes why
-        else:
-            decision = decide(times, after_s, now_s, *self._terms(row, args))
-            after_s, waits = decision.after_s, decision.waits
-            self._write(row, args, decision)
-        schedule_rows.plan_next(self.connection, row, after_s, self.moment)
-        if waits:
+        except (ProtocolError, TypeError, ValueError):  # `plan_next` meets the same, and writes why
+            schedule_rows.plan_next(self.connection, row, after_s, self.moment)
+            return
+        decision = decide(times, after_s, now_s, *self._terms(row, args))
+        self._write(row, args, decision)
+        schedule_rows.plan_next(self.connection, row, decision.after_s, self.moment)
+        self.done.more = self.done.more or (decision.waits and args.overlap)
+        if decision.waits and not args.overlap:  # it waits for the end of its former run; else there was no room
             update = "UPDATE schedules SET check_s = ? WHERE id = ? AND state = 'active'"
             self.connection.execute(update, (self.now_s + WAIT_S, row["id"]))
 

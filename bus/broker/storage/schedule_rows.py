@@ -37,13 +37,15 @@ class Horizon:
 
     check_s: int | None  # when the next one is handled; None: never
     latest_s: int | None  # the latest time up to which one was handled: an earlier present means that the clock was set back
+    awaited: tuple[bytes, ...] = ()  # ids of tasks, for whose end runs that are due wait
 
 
 def horizon(connection: sqlite3.Connection) -> Horizon:
     """Read when schedules are handled next."""
     (check_s,) = connection.execute("SELECT min(check_s) FROM schedules WHERE check_s NOTNULL").fetchone()
     (latest_s,) = connection.execute("SELECT max(after_s + delay_s) FROM schedules WHERE check_s NOTNULL").fetchone()
-    return Horizon(check_s, latest_s)
+    awaited = connection.execute("SELECT last_task FROM schedules WHERE check_s > due_s + delay_s AND last_task NOTNULL")
+    return Horizon(check_s, latest_s, tuple(task for (task,) in awaited.fetchall()))
 
 
 def read(connection: sqlite3.Connection, name: str) -> Row | None:
@@ -61,7 +63,7 @@ def times_of(connection: sqlite3.Connection, row: Row, args: ScheduleArguments) 
     """Return the due times of a schedule. Raises `ProtocolError`: its zone or its calendar is unknown."""
     days = None if args.calendar is None else calendar_rows.find(connection, args.calendar)
     zone = calendar_rows.zone_of(args.zone or "UTC")
-    return DueTimes(args.cron, args.every_s, row["start_s"], row["until_s"], zone, days)
+    return DueTimes(args.cron, args.every_s, row["start_s"], row["until_s"], zone, days, unbounded=args.at is None)
 
 
 def add(connection: sqlite3.Connection, args: ScheduleArguments, new_id: bytes, owner: str, now_s: int) -> Row | ProtocolError:

@@ -1,8 +1,8 @@
 """The due times of a schedule: one moment, moments at a fixed distance, or those of a cron expression. Pure.
 
-PROTOCOL.md section 7.9. Moments are whole seconds since 1970 UTC. Times of cron are those of Debian's cron, computed by cronsim: an expression with fixed
-hours and minutes runs once on a day on which clocks are set, at the shift if its time does not exist; an expression whose
-hour or minute begins with `*` runs by the time that passes.
+PROTOCOL.md section 7.9. Moments are whole seconds since 1970 UTC. Times of cron are those of Debian's cron, computed by cronsim:
+an expression with fixed hours and minutes runs once on a day on which clocks are set, at the shift if its time does not exist;
+an expression whose hour or minute begins with `*` runs by the time that passes.
 """
 
 from dataclasses import dataclass
@@ -39,10 +39,11 @@ class DueTimes:
     Args:
         cron: an expression; None: `start_s`, and every `every_s` seconds after it.
         every_s: None: once.
-        start_s: no due time is before it.
+        start_s: see `cron`; without an expression no due time is before it, unless `unbounded`.
         until_s: none is after it.
         zone: of the expression and of the days.
         days: due times on other days are left out; None: all days count.
+        unbounded: with `every_s`, due times before `start_s` count too: they do if the wall clock is set back to before it.
     """
 
     cron: str | None
@@ -51,6 +52,7 @@ class DueTimes:
     until_s: int | None
     zone: tzinfo
     days: TradingDays | None = None
+    unbounded: bool = False
 
     def after(self, moment_s: int) -> int | None:
         """Return the first due time after a moment; None if there is none.
@@ -58,7 +60,6 @@ class DueTimes:
         Raises:
             DaysUnknown: it may be on a day that the calendar does not know.
         """
-        moment_s = max(moment_s, self.start_s - 1)
         while (due := self._plain(moment_s)) is not None:
             if due > (MOST_S if self.until_s is None else self.until_s):
                 return None
@@ -76,7 +77,8 @@ class DueTimes:
             return self._cron(self.cron, moment_s)
         if self.every_s is None:
             return self.start_s if moment_s < self.start_s else None
-        return self.start_s + max(0, (moment_s - self.start_s) // self.every_s + 1) * self.every_s
+        steps = (moment_s - self.start_s) // self.every_s + 1
+        return self.start_s + (steps if self.unbounded else max(0, steps)) * self.every_s
 
     def _cron(self, cron: str, moment_s: int) -> int | None:
         if moment_s >= MOST_S:

@@ -10,7 +10,7 @@ from hulak.bus.core.schedules.due_times import DueTimes
 
 SKIP, ONCE, ALL = "skip", "once", "all"  # the policies for missed runs
 MOST_BEHIND = 100  # missed runs that the policy `all` posts, the newest ones
-WAIT_S = 1  # until a run that waits for the former one is tried again
+WAIT_S = 60  # until a run that waits for the former one is tried again, if that one's end was not seen
 
 
 @dataclass(frozen=True, slots=True)

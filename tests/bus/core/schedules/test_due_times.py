@@ -132,6 +132,8 @@ def test_every_is_anchored_and_does_not_drift():
     assert times.after(1_000_000_007) == 1_000_000_307
     assert times.after(1_000_000_306) == 1_000_000_307
     assert times.after(1_000_000_007 + 10**6) % 300 == 1_000_000_007 % 300
+    set_back = DueTimes(None, 300, 1_000_000_007, None, UTC, unbounded=True)
+    assert set_back.after(1_000_000_007 - 86_400 - 1) == 1_000_000_007 - 86_400
 
 
 def test_at_is_due_once():

@@ -18,25 +18,44 @@ Ask = Callable[[str, dict[str, Any]], Any]  # calls an action of the service `ne
 
 
 def nepse_days(ask: Ask, today: date) -> dict[str, Any]:
-    """Return the trading days of the Nepal Stock Exchange, for 60 days from now on.
+    """Ask the exchange for its trading days, see `nepse_calendar`.
 
     Args:
         ask: calls an action of the service `nepse`.
         today: in Nepal.
     Raises:
-        BusError: the exchange does not answer; `UNKNOWN_CALENDAR`: it names no session, or no holiday of this year.
+        BusError: the exchange does not answer; else as `nepse_calendar`.
     """
-    sessions = sorted(_days(ask("summary-history", {}), "businessDate"))[-SESSIONS:]
-    last = min(today + AHEAD, date(today.year, 12, 31))
-    closed = _days(ask("holidays", {"year": today.year}), "holidayDate")
-    if today + AHEAD > last and (following := _days(ask("holidays", {"year": today.year + 1}), "holidayDate")):
-        closed, last = closed | following, today + AHEAD
-    if not sessions or not closed:
+    sessions, holidays = ask("summary-history", {}), ask("holidays", {"year": today.year})
+    following = ask("holidays", {"year": today.year + 1}) if needs_next_year(today) else []
+    return nepse_calendar(sessions, holidays, following, today)
+
+
+def needs_next_year(today: date) -> bool:
+    """Return whether a calendar that begins today reaches into the next year."""
+    return (today + AHEAD).year > today.year
+
+
+def nepse_calendar(sessions: Any, holidays: Any, following: Any, today: date) -> dict[str, Any]:
+    """Return the trading days of the Nepal Stock Exchange, for 60 days from now on.
+
+    Args:
+        sessions: rows of `summary-history`.
+        holidays: rows of `holidays` of this year.
+        following: those of the next year; empty if it is not published yet: then the calendar ends with this year.
+        today: in Nepal.
+    Raises:
+        BusError: `UNKNOWN_CALENDAR`: the exchange names no session, or no holiday of this year.
+    """
+    newest = sorted(_days(sessions, "businessDate"))[-SESSIONS:]
+    closed, next_closed = _days(holidays, "holidayDate"), _days(following, "holidayDate")
+    if not newest or not closed:
         raise BusError(
-            "UNKNOWN_CALENDAR", f"the exchange names {len(sessions)} sessions and {len(closed)} holidays: one is missing"
+            "UNKNOWN_CALENDAR", f"the exchange names {len(newest)} sessions and {len(closed)} holidays: one is missing"
         )
-    weekdays = {day.isoweekday() for day in sessions}
-    return _calendar(NEPSE, NEPAL_ZONE, weekdays, closed, frozenset(), date(today.year, 1, 1), last)
+    last = today + AHEAD if next_closed or not needs_next_year(today) else date(today.year, 12, 31)
+    weekdays = {day.isoweekday() for day in newest}
+    return _calendar(NEPSE, NEPAL_ZONE, weekdays, closed | next_closed, frozenset(), date(today.year, 1, 1), last)
 
 
 def exchange_days(name: str, today: date) -> dict[str, Any]:

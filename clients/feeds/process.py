@@ -132,7 +132,8 @@ def run_nepse(
         client = AsyncBusClient(settings, home)
         try:
             bodies = [body for family in families for body in await _last_bodies(client, family, topic_prefix)]
-            feed = NepseFeed(publisher, partial(_ask_pool, client), names, trades_s=every_s, clock=time.time)
+            ask, set_days = partial(_ask_pool, client), partial(_set_days, client)
+            feed = NepseFeed(publisher, ask, names, trades_s=every_s, clock=time.time, set_days=set_days)
             reporter = asyncio.ensure_future(_report(feed))
             try:
                 await feed.run(bodies)
@@ -160,6 +161,10 @@ async def _last_bodies(client: AsyncBusClient, family: str, prefix: str) -> list
 
 async def _ask_pool(client: AsyncBusClient, action: str, **args: Any) -> Any:
     return await client.call(SOURCE, action, args, timeout_s=POOL_S, share=True)
+
+
+async def _set_days(client: AsyncBusClient, days: dict[str, Any]) -> None:
+    await client.call("hulak.calendar.set", "", days, timeout_s=ANSWER_S)
 
 
 def _live_stale_s(member: Member) -> float:

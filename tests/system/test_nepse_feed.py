@@ -10,6 +10,7 @@ from local_bus import LocalBus
 from waiting import eventually
 
 from hulak.clients.calls.client import BusClient
+from hulak.clients.cli.schedule import set_calendar
 from hulak.clients.history import History, last_events
 from hulak.sim.nepse.exchange import Exchange
 from hulak.sim.nepse.server import serve
@@ -53,6 +54,8 @@ def test_a_killed_feed_continues_without_a_lost_or_doubled_message():
                 feed.wait(10)
             trades, ticks, states = (list(History(client, prefix)) for prefix in ("trade.", "tick.", "market."))
             everything = list(History(client, "ticks"))
+            calendars = client.list_calendars()
+            days = set_calendar(client, "nepse", 30.0)  # as a command does
     posted = Counter(event.body["contract"] for event in trades)
     assert set(posted) == {trade.number for trade in market.trades(NOON_S + 40_000) if trade.number <= max(posted)}
     assert max(posted.values()) == 1
@@ -61,4 +64,6 @@ def test_a_killed_feed_continues_without_a_lost_or_doubled_message():
         figures = [(event.body["last"], event.body["volume"]) for event in events if "volume" in event.body]
         assert len(set(figures)) == len(figures)
     assert {event.topic for event in ticks} >= {"tick.NABIL", "tick.NEPSE", "tick.BANKING"}
+    assert [row["name"] for row in calendars] == ["nepse"]
+    assert {name: calendars[0][name] for name in days} == days
     assert len(everything) == len(trades) + len(ticks) + len(states)

@@ -20,6 +20,7 @@ from hulak.clients.feeds.nepse.market_state import PAUSE_S, PostedState
 from hulak.clients.feeds.nepse.posted_ticks import PostedTicks
 from hulak.clients.feeds.nepse.rows import SOURCE, MarketTick, book_tick, closing_tick, index_tick, live_tick, symbol_of, time_ms
 from hulak.clients.feeds.nepse.snapshot_lock import SnapshotLock
+from hulak.clients.market_calendars import needs_next_year, nepse_calendar
 
 AGAIN_S = 15.0  # after a question for prices that failed
 EMPTY_S = 10.0  # after an empty table of an open market: the session may have ended, or not begun
@@ -54,6 +55,7 @@ class NepseFeed:
         trades_s: seconds between two reads of the newest trades; 0: no single trades.
         clock: returns seconds since 1970 UTC.
         sleep: waits for a number of seconds.
+        set_days: sets the calendar of trading days in the broker, once a day; None: it is not set.
     Raises:
         FeedError: a watched symbol is none.
     """
@@ -67,6 +69,7 @@ class NepseFeed:
         trades_s: float = 0.0,
         clock: Callable[[], float],
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+        set_days: Callable[[dict[str, Any]], Awaitable[object]] | None = None,
     ) -> None:
         self.publisher = publisher
         self.market = MarketClock()
@@ -75,7 +78,7 @@ class NepseFeed:
         self.state = PostedState()
         self.sheet = FloorSheet()
         self.refused = self.failed = self.asked = self.trades = 0
-        self._ask = ask
+        self._ask, self._set_days = ask, set_days
         self._watched = {symbol_of(name): name for name in watched}
         self._clock = clock
         self._sleep = sleep
@@ -153,6 +156,12 @@ class NepseFeed:
                 self._watched = {symbol: name for symbol, name in self._watched.items() if name not in unknown}
         self.market.holidays = frozenset(_days(holidays, "holidayDate"))
         self.market.learn(_days(history, "businessDate"))
+        if self._set_days is not None:
+            following = await self._question("holidays", year=today.year + 1) if needs_next_year(today) else []
+            try:
+                await self._set_days(nepse_calendar(history, holidays, following, today))
+            except BusError as error:  # such as a key without the role
+                self.publisher.log.warning("calendar not set", code=error.code, why=str(error)[:300])
 
     async def _read_prices(self, now_s: float) -> None:
         rows = await self._question("live-market")

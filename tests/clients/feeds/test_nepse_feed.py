@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import pytest
 
-from hulak.bus.errors import TaskFailed
+from hulak.bus.errors import BusError, TaskFailed
 from hulak.bus.wire.codec import pack, unpack
 from hulak.bus.wire.report_values import check_reported
 from hulak.clients.feeds.nepse.feed import NepseFeed
@@ -283,3 +283,19 @@ def test_rows_without_symbol_or_price_are_counted_and_the_others_posted():
     feed = world.run()
     assert feed.refused == 3 * len(world.questions("live-market")) > 0
     assert len({tick.symbol for _, tick in world.ticks}) == 80 + len(INDEX_KEYS)
+
+
+def test_the_trading_days_are_set_in_the_broker_once_a_day_and_a_refusal_disturbs_nothing():
+    world, calendars = World(at(10, 25), until_s=at(11, 10)), []
+
+    async def set_days(days):
+        calendars.append(days)
+        raise BusError("FORBIDDEN", "key 'f' may not")
+
+    feed = NepseFeed(world, world.ask, clock=lambda: world.now_s, sleep=world.sleep, set_days=set_days)
+    with pytest.raises(Ended):
+        asyncio.run(feed.run([]))
+    assert [(days["name"], days["weekdays"], days["closed"]) for days in calendars] == [
+        ("nepse", [1, 2, 3, 4, 5], ["2026-04-27"])
+    ]
+    assert world.questions("live-market")

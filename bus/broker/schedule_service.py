@@ -231,15 +231,14 @@ class ScheduleService:
 
     def _follow_clock(self, now: float) -> None:
         """Compute when `run` is due, from the present wall clock."""
-        check_s, latest_s = self.horizon.check_s, self.horizon.latest_s
         if self._posting or self._why:
             return
-        if check_s is None:
-            self.due = math.inf
-            return
+        check_s, latest_s = self.horizon.check_s, self.horizon.latest_s
         wall_s = self.moment().now_ns / NS
-        was_set_back = latest_s is not None and int(wall_s) < latest_s
-        self.due = now if was_set_back else now + max(0.0, check_s - wall_s)
+        if latest_s is not None and int(wall_s) < latest_s:  # it was set back
+            self.due = now
+        else:
+            self.due = math.inf if check_s is None else now + max(0.0, check_s - wall_s)
 
     def _overview(self) -> Job:
         return partial(schedule_posts.overview, moment=self.moment(), keep_s=self.key_keep_s)

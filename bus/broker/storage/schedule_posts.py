@@ -30,7 +30,10 @@ AWAITED_NO_MORE = (
     "UPDATE schedules SET check_s = due_s + delay_s WHERE check_s > due_s + delay_s"
     " AND NOT EXISTS (SELECT 1 FROM tasks t WHERE t.id = last_task AND t.ended_ns IS NULL)"
 )
-DUE = f"SELECT {schedule_rows.COLUMNS} FROM schedules WHERE check_s NOTNULL AND (check_s <= ? OR after_s + delay_s > ?)"  # noqa: S608
+DUE = (
+    f"SELECT {schedule_rows.COLUMNS} FROM schedules WHERE (check_s NOTNULL AND check_s <= ?)"  # noqa: S608 - constants
+    " OR (state != 'paused' AND after_s > ?) ORDER BY check_s LIMIT ?"
+)
 
 
 @dataclass(slots=True)
@@ -73,7 +76,7 @@ class DuePosts:
         """Post the runs."""
         done = self.done
         self.connection.execute(AWAITED_NO_MORE)
-        rows = self.connection.execute(f"{DUE} ORDER BY check_s LIMIT ?", (self.now_s, self.now_s, MOST_ROWS)).fetchall()
+        rows = self.connection.execute(DUE, (self.now_s, self.now_s, MOST_ROWS)).fetchall()
         for values in rows:
             if len(done.postings) >= self.most:
                 done.more = True
@@ -87,7 +90,7 @@ class DuePosts:
         """Post the due runs of one schedule, and write when it is due next."""
         note_ends(self.connection, row["id"])
         now_s = self.now_s - row["delay_s"]  # its due times are as much earlier
-        after_s = min(row["after_s"], now_s)  # less only if the wall clock was set back
+        after_s = min(row["after_s"], self.now_s)  # less only if the wall clock was set back: also what had ended goes on then
         try:
             args = schedule_rows.arguments_of(row)
             times = schedule_rows.times_of(self.connection, row, args)

@@ -43,7 +43,7 @@ class Horizon:
 def horizon(connection: sqlite3.Connection) -> Horizon:
     """Read when schedules are handled next."""
     (check_s,) = connection.execute("SELECT min(check_s) FROM schedules WHERE check_s NOTNULL").fetchone()
-    (latest_s,) = connection.execute("SELECT max(after_s + delay_s) FROM schedules WHERE check_s NOTNULL").fetchone()
+    (latest_s,) = connection.execute("SELECT max(after_s) FROM schedules WHERE state != 'paused'").fetchone()
     awaited = connection.execute("SELECT last_task FROM schedules WHERE check_s > due_s + delay_s AND last_task NOTNULL")
     return Horizon(check_s, latest_s, tuple(task for (task,) in awaited.fetchall()))
 

@@ -125,6 +125,22 @@ def test_a_clock_that_is_set_back_runs_no_due_time_twice_and_stops_nothing(begin
     assert bus.tasks() == [run_id(schedule, utc(text)) for text in due]
 
 
+def test_what_a_clock_that_was_ahead_had_ended_goes_on_when_it_is_right_again(begin):
+    bus = begin()
+    bus.ask("calendar.set", name="nepse", last="2026-12-31", **DAYS)
+    bus.add(name="until", every_s=60, until="2026-12-24T00:00", overlap=True)
+    bus.add(name="days", cron="* * * * *", calendar="nepse", overlap=True)
+    bus.go_to("2036-01-01T00:00")
+    assert {row["name"]: (row["state"], row["next_ns"]) for row in bus.ask("schedule.list")} == {
+        "until": ("ended", None),
+        "days": ("active", None),
+    }
+    bus.go_to("2026-11-30T09:00:10")
+    assert {row["name"]: (row["state"], row["next_ns"]) for row in bus.ask("schedule.list")} == {
+        name: ("active", utc("2026-11-30T09:01") * 10**9) for name in ("until", "days")
+    }
+
+
 def test_a_schedule_ends_after_its_runs_its_time_or_its_moment(begin):
     bus = begin()
     bus.add(name="twice", every_s=60, runs=2, overlap=True)
@@ -340,6 +356,7 @@ def test_jitter_delays_each_run_of_a_schedule_alike(begin):
     delay_s = schedule_rows.delay_of(b"j" * 16, 30)
     assert 0 < delay_s < 30
     assert added["next_ns"] == (utc("2026-11-30T09:01") + delay_s) * 10**9
+    bus.go_to("2026-11-30T09:00")
     bus.go_to(utc("2026-11-30T09:01") + delay_s - 1)
     assert bus.tasks() == []
     bus.go_to(utc("2026-11-30T09:01") + delay_s)

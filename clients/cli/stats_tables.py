@@ -17,6 +17,7 @@ LOSSES = (  # path in the statistics, meaning; each is 0 in a healthy system
     ("tasks.lost_workers", "workers that died or froze, of all services"),
     ("tasks.unanswered", "replies whose client was gone"),
     ("tasks.refused", "requests refused"),
+    ("schedules.missed", "runs of schedules that were missed"),
     ("displays.lost_workers", "display workers that died or froze"),
     ("rejected.total", "frames refused"),
     ("connections.refused", "connections refused"),

@@ -374,3 +374,12 @@ def test_two_hundred_schedules_of_one_moment_are_posted_in_several_transactions(
     bus.go_to("2026-11-30T09:01")
     assert len(set(bus.tasks())) == 200
     assert bus.schedules.stats()["posted"] == 200
+
+
+def test_a_transaction_ends_after_its_time_and_the_next_one_goes_on(begin, monkeypatch):
+    monkeypatch.setattr(schedule_posts, "MOST_S", -1.0)
+    bus = begin()
+    for number in range(5):
+        bus.add(name=f"n{number}", at="09:01")
+    bus.go_to("2026-11-30T09:01")
+    assert len(bus.tasks()) == 5

@@ -1,13 +1,14 @@
 """`hulak feed`: publishes ticks from a venue or a file."""
 
 from pathlib import Path
-from typing import Any
 
 import click
 
 from hulak.bus.errors import ConfigError
-from hulak.clients.cli.command import FAILED, Call, Command, print_json
+from hulak.clients.cli.command import FAILED, Call, Command
+from hulak.clients.cli.feed_files import describe, file_options, is_done, ms_of, progress, show, show_files
 from hulak.clients.cli.help_text import examples
+from hulak.clients.cli.history import Moment
 
 
 def parse_speed(text: str) -> float | None:
@@ -44,6 +45,8 @@ FORMATS = [
     "truefx",
     "mt5",
     "lean-crypto",
+    "lean-equity",
+    "lean-option",
     "binance",
 ]  # copied from `clients.feeds.file_columns`
 
@@ -57,6 +60,7 @@ FORMATS = [
         "hulak feed --name kraken --venue kraken --url wss://ws.kraken.com/v2 --symbols BTC/USD,ETH/USD",
         "hulak feed --venue nepse --symbols NABIL",
         "hulak feed --file ticks.csv --symbol EURUSD --speed max --prefix back",
+        "hulak feed --file EURUSD/2024 --file mt5.csv --zone America/New_York+7 --dry-run",
     ),
 )
 @click.option("--venue", type=click.Choice(VENUES), help="Protocol of the URL; [feed] venue by default.")
@@ -68,12 +72,23 @@ FORMATS = [
 )
 @click.option(
     "--file",
-    "tick_file",
+    "tick_files",
     type=click.Path(path_type=Path),
-    help="File of ticks to replay instead of a venue; - is standard input.",
+    multiple=True,
+    help="File of ticks to replay instead of a venue, or a folder of them; several are merged by time. - is standard input.",
 )
 @click.option("--symbol", help="Symbol of a --file without a symbol column; of other files, the only symbol to replay.")
 @click.option("--format", "form", type=click.Choice(FORMATS), help="Format of a --file without a header line; plain by default.")
+@click.option(
+    "--zone",
+    metavar="ZONE",
+    help="Clock of a --file whose times do not say it: UTC, UTC+2, America/New_York or America/New_York+7.",
+)
+@click.option("--scale", type=click.IntRange(1, 10**9), metavar="N", help="Prices of a .bi5 --file are multiples of 1/N.")
+@click.option("--date", "day", metavar="DATE", help="Day of a --file that does not say it, or its hour: 2024-01-02T10.")
+@click.option("--from", "first", type=Moment(), help="Earliest time of the ticks of --file, such as 2024-01-02; none by default.")
+@click.option("--to", "last", type=Moment(), help="Time from which on the ticks of --file are left out, in the same forms.")
+@click.option("--dry-run", is_flag=True, help="Show how each --file is read, with its first ticks, and post nothing.")
 @click.option(
     "--prefix",
     metavar="NAME",
@@ -103,9 +118,15 @@ def feed(
     venue: str | None,
     url: str | None,
     symbols: str | None,
-    tick_file: Path | None,
+    tick_files: tuple[Path, ...],
     symbol: str | None,
     form: str | None,
+    zone: str | None,
+    scale: int | None,
+    day: str | None,
+    first: int | None,
+    last: int | None,
+    dry_run: bool,
     prefix: str | None,
     source: str | None,
     live: bool,
@@ -121,33 +142,45 @@ def feed(
     The venue nepse has no URL: the feed asks the NEPSE workers for the prices once a minute, while the exchange trades. It also
     publishes the state of the exchange as market.nepse and, with --trades, single trades as trade.SYMBOL.
 
-    The header line of a file names its columns; the keys of its JSON lines do the same. A file without names has the columns
-    time,bid,ask, or those of --format. Times without a zone are UTC. A file without quotes is rejected before any tick is
-    published (exit code 1). So is a file with ticks more than a day from now, and an export of the journal, unless --prefix gives
-    it other topics or --live allows it. A bad line is skipped; the exit code is 1 if more lines are refused than posted.
+    The content of a file shows its format: CSV and JSON lines of many makers, Dukascopy's .bi5, LEAN's zips, Databento's
+    DBN, Parquet. Its header line names the columns; the keys of JSON lines do the same. A file that could be read in two ways, as
+    by a clock, a scale or sides that it does not say, is refused before any tick is published (exit code 1), and the error names
+    the option that says it; --dry-run shows how it is read. So is a file with ticks more than a day from now, and an export of
+    the journal, unless --prefix gives it other topics or --live allows it. A bad row is skipped; the exit code is 1 if more rows
+    are refused than posted.
 
     Sends numbered frames `tick.SYMBOL NUL stamp body` to the collector, and REQUEST hulak.feed to the frontend to confirm them.
     """
     from hulak.clients.feeds import process as feeds
 
-    if tick_file is not None:
+    of_files = (symbol, form, zone, scale, day, first, last)
+    if tick_files:
         if any(given is not None for given in (url, venue, symbols, source, trades_s)):
             raise click.UsageError("--file excludes --url, --venue, --symbols, --source and --trades; give a file or a venue")
-        result = feeds.run_replay(
-            call.settings,
-            call.home,
-            file=tick_file,
-            symbol=symbol,
-            speed=parse_speed(speed),
-            name=name,
-            prefix=prefix or "",
-            live=live,
-            form=form,
-        )
+        options = file_options(symbol, form, zone, scale, day)
+        window = {"from_ms": ms_of(first), "to_ms": ms_of(last)}
+        if dry_run:
+            show_files(call, describe(tick_files, options))
+            return
+        with progress(shown=not call.as_json) as note:
+            result = feeds.run_replay(
+                call.settings,
+                call.home,
+                files=tick_files,
+                options=options,
+                speed=parse_speed(speed),
+                name=name,
+                prefix=prefix or "",
+                live=live,
+                progress=note,
+                **window,
+            )
         show(call, result)
         ctx.exit(0 if is_done(result) else FAILED)
-    if symbol is not None or speed != "1" or form is not None or live:
-        raise click.UsageError("--symbol, --format, --live and --speed need --file")
+    if any(given is not None for given in of_files) or speed != "1" or live or dry_run:
+        raise click.UsageError(
+            "--symbol, --format, --zone, --scale, --date, --from, --to, --dry-run, --live and --speed need --file"
+        )
     section = call.settings.feed
     listed = None if symbols is None else symbols.split(",")
     if (venue or section.venue) == "nepse":
@@ -172,23 +205,3 @@ def feed(
         prefix=prefix,
         source=source or "",
     )
-
-
-def is_done(result: dict[str, Any]) -> bool:
-    """Return whether a replay is a success: every tick is confirmed, and there are at least as many of them as refused lines."""
-    return bool(result["confirmed"] == result["posted"] >= max(1, result["refused"]))
-
-
-def show(call: Call, result: dict[str, Any]) -> None:
-    """Print the result of a replay."""
-    if call.as_json:
-        print_json(result)
-        return
-    click.echo(
-        f"{result['posted']:,} ticks posted in {result['seconds']:g} s, {result['confirmed']:,} confirmed, "
-        f"{result['resent']:,} sent again, {result['refused']:,} refused"
-    )
-    if result["first_refusal"]:
-        click.echo(f"the first refused line: {result['first_refusal']}")
-    for symbol, code in result["refusals"].items():
-        click.echo(f"the broker refused ticks of {symbol}: {code}")

@@ -1,4 +1,4 @@
-"""The lines of a tick file: its kind is detected from its first bytes; .gz and .zip are decompressed in constant memory."""
+"""The content of a file, and its lines: .gz and .zip are decompressed in constant memory, files without lines are recognised."""
 
 import gzip
 import io
@@ -13,23 +13,24 @@ from pathlib import Path
 from typing import BinaryIO
 
 from hulak.bus.errors import FeedError
+from hulak.clients.feeds.files.reader import EmptyFile
 
 MAX_LINE = 1 << 16  # characters; bounds the memory for a file without line ends
 STDIN = Path("-")
 COPIED_BYTES = 1 << 20  # of a pipe at a time
+MAX_MEMBERS = 100_000  # files in a .zip
+ZIP = (b"PK\x03\x04", b"PK\x05\x06")  # first bytes
+BESIDE = (".txt", ".htm", ".html", ".pdf", ".md")  # of files that lie beside a table of ticks, as HistData's report of gaps
 SAMPLE_BYTES = 256  # bytes from which the kind is detected
-_BROKEN = (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, NotImplementedError, RuntimeError)
+BROKEN = (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, NotImplementedError, RuntimeError)
 
 _KINDS = (  # first bytes of files that hold no lines of text
-    (b"]\x00\x00", "an LZMA stream, as Dukascopy's .bi5 of an hour: binary; use dukascopy-node to write it as CSV"),
-    (b"DBN", "Databento's DBN: binary; write it as CSV"),
-    (b"(\xb5/\xfd", "compressed by zstd: unpack it first"),
+    (b"(\xb5/\xfd", "compressed by zstd: unpack it first (Databento's .dbn.zst is read as it is)"),
     (b"BZh", "compressed by bzip2: unpack it first"),
     (b"\xfd7zXZ\x00", "compressed by xz: unpack it first"),
     (b"7z\xbc\xaf'\x1c", "a 7z archive: unpack it first"),
     (b"Rar!", "a RAR archive: unpack it first"),
-    (b"PAR1", "a Parquet file: binary; write it as CSV"),
-    (b"ARROW1", "an Arrow file: binary; write it as CSV"),
+    (b"ARROW1", "an Arrow file: binary; write it as Parquet or CSV"),
     (b"\x89HDF", "an HDF5 file: binary; write it as CSV"),
     (b"SQLite format 3", "an SQLite database: binary; write it as CSV"),
     (b"%PDF", "a PDF document"),
@@ -41,30 +42,70 @@ _KINDS = (  # first bytes of files that hold no lines of text
 _UTF16 = ((b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 
 
-def open_lines(path: Path) -> tuple[str, Iterator[str]]:
-    """Open a file of lines, plain, or compressed as .gz or alone in a .zip. A pipe is read to its end first.
+def open_content(path: Path, member: str | None = None) -> tuple[str, io.BufferedReader]:
+    """Open a file; .gz, and a file in a .zip, are decompressed. A pipe is read to its end first.
 
     Args:
         path: the file; `-` is standard input.
+        member: the file in a .zip; None if that holds one file only.
     Returns:
-        the file's name, with that of the file inside; and its lines, with their ends.
+        the file's name, with that of the file inside; and its content, which can be read from its beginning only.
     Raises:
-        FeedError: it cannot be opened, or its first bytes show that it holds no lines; raised later, from the lines, if the file
-            is damaged or a line is longer than `MAX_LINE`.
+        FeedError: it cannot be opened.
     """
     try:
         file = _open(path)
     except OSError as error:
         raise FeedError(f"tick file {path} cannot be opened: {error.strerror or error}") from error
     try:
-        name, inside = _decompressed(file, "stdin" if path == STDIN else path.name)
-        return name, _lines(name, inside, _encoding(name, inside))
+        return _decompressed(file, "stdin" if path == STDIN else path.name, member)
     except FeedError:
         file.close()
         raise
-    except _BROKEN as error:
+    except BROKEN as error:
         file.close()
         raise FeedError(f"{path.name} is damaged: {error}") from error
+
+
+def begins_with(name: str, file: io.BufferedReader) -> bytes:
+    """Return the first bytes of a file, without reading it. Raises `FeedError` if it is empty or damaged."""
+    try:
+        begins = file.peek(SAMPLE_BYTES)[:SAMPLE_BYTES]
+    except BROKEN as error:
+        raise FeedError(f"{name} is damaged: {error}") from error
+    if not begins:
+        raise EmptyFile(f"{name} is empty")
+    return begins
+
+
+def lines_of(name: str, file: io.BufferedReader) -> Iterator[str]:
+    """Return the lines of an open file, with their ends; it is closed with the iterator.
+
+    Raises:
+        FeedError: its first bytes show that it holds no lines; raised later, from the lines, if the file is damaged or a line is
+            longer than `MAX_LINE`.
+    """
+    return _lines(name, file, _encoding(name, begins_with(name, file)))
+
+
+def members_of(path: Path) -> list[str]:
+    """Return the names of the files in a .zip that may hold ticks; none if the file is no .zip.
+
+    Raises:
+        FeedError: it cannot be opened, is damaged, or holds too many files.
+    """
+    try:
+        with path.open("rb") as file:
+            if not file.read(4).startswith(ZIP):
+                return []
+            with zipfile.ZipFile(file) as archive:
+                names = [member.filename for member in archive.infolist() if not member.is_dir()]
+    except BROKEN as error:
+        raise FeedError(f"{path.name} is damaged, or cannot be opened: {error}") from error
+    if len(names) > MAX_MEMBERS:
+        raise FeedError(f"{path.name} is a ZIP archive of {len(names)} files, must hold at most {MAX_MEMBERS}")
+    tables = [name for name in names if not name.lower().endswith(BESIDE) and not name.startswith("__MACOSX/")]
+    return tables or names
 
 
 def _open(path: Path) -> BinaryIO:
@@ -79,28 +120,22 @@ def _open(path: Path) -> BinaryIO:
     return copy
 
 
-def _decompressed(file: BinaryIO, name: str) -> tuple[str, io.BufferedReader]:
+def _decompressed(file: BinaryIO, name: str, member: str | None) -> tuple[str, io.BufferedReader]:
     """Return the content of a compressed file, else the file itself."""
     begins = file.read(4)
     file.seek(0)
     if begins.startswith(b"\x1f\x8b"):
         return name, io.BufferedReader(gzip.GzipFile(fileobj=file))
-    if begins.startswith((b"PK\x03\x04", b"PK\x05\x06")):
+    if begins.startswith(ZIP):
         archive = zipfile.ZipFile(file)
-        members = [member for member in archive.infolist() if not member.is_dir()]
+        members = [info for info in archive.infolist() if not info.is_dir() and member in {None, info.filename}]
         if len(members) != 1:
-            raise FeedError(
-                f"{name} is a ZIP archive of {len(members)} files, must hold one: unpack it, and give one of its files"
-            )
+            raise FeedError(f"{name} is a ZIP archive of {len(members)} files, must hold one where it comes from a pipe")
         return f"{name}/{members[0].filename}", io.BufferedReader(archive.open(members[0]))  # type: ignore[arg-type]  # it has every method that is called
     return name, io.BufferedReader(file)  # type: ignore[arg-type]
 
 
-def _encoding(name: str, file: io.BufferedReader) -> str:
-    begins = file.peek(SAMPLE_BYTES)[:SAMPLE_BYTES]
-    if not begins:
-        hour = ": an hour without ticks in Dukascopy's archive" if name.endswith(".bi5") else ""
-        raise FeedError(f"{name} is empty{hour}")
+def _encoding(name: str, begins: bytes) -> str:
     for magic, codec in _UTF16:
         if begins.startswith(magic):
             return codec
@@ -120,7 +155,7 @@ def _lines(name: str, file: io.BufferedReader, encoding: str) -> Iterator[str]:
         while True:
             try:
                 line = text.readline(MAX_LINE)
-            except (*_BROKEN, UnicodeError) as error:
+            except (*BROKEN, UnicodeError) as error:
                 raise FeedError(f"{name} is damaged: {error}") from error
             if not line:
                 return

@@ -1,25 +1,27 @@
-"""Publishes a recorded file of ticks, at its recorded speed or faster."""
+"""Publishes recorded files of ticks, at their recorded speed or faster."""
 
 import asyncio
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 from hulak.bus.errors import FeedError
 from hulak.bus.wire.messages import Tick
+from hulak.clients.feeds.files.tick_set import TickSet
 from hulak.clients.feeds.pacing import ReplayPacing
 from hulak.clients.feeds.publisher import BATCH, TickPublisher
 from hulak.clients.feeds.quote_flags import QuoteFlags
-from hulak.clients.feeds.tick_files import TickLines
 
+Progress = Callable[[int, int], None]
 MAX_BACKLOG = 4 * BATCH  # frames that wait to be sent; a file can wait, a venue cannot
 FRESH_MS = 86_400_000  # a tick further from now is not of today's market
 
 
-def check_live(lines: TickLines, now_ms: int) -> None:
-    """Refuse a file that does not belong to the topics of the live ticks.
+def check_live(lines: TickSet, now_ms: int) -> None:
+    """Refuse files that do not belong to the topics of the live ticks.
 
     Args:
-        lines: the file's lines, checked.
+        lines: the files, checked.
         now_ms: ms since 1970 UTC.
     Raises:
         FeedError: the file was exported from a bus, whose subscribers had its ticks already; or its first tick is old.
@@ -51,16 +53,25 @@ def check_fresh(tick: Tick, now_ms: int, name: str) -> None:
 
 
 class FileReplay:
-    """Publishes a recorded file at its recorded speed, or faster.
+    """Publishes recorded files at their recorded speed, or faster.
 
     Args:
         publisher: connected.
-        lines: the file's lines, checked.
+        lines: the files, checked.
         speed: 1 as recorded, 10 ten times as fast; None as fast as the broker accepts them.
         guard_ms: ms since 1970 UTC; a tick more than a day away from it is refused. None to publish all ticks.
+        progress: called now and then with the number of ticks posted, and the time of the last one, ms since 1970 UTC.
     """
 
-    def __init__(self, publisher: TickPublisher, lines: TickLines, speed: float | None, guard_ms: int | None) -> None:
+    def __init__(
+        self,
+        publisher: TickPublisher,
+        lines: TickSet,
+        speed: float | None,
+        guard_ms: int | None,
+        progress: Progress | None = None,
+    ) -> None:
+        self.progress = progress or _ignore
         self.publisher = publisher
         self.lines = lines
         self.guard_ms = guard_ms
@@ -84,6 +95,7 @@ class FileReplay:
             since_pause += 1
             if wait_s > 0 or since_pause >= BATCH:
                 since_pause = 0
+                self.progress(link.unconfirmed.last, tick.timestamp)
                 await asyncio.sleep(wait_s)
             while link.backlog > MAX_BACKLOG:
                 await asyncio.sleep(0.002)
@@ -99,3 +111,8 @@ class FileReplay:
         self.publisher.counters.update(refused=self.refused)
         if self.refused & (self.refused - 1) == 0:
             self.publisher.log.warning("line refused", why=str(error), refused=self.refused)
+
+
+def _ignore(posted: int, time_ms: int) -> None:
+    """Show nothing."""
+    del posted, time_ms

@@ -21,14 +21,16 @@ from hulak.bus.process.settings import Settings
 from hulak.bus.subscriber.events import event_of
 from hulak.clients.calls.async_client import AsyncBusClient
 from hulak.clients.feeds.file_lines import STDIN
-from hulak.clients.feeds.file_replay import FileReplay, check_live
+from hulak.clients.feeds.file_replay import FileReplay, Progress, check_live
+from hulak.clients.feeds.files.reader import FileOptions
+from hulak.clients.feeds.files.sources import expand
+from hulak.clients.feeds.files.tick_set import TickSet
 from hulak.clients.feeds.live import LiveFeed
 from hulak.clients.feeds.nepse.feed import NepseFeed
 from hulak.clients.feeds.nepse.rows import SOURCE, symbol_of
 from hulak.clients.feeds.publisher import ANSWER_S, ASK_S, TickPublisher
 from hulak.clients.feeds.subscriptions import Subscriptions
 from hulak.clients.feeds.symbol_keys import LONGEST_NAME, check_prefix, check_source, check_text
-from hulak.clients.feeds.tick_files import open_ticks
 from hulak.clients.feeds.transports import check_url
 from hulak.clients.feeds.venues.dialect import Dialect
 from hulak.clients.feeds.venues.registry import VENUES
@@ -188,33 +190,38 @@ def run_replay(
     settings: Settings,
     home: Path,
     *,
-    file: Path,
-    symbol: str | None,
+    files: Sequence[Path],
+    options: FileOptions = FileOptions(),  # noqa: B008  # it is frozen
     speed: float | None,
     name: str | None = None,
     prefix: str = "",
     live: bool = False,
-    form: str | None = None,
+    from_ms: int | None = None,
+    to_ms: int | None = None,
+    progress: Progress | None = None,
 ) -> dict[str, Any]:
-    """Run a feed of a recorded file until its end or a signal.
+    """Run a feed of recorded files until their end or a signal.
 
     Args:
         settings: checked.
         home: the broker's folder.
-        file: the file; `-` is standard input.
-        symbol: of all its ticks, where the file names none.
+        files: files and folders; `-` is standard input.
+        options: the user's, about the files.
         speed: 1 as recorded, 10 ten times as fast; None as fast as the broker accepts them.
-        name: of the feed, in the broker's statistics; the file's if None.
+        name: of the feed, in the broker's statistics; that of the first file if None.
         prefix: of its topics; empty for none.
         live: publish old ticks to the topics without prefix, which carry the live ones.
-        form: of a file without a header line, see `clients.feeds.file_columns.FORMATS`.
+        from_ms: ms since 1970 UTC; earlier ticks are left out.
+        to_ms: likewise; ticks from there on are left out.
+        progress: called now and then with the number of ticks posted, and the time of the last one, ms since 1970 UTC.
     Returns:
-        `{"posted", "confirmed", "refused", "first_refusal", "refusals", "resent", "dropped", "seconds"}`; `refused` counts lines
-        of the file, and ticks that the broker refused; `first_refusal` is the error of the first such line, `refusals` has the
-        symbols and codes of such ticks.
+        `{"posted", "confirmed", "refused", "first_refusal", "refusals", "resent", "dropped", "seconds", "empty", "files"}`;
+        `refused` counts rows of the files, and ticks that the broker refused; `first_refusal` is the error of the first such row,
+        `refusals` has the symbols and codes of such ticks; `empty` counts files without ticks, and `files` has a
+        `files.tick_set.FileReport` for each other one.
     Raises:
         ConfigError: the speed, the prefix or the name is invalid.
-        FeedError: the file is refused, before anything is posted; or a tick of it is old, and neither prefix nor live is given.
+        FeedError: a file is refused, before anything is posted; or a tick is old, and neither prefix nor live is given.
     """
     if speed is not None and not 0 < speed < math.inf:
         raise ConfigError(f"speed is {speed}, must be above 0, or max")
@@ -225,15 +232,15 @@ def run_replay(
     except FeedError as error:
         raise ConfigError(str(error)) from error
     started, now_ms = time.monotonic(), time.time_ns() // 1_000_000
-    lines = open_ticks(file, symbol=symbol, form=form)
+    ticks = TickSet(expand(files), options, from_ms, to_ms)
     guard_ms = None if topic_prefix or live else now_ms
     if guard_ms is not None:
-        check_live(lines, guard_ms)
+        check_live(ticks, guard_ms)
     publisher = _run(
         settings,
         home,
-        name or default_name(file),
-        lambda publisher, _: FileReplay(publisher, lines, speed, guard_ms).run(),
+        name or default_name(files[0]),
+        lambda publisher, _: FileReplay(publisher, ticks, speed, guard_ms, progress).run(),
         topic_prefix,
     )
     link = publisher.link
@@ -241,11 +248,13 @@ def run_replay(
         "posted": link.unconfirmed.last,
         "confirmed": max(0, link.unconfirmed.oldest - 1 - link.unconfirmed.dropped - publisher.refusals.count),
         "refused": publisher.counters.get("refused", 0) + publisher.refusals.count,
-        "first_refusal": lines.first_error,
+        "first_refusal": ticks.first_error,
         "refusals": publisher.refusals.named,
         "resent": link.resent,
         "dropped": link.unconfirmed.dropped,
         "seconds": round(time.monotonic() - started, 3),
+        "empty": len(ticks.empty),
+        "files": [report.as_json() for report in ticks.reports],
     }
 
 

@@ -13,7 +13,7 @@ from tick_days import OANDA, write_day
 from venue_thread import VenueThread
 from waiting import eventually
 
-from hulak.clients.feeds.tick_files import read_ticks
+from hulak.clients.feeds.files.registry import read_ticks
 from hulak.sim.nepse.server import serve
 from hulak.sim.recording import load_recording
 

@@ -9,7 +9,7 @@ from stage import FOUND
 from tick_days import DAYS, write_day, write_true_fx
 from waiting import eventually
 
-from hulak.clients.feeds.tick_files import read_ticks
+from hulak.clients.feeds.files.registry import read_ticks
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(900)]
 SHORT_FILES, SHORT_TICKS = 2, 8_000

@@ -12,7 +12,7 @@ from waiting import eventually
 from hulak.bus.errors import BusTimeout
 from hulak.bus.wire import codec
 from hulak.clients.displays.client import DisplayClient
-from hulak.clients.feeds.tick_files import read_ticks
+from hulak.clients.feeds.files.registry import read_ticks
 from hulak.workers.display.quantities.state import DisplayConfig, DisplayState, Init
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]

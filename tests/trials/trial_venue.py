@@ -6,7 +6,7 @@ The prices are written as they stand in the file.
 import sys
 from pathlib import Path
 
-from hulak.clients.feeds.tick_files import read_ticks
+from hulak.clients.feeds.files.registry import read_ticks
 from hulak.sim.recording import Recorded, Recording
 from hulak.sim.venue import run_venue
 

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from hulak.clients.cli.feed import is_done, show
+from hulak.clients.cli.feed_files import is_done, show
 
 WHOLE = {
     "posted": 50,
@@ -15,6 +15,8 @@ WHOLE = {
     "resent": 0,
     "dropped": 0,
     "seconds": 0.1,
+    "files": [],
+    "empty": 0,
 }
 
 

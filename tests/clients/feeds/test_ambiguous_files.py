@@ -12,7 +12,10 @@ from hulak.bus.errors import FeedError
 from hulak.bus.wire.messages import Tick
 from hulak.clients.feeds import file_lines
 from hulak.clients.feeds.file_replay import check_live
-from hulak.clients.feeds.tick_files import TickLines, open_ticks, parse_lines
+from hulak.clients.feeds.files.reader import FileOptions
+from hulak.clients.feeds.files.registry import open_ticks
+from hulak.clients.feeds.files.zones import UTC
+from hulak.clients.feeds.tick_files import TickLines, parse_lines
 
 T_MS = 1_704_153_600_123
 LEAN = "20240102_eurusd_tick_quote.csv"
@@ -21,7 +24,7 @@ LEAN = "20240102_eurusd_tick_quote.csv"
 def read(*lines, name="eurusd.csv"):
     """Read lines; returns (bid, ask, timestamp) of each tick, and the errors of the bad lines."""
     errors = []
-    ticks = list(parse_lines([f"{line}\n" for line in lines], name, on_error=lambda error: errors.append(str(error))))
+    ticks = list(parse_lines([f"{line}\n" for line in lines], name, zone=UTC, on_error=lambda error: errors.append(str(error))))
     return [(tick.bid, tick.ask, tick.timestamp) for tick in ticks], errors
 
 
@@ -143,7 +146,7 @@ def test_a_pipe_is_read_like_a_file(tmp_path, monkeypatch, content, as_stdin):
     with os.fdopen(reader, "rb") as pipe:
         if as_stdin:
             monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=pipe))
-        ticks = open_ticks(file_lines.STDIN if as_stdin else path, symbol="EURUSD").ticks()
+        ticks = open_ticks(file_lines.STDIN if as_stdin else path, FileOptions("EURUSD")).ticks()
         assert list(ticks) == [Tick("EURUSD", 1.0, 2.0, T_MS, "file")]
 
 

@@ -18,7 +18,7 @@ def test_an_unusable_name_is_refused_before_anything_starts(tmp_path, name):
     file = tmp_path / "eurusd.csv"
     file.write_text("1704153600123,1,2\n")
     with pytest.raises(ConfigError, match=r"name is .*, must be text of 1 to 200 printable characters"):
-        run_replay(Settings(), tmp_path, file=file, symbol=None, speed=None, name=name, prefix="old")
+        run_replay(Settings(), tmp_path, files=[file], speed=None, name=name, prefix="old")
 
 
 def test_a_watch_list_that_takes_longer_than_a_minute_is_refused(tmp_path):

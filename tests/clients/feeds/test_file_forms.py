@@ -8,6 +8,7 @@ import gzip
 import io
 import json
 import lzma
+import re
 import zipfile
 from pathlib import Path
 
@@ -17,7 +18,10 @@ from hulak.bus.errors import FeedError
 from hulak.bus.wire.messages import Tick
 from hulak.clients.cli.feed import FORMATS as NAMES
 from hulak.clients.feeds.file_columns import FORMATS
-from hulak.clients.feeds.tick_files import open_ticks, parse_lines
+from hulak.clients.feeds.files.reader import FileOptions
+from hulak.clients.feeds.files.registry import open_ticks
+from hulak.clients.feeds.files.zones import zone_of
+from hulak.clients.feeds.tick_files import TickLines, parse_lines
 
 CASES = json.loads((Path(__file__).resolve().parents[2] / "vectors" / "tickfiles.json").read_text())
 LINE = b"1704153600123,1.10428,1.10432\n"
@@ -26,11 +30,13 @@ TICK = Tick("EURUSD", 1.10428, 1.10432, 1_704_153_600_123, "file")
 
 @pytest.mark.parametrize("case", CASES, ids=[case["of"] for case in CASES])
 def test_each_format_is_parsed_or_refused_with_its_kind(case):
-    read = parse_lines([f"{line}\n" for line in case["lines"]], case["name"], form=case.get("format"))
+    zone = zone_of(case["zone"]) if "zone" in case else None
+    options, lines = FileOptions(form=case.get("format"), zone=zone), [f"{line}\n" for line in case["lines"]]
     if "refused" in case:
-        with pytest.raises(FeedError, match=f"tick file {case['name']} is refused: .*{case['refused']}"):
-            next(read)
+        with pytest.raises(FeedError, match=f"tick file {case['name']} is refused: .*{re.escape(case['refused'])}"):
+            TickLines(lines, case["name"], case.get("path", ""), options)
     else:
+        read = TickLines(lines, case["name"], case.get("path", ""), options).ticks()
         assert [[item.symbol, item.bid, item.ask, item.timestamp] for item in read] == case["ticks"]
 
 
@@ -70,11 +76,11 @@ def test_compressed_and_encoded_files_are_decoded(tmp_path, content):
 @pytest.mark.parametrize(
     ("content", "text"),
     [
-        (lzma.compress(LINE, lzma.FORMAT_ALONE), "LZMA"),
+        (lzma.compress(LINE, lzma.FORMAT_ALONE), "10h_ticks.bi5: give it, as --date"),
         (lzma.compress(LINE), "xz"),
         (bz2.compress(LINE), "bzip2"),
-        (b"DBN\x03rest", "Databento"),
-        (b"PAR1rest", "Parquet"),
+        (b"DBN\x03rest", "DBN"),
+        (b"PAR1rest", "damaged"),
         (b"(\xb5/\xfdrest", "zstd"),
         (b'[{"symbol": "EURUSD"}]', "JSON in one piece, must be one object a line"),
         (b'{\n"symbol": "EURUSD"\n}\n', "is not JSON"),
@@ -88,7 +94,7 @@ def test_compressed_and_encoded_files_are_decoded(tmp_path, content):
         (zipped("a.csv", "b.csv"), "ZIP archive of 2 files"),
         (gzip.compress(LINE)[:-6], "damaged"),
         (zipped("eurusd.csv")[:60], "damaged"),
-        (gzip.compress(b"DBN\x03rest"), "Databento"),
+        (gzip.compress(b"DBN\x03rest"), "DBN"),
     ],
     ids=range(19),
 )
@@ -110,7 +116,8 @@ def test_swapped_sides_without_a_header_line_are_detected():
     lines = [f"170415360{at:04d},1.10432,1.10428\n" for at in range(20)]
     with pytest.raises(FeedError, match="of its first 20 quotes 20 have a bid above the ask"):
         list(parse_lines(lines, "eurusd.csv"))
-    assert len(list(parse_lines(["time,bid,ask\n", *lines], "eurusd.csv"))) == 20, "its maker says that they are so"
+    with pytest.raises(FeedError, match="the sides are swapped; give the columns their right names"):
+        list(parse_lines(["time,bid,ask\n", *lines], "eurusd.csv"))
 
 
 def test_a_format_is_for_files_without_a_header_line():

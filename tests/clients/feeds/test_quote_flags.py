@@ -5,8 +5,8 @@ from tick_days import FXCM, write_day
 
 from hulak.bus.wire.codec import pack_tick
 from hulak.bus.wire.messages import FLAGS, Tick
+from hulak.clients.feeds.files.registry import read_ticks
 from hulak.clients.feeds.quote_flags import QuoteFlags
-from hulak.clients.feeds.tick_files import read_ticks
 from hulak.clients.feeds.venues.dialect import MAX_SYMBOLS
 
 

@@ -11,7 +11,10 @@ from hypothesis import strategies as st
 from hulak.bus.errors import FeedError
 from hulak.bus.wire.messages import Tick
 from hulak.clients.feeds.file_times import day_in
-from hulak.clients.feeds.tick_files import CHECKED, parse_lines, read_ticks, symbol_in
+from hulak.clients.feeds.files.reader import CHECKED, symbol_in
+from hulak.clients.feeds.files.registry import read_ticks
+from hulak.clients.feeds.files.zones import UTC, zone_of
+from hulak.clients.feeds.tick_files import parse_lines
 
 MAY_8_MS = 1_399_507_200_000  # 2014-05-08 00:00 UTC
 OANDA = tick_days.OANDA.name
@@ -42,8 +45,8 @@ def test_a_given_day_overrides_the_names_and_without_any_the_file_is_refused():
 def test_fxcm_days_run_on_utc_minus_five_unless_set_otherwise():
     name = "lean_fxcm_eurusd_20140508_ticks.csv"
     assert ticks("17007,1,2", name)[0].timestamp == MAY_8_MS + 5 * 3_600_000 + 17007
-    assert ticks("17007,1,2", name, clock_h=0.0)[0].timestamp == MAY_8_MS + 17007
-    assert ticks("17007,1,2", clock_h=5.75)[0].timestamp == MAY_8_MS - 20_700_000 + 17007
+    assert ticks("17007,1,2", name, zone=zone_of("UTC"))[0].timestamp == MAY_8_MS + 17007
+    assert ticks("17007,1,2", zone=zone_of("UTC+5:45"))[0].timestamp == MAY_8_MS - 20_700_000 + 17007
 
 
 def test_iso_times_come_with_a_header_and_an_offset():
@@ -52,7 +55,8 @@ def test_iso_times_come_with_a_header_and_an_offset():
         Tick("USDJPY", 86.655, 86.728, 1_357_077_600_295, "file"),
         Tick("USDJPY", 86.6, 86.7, 1_357_077_601_000, "file"),
     ]
-    assert ticks("2013-01-01 22:00:00,1,2\n2013-01-02 03:45:00+05:45,1,2")[0].timestamp == 1_357_077_600_000
+    mixed = ticks("2013-01-01 17:00:00,1,2\n2013-01-02 03:45:00+05:45,1,2", zone=zone_of("America/New_York"))
+    assert [tick.timestamp for tick in mixed] == [1_357_077_600_000] * 2
 
 
 def test_histdata_times_are_eastern_standard_time_the_whole_year():
@@ -75,7 +79,7 @@ def test_milliseconds_since_1970_are_known_by_their_length():
 
 
 def test_symbol_and_source_can_be_given():
-    given = {"symbol": "xau/usd", "source": "oanda"}
+    given = {"symbol": "xau/usd", "source": "oanda", "zone": UTC}
     assert ticks("5,1,2", "20140508.csv", **given) == [Tick("XAUUSD", 1.0, 2.0, MAY_8_MS + 5, "oanda")]
 
 
@@ -162,7 +166,7 @@ def test_histdata_times_must_be_valid(line):
 def test_a_file_is_read_lazily_and_closed(tmp_path):
     path = tmp_path / "eurusd_20140508.csv"
     path.write_bytes(b"\xef\xbb\xbf5,1,2\r\n6,3,4\r\n\xff\xfe,1,2\r\n")
-    lazily = read_ticks(path, source="test")
+    lazily = read_ticks(path, source="test", zone=UTC)
     assert next(lazily) == Tick("EURUSD", 1.0, 2.0, MAY_8_MS + 5, "test")
     assert next(lazily).bid == 3.0
     with pytest.raises(FeedError, match=r"eurusd_20140508\.csv line 3"):

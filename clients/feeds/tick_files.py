@@ -15,7 +15,7 @@ from hulak.bus.errors import FeedError
 from hulak.bus.wire.messages import FLAGS, Tick
 from hulak.clients.feeds.file_columns import FORMATS, ColumnLayout, by_format, by_names, by_row, is_header
 from hulak.clients.feeds.file_rows import Split, split_of
-from hulak.clients.feeds.file_times import Clock, clock_of, may_be_days, midnight_of, has_clock, words_of
+from hulak.clients.feeds.file_times import Clock, clock_of, has_clock, may_be_days, midnight_of, words_of
 from hulak.clients.feeds.files.reader import MAX_SYMBOLS, FileOptions, Item, MixedFile, TickReader, symbol_in
 from hulak.clients.feeds.files.zones import Zone
 from hulak.clients.feeds.symbol_keys import SymbolKeys

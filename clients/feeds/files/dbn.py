@@ -88,8 +88,8 @@ class DbnFile(TickReader):
                 yield from self._decoder.write_and_decode(data)
         except BROKEN as error:
             raise self.refusal(f"it is damaged: {error}") from error
-        except Exception as error:
-            if type(error).__name__ != "DBNError":
+        except BaseException as error:  # the package raises a panic of its Rust code past `Exception`
+            if type(error).__name__ not in {"DBNError", "PanicException"}:
                 raise
             raise self.refusal(f"it is damaged: {error}") from error
         if self._decoder.buffer():

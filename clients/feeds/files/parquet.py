@@ -12,6 +12,7 @@ from typing import Any
 
 from hulak.bus.errors import FeedError
 from hulak.bus.wire.messages import Tick
+from hulak.clients.feeds.file_lines import BROKEN
 from hulak.clients.feeds.files.reader import FileOptions, Item, TickReader
 from hulak.clients.feeds.symbol_keys import canonical_symbol
 from hulak.clients.feeds.tick_files import TickLines
@@ -35,7 +36,7 @@ def read_parquet(content: BufferedReader, name: str, path: str, options: FileOpt
         raise FeedError(f'{name} is a Parquet file, which needs the extra parquet: pip install "hulak[parquet]"') from None
     try:
         table = pq.ParquetFile(content)
-    except (pa.ArrowException, OSError, ValueError) as error:
+    except (*BROKEN, ValueError) as error:
         raise FeedError(f"{name} is damaged: {error}") from error
     if b"instrument_id" in (table.schema_arrow.metadata or {}):
         return NautilusFile(table, name, options)
@@ -84,7 +85,7 @@ class NautilusFile(TickReader):
         try:
             for batch in table.iter_batches(ROWS, columns=["bid_price", "ask_price", "ts_event"]):
                 yield from zip(*(batch.column(name).to_pylist() for name in ("bid_price", "ask_price", "ts_event")), strict=True)
-        except (OSError, ValueError) as error:  # pyarrow's errors are of these classes
+        except (*BROKEN, ValueError) as error:
             raise self.refusal(f"it is damaged: {error}") from error
 
     def _parsed(self) -> Iterator[Item]:
@@ -114,7 +115,7 @@ def _json_lines(table: Any, name: str) -> Iterator[str]:
             names = batch.schema.names
             for row in zip(*columns, strict=True):
                 yield json.dumps(dict(zip(names, row, strict=True)), default=str)
-    except (OSError, ValueError) as error:
+    except (*BROKEN, ValueError) as error:
         raise FeedError(f"{name} is damaged: {error}") from error
 
 

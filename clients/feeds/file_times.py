@@ -40,6 +40,7 @@ _SINCE_MIDNIGHT = re.compile(r"[0-9]{1,8}(?:\.[0-9]{0,4})?").fullmatch  # LEAN h
 _FINER = re.compile(r"[0-9]{1,8}\.[0-9]{5,}").fullmatch
 _NUMBER = re.compile(r"([0-9]{9,20})(?:\.([0-9]*))?").fullmatch
 _COMPACT = re.compile(r"([0-9]{8})([0-9]{2})([0-9]{2})([0-9]{2})([0-9]{3})?").fullmatch  # no number since 1970 is as long
+_SLASHES = re.compile(r"[0-9]{1,2}[/-][0-9]{1,2}[/-][0-9]{2,4}\b.*").fullmatch
 _HISTDATA = re.compile(r"[0-9]{8} [0-9]{9}").fullmatch
 _TIME = r"([0-9]{2}):([0-9]{2}):([0-9]{2})(?:[.:]([0-9]{1,9}))? ?(Z|UTC|GMT)?(?:([+-])([0-9]{2}):?([0-9]{2}))?"
 _YEAR_FIRST = re.compile(rf"([0-9]{{4}})[-./]?([0-9]{{2}})[-./]?([0-9]{{2}})[TD ]{_TIME}").fullmatch
@@ -67,6 +68,8 @@ def clock_of(text: str, midnight: Callable[[], tuple[int, Zone]], zone: Zone | N
     """
     if _FINER(text):
         raise FeedError(f"time is {shown(text)}, seconds of a day or days since 1900: write full timestamps")
+    if _SLASHES(text):
+        raise FeedError(f"time is {shown(text)}, whose day or month may come first: write it as 2024-01-02 10:00:00")
     if _SINCE_MIDNIGHT(text):
         return partial(_since_midnight_ms, *midnight())
     if _COMPACT(text):
@@ -120,7 +123,10 @@ def midnight_of(name: str, path: str, day: date | None, zone: Zone | None) -> tu
     Raises:
         FeedError: the day is unknown, or the clock; or the name holds an hour, so the times may count from that hour.
     """
-    day = day or day_in(name)
+    named = day_in(name)
+    if day is not None and named not in {None, day}:
+        raise FeedError(f"--date is {day}, and its name holds another date, {named}: give files of other days by themselves")
+    day = day or named
     if day is None:
         raise FeedError("its times are ms of a day, and its name holds no date: give it, as --date 2024-01-02")
     if re.search(r"(?<![0-9a-z])[0-2]?[0-9]h(?![0-9a-z])", name.lower()):

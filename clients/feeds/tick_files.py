@@ -66,6 +66,8 @@ class TickLines(TickReader):
             self.layout, self._split, first = self._begin(options.form)
             self._only = self._wanted
             self._symbol = self._only or ("" if self.layout.symbol is not None else symbol_in(name))
+            if self._only is not None and self.layout.symbol is None:
+                self.overridden = _pair_in(name)
         except FeedError as error:
             raise self.refusal(str(error)) from error
         self.named, self.recorded = self.layout.named, self.layout.recorded
@@ -227,6 +229,13 @@ class TickLines(TickReader):
         if not set(flags) <= set(FLAGS):
             raise FeedError(f"flags are {shown(text)}, must be of {', '.join(FLAGS)}")
         return Tick(symbol, bid, ask, time_ms, source or self.source, flags, int(received or 0))
+
+
+def _pair_in(name: str) -> str:
+    try:
+        return symbol_in(name)
+    except FeedError:
+        return ""
 
 
 __all__ = ["FORMATS", "TickLines", "parse_lines"]

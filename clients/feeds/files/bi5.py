@@ -38,7 +38,7 @@ class Bi5File(TickReader):
         content: the compressed bytes.
         name: of the file.
         path: of its folder.
-        options: the user's; `day` overrides the path's, `scale` the table's.
+        options: the user's; `day` is that of a path with months from 01, `scale` that of an instrument without a known one.
     Raises:
         EmptyFile: it has 0 bytes.
         FeedError: it is refused.
@@ -106,7 +106,10 @@ class Bi5File(TickReader):
         return from_0
 
     def _scale_of(self, instrument: str) -> int:
-        scale = self.options.scale or SCALES.get(instrument)
+        known, given = SCALES.get(instrument), self.options.scale
+        if known and given and known != given:
+            raise FeedError(f"--scale is {given}, and the scale of {instrument} is {known}: give other instruments by themselves")
+        scale = known or given
         if scale is None:
             raise FeedError(
                 f"the scale of {instrument}'s prices is not known: give it, as --scale 1000 for prices of three decimals "

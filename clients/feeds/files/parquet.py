@@ -13,7 +13,7 @@ from typing import Any
 from hulak.bus.errors import FeedError
 from hulak.bus.wire.messages import Tick
 from hulak.clients.feeds.file_lines import BROKEN
-from hulak.clients.feeds.files.reader import FileOptions, Item, TickReader
+from hulak.clients.feeds.files.reader import EmptyFile, FileOptions, Item, TickReader
 from hulak.clients.feeds.symbol_keys import canonical_symbol
 from hulak.clients.feeds.tick_files import TickLines
 from hulak.clients.feeds.venues.parsing import time_of
@@ -30,8 +30,7 @@ def read_parquet(content: BufferedReader, name: str, path: str, options: FileOpt
         FeedError: it is refused, or the package is missing.
     """
     try:
-        import pyarrow as pa  # noqa: PLC0415  # an extra
-        import pyarrow.parquet as pq  # noqa: PLC0415
+        import pyarrow.parquet as pq  # noqa: PLC0415  # an extra
     except ImportError:
         raise FeedError(f'{name} is a Parquet file, which needs the extra parquet: pip install "hulak[parquet]"') from None
     try:
@@ -65,7 +64,7 @@ class NautilusFile(TickReader):
         symbol, _, self.origin = instrument.rpartition(".")
         self.symbol = canonical_symbol(symbol or instrument)
         if self._wanted not in {None, self.symbol}:
-            raise self.refusal(f"it has quotes of {self.symbol}, not of {self._wanted}")
+            raise EmptyFile(f"{name} has quotes of {self.symbol}, not of {self._wanted}")
         self.form = f"Nautilus quotes of {instrument}"
         width = getattr(schema.field("bid_price").type, "byte_width", 0)
         precision = schema.metadata.get(b"price_precision", b"")

@@ -71,6 +71,7 @@ class TickReader:
     form = ""  # the kind of file, in words
     recorded = False  # whether the ticks were exported from a bus, with their flags
     named = True  # whether names or the format say which column is which side
+    overridden = ""  # the symbol in its name, if the user's is another one
     origin = ""  # whose quotes these are, where the file says it
     clock = "in the file"  # on which the file's times are written
     scale = "decimal prices"
@@ -117,7 +118,8 @@ class TickReader:
                 break
         ticks = [item for item in items if isinstance(item, Tick)]
         if not ticks:
-            raise self.refusal(self._why(items))
+            why = self._why(items)
+            raise EmptyFile(f"{self.name} has no ticks: {why}") if self.others and not items else self.refusal(why)
         if not self.recorded and (problem := self._problem(ticks)):
             raise self.refusal(problem)
         self._checked = items

@@ -98,6 +98,7 @@ class TickSet:
         self.recorded = False
         self._files: list[_File] = []
         origins: dict[str, tuple[str, str]] = {}
+        overridden: set[str] = set()  # symbols in the names of files, which --symbol replaces
         for path in paths:
             try:
                 reader = open_ticks(path, options)
@@ -107,6 +108,12 @@ class TickSet:
                 self.empty.append(str(error))
                 continue
             self._check_origin(reader, origins)
+            overridden |= {reader.overridden} - {""}
+            if len(overridden) > 1:
+                raise FeedError(
+                    f"the files are named after {' and '.join(sorted(overridden))}, and would all have the symbol "
+                    f"{options.symbol}: give those of one symbol"
+                )
             self._files.append(self._file(path, reader, keep=len(paths) == 1))
         if not self._files:
             raise FeedError(f"none of {len(paths)} files has ticks; {self.empty[0]}")

@@ -57,6 +57,8 @@ def test_an_unknown_scale_is_refused_unless_it_is_given(tmp_path):
     with pytest.raises(FeedError, match="the scale of USDCZK's prices is not known: give it, as --scale 1000"):
         open_ticks(file)
     assert read(file, scale=10_000)[0][0][1] == 11.0428
+    with pytest.raises(FeedError, match="--scale is 1000, and the scale of EURUSD is 100000"):
+        open_ticks(hour(tmp_path), FileOptions(scale=1000))
 
 
 def test_the_table_of_scales_has_six_scales_and_no_instrument_twice():

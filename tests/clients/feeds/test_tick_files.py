@@ -36,8 +36,10 @@ def test_fractions_of_a_millisecond_are_cut_off():
     assert [tick.timestamp - MAY_8_MS for tick in ticks(lines)] == [42, 43, 44]
 
 
-def test_a_given_day_overrides_the_names_and_without_any_the_file_is_refused():
-    assert ticks("5,1,2", day=date(2014, 5, 9))[0].timestamp == MAY_8_MS + 86_400_000 + 5
+def test_a_day_is_given_where_the_name_has_none_and_without_any_the_file_is_refused():
+    assert ticks("5,1,2", "oanda_eurusd.csv", day=date(2014, 5, 9))[0].timestamp == MAY_8_MS + 86_400_000 + 5
+    with pytest.raises(FeedError, match="--date is 2014-05-09, and its name holds another date, 2014-05-08"):
+        ticks("5,1,2", day=date(2014, 5, 9))
     with pytest.raises(FeedError, match="its times are ms of a day, and its name holds no date"):
         ticks("5,1,2", "eurusd.csv")
 

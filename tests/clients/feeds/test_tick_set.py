@@ -111,6 +111,21 @@ def test_files_of_one_symbol_by_two_venues_are_refused(tmp_path):
     assert len(read(tmp_path / "kraken.csv", write(tmp_path / "eurusd.csv", (1, 5)))[1]) == 2
 
 
+def test_one_symbol_is_not_given_to_files_named_after_several(tmp_path):
+    paths = [write(tmp_path / f"{name}.csv", (1, 5)) for name in ("eurusd", "usdjpy")]
+    with pytest.raises(FeedError, match="named after EURUSD and USDJPY, and would all have the symbol EURUSD"):
+        read(*paths, options=FileOptions("EURUSD"))
+    assert read(paths[1], options=FileOptions("JPY"))[1] == [("JPY", 1, 5)]
+
+
+def test_files_without_the_symbol_that_is_wanted_are_counted(tmp_path):
+    for number, symbol in enumerate(("EURUSD", "USDJPY")):
+        (tmp_path / f"{number}.csv").write_text(f"symbol,time,bid,ask\n{symbol},{T_MS},1,2\n")
+    ticks, rows = read(tmp_path, options=FileOptions("USDJPY"))
+    assert rows == [("USDJPY", 0, 1.0)]
+    assert ticks.empty == ["0.csv has no ticks: the file has no quote of USDJPY; its symbols are EURUSD"]
+
+
 def test_a_folder_is_read_with_the_folders_below_it_and_without_what_is_no_table(tmp_path):
     for hour in (9, 10):
         path = tmp_path / f"EURUSD/2024/00/02/{hour:02}h_ticks.bi5"

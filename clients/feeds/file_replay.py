@@ -88,7 +88,10 @@ class FileReplay:
         publisher, clock, since_pause = self.publisher, time.monotonic, 0
         link = publisher.link
         guard_ms, recorded = self.guard_ms, self.lines.recorded
-        for tick in self.lines.ticks(self._refuse):
+        for tick in self.lines.steps(self._refuse):
+            if tick is None:
+                await asyncio.sleep(0)
+                continue
             if guard_ms is not None:
                 check_fresh(tick, guard_ms, self.lines.name)
             wait_s = self.pacing.wait_s(tick.timestamp, clock())

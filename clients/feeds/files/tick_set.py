@@ -20,6 +20,7 @@ from hulak.clients.feeds.files.registry import TickPath, open_ticks
 WINDOW = 2048  # rows within which a file is sorted
 MAX_OPEN = 200  # files whose times overlap; each holds at most 2 * WINDOW ticks
 EARLY_MS = 60_000  # a file is opened earlier than its first rows' time: a later row may have an earlier one
+PAUSE = 1000  # rows
 MAX_NAMED = 100  # symbols in a report
 SHOWN = 5  # first ticks of each file in a description
 OnError = Callable[[FeedError], None]
@@ -146,13 +147,20 @@ class TickSet:
         return [file.report for file in self._files]
 
     def ticks(self, on_error: OnError | None = None) -> Iterator[Tick]:
+        """Iterate over the ticks alone; otherwise as `steps`."""
+        return (tick for tick in self.steps(on_error) if tick is not None)
+
+    def steps(self, on_error: OnError | None = None) -> Iterator[Tick | None]:
         """Iterate over the ticks once, in the order of their times; an export's are in its own order.
+
+        None comes after each `PAUSE` rows that are left out, so that the caller can do something else.
 
         Args:
             on_error: called with each bad row's error; the row is skipped. None raises at the first one.
         Raises:
             FeedError: a file is damaged, or more than `MAX_OPEN` files overlap.
         """
+        left_out = 0
         several = len(self._files) > 1
         posted: dict[tuple[Any, ...], int] = {}  # quotes of the present ms -> how often they were returned
         read: dict[tuple[Any, ...], int] = {}  # a file's number and a quote -> how often it had it in the present ms
@@ -172,12 +180,16 @@ class TickSet:
                     report.duplicates += 1
                     continue
                 posted[quote] = times
-            if (self.from_ms is not None and tick.timestamp < self.from_ms) or (
-                self.to_ms is not None and tick.timestamp >= self.to_ms
-            ):
-                continue
-            report.count(tick)
-            yield tick
+            if self._is_within(tick):
+                report.count(tick)
+                yield tick
+            else:
+                left_out += 1
+                if left_out % PAUSE == 0:
+                    yield None
+
+    def _is_within(self, tick: Tick) -> bool:
+        return (self.from_ms is None or tick.timestamp >= self.from_ms) and (self.to_ms is None or tick.timestamp < self.to_ms)
 
     def _merged(self, on_error: OnError | None) -> Iterator[tuple[int, int, Tick]]:
         """Iterate over all ticks with their order, in ms, and their file's number."""

@@ -76,6 +76,8 @@ def test_ticks_outside_of_the_given_times_are_left_out(tmp_path):
     ticks, rows = read(*paths, from_ms=T_MS + 5000, to_ms=T_MS + 8000)
     assert [row[1] for row in rows] == [5000, 5000, 6000, 6000, 7000, 7000]
     assert [report.first_ms for report in ticks.reports] == [T_MS + 5000] * 2
+    steps = list(TickSet(expand(paths), FileOptions(), from_ms=T_MS + 10**6).steps())
+    assert steps == [None, None], "a caller has time for something else while 2,000 rows are left out"
 
 
 def test_files_are_opened_when_their_time_comes_and_their_number_is_bounded(tmp_path, monkeypatch):

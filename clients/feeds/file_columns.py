@@ -142,12 +142,13 @@ def by_format(name: str) -> ColumnLayout:
     return replace(layout, usual_zone=UTC) if name in {"truefx", "lean-crypto"} else layout
 
 
-def by_row(fields: Sequence[str], words: AbstractSet[str] = frozenset()) -> ColumnLayout:
+def by_row(fields: Sequence[str], path: AbstractSet[str], name: AbstractSet[str]) -> ColumnLayout:
     """Find the columns of a file without a header line, where they are unambiguous.
 
     Args:
         fields: of its first line.
-        words: of its path, which in LEAN's data names the kind of security and of ticks.
+        path: the words of its path, which in LEAN's data names the kind of security.
+        name: the words of its name, which may say that it holds no quotes.
     Raises:
         FeedError: they are ambiguous; the text says what the file seems to be.
     """
@@ -155,16 +156,16 @@ def by_row(fields: Sequence[str], words: AbstractSet[str] = frozenset()) -> Colu
         return by_format("histdata")
     if len(fields) == 4 and re.fullmatch(r"[A-Z]{3}/[A-Z]{3}", fields[0]) and is_time(fields[1]):
         return by_format("truefx")
-    if len(fields) == 3 and not _looks_like(fields) and not words & NO_QUOTES:
+    if len(fields) == 3 and not _looks_like(fields) and not name & NO_QUOTES:
         return ColumnLayout(1, 2, (0,), 3, 3, named=False, form="time, bid, ask without names")
-    of_day = re.fullmatch(r"[0-9]{1,8}(\.[0-9]{0,4})?", fields[0]) and not words & NO_QUOTES
+    of_day = re.fullmatch(r"[0-9]{1,8}(\.[0-9]{0,4})?", fields[0]) and not name & NO_QUOTES
     if (
         of_day
-        and (form := next((form for kind, form in _LEAN.items() if kind in words), ""))
+        and (form := next((form for kind, form in _LEAN.items() if kind in path), ""))
         and len(fields) == len(FORMATS[form])
     ):
         return by_format(form)
-    problem = _looks_like(fields) or _named(words) or f"{len(fields)} columns without names, whose meaning is unknown; {WANTED}"
+    problem = _looks_like(fields) or _named(name) or f"{len(fields)} columns without names, whose meaning is unknown; {WANTED}"
     raise FeedError(f"it begins with {shown(','.join(fields))}: {problem}")
 
 

@@ -92,7 +92,7 @@ class TickLines(TickReader):
             if form is not None:
                 raise FeedError(f"its first line names its columns, {shown(line.strip())}: omit --format {form}")
             return by_names(fields), split, [(number, line)] if objects else []
-        layout = by_row(fields, words_of(f"{self._path}/{self.name}")) if form is None else by_format(form)
+        layout = by_row(fields, words_of(f"{self._path}/{self.name}"), words_of(self.name)) if form is None else by_format(form)
         return layout, split, [(number, line)]
 
     def _problem(self, ticks: list[Tick]) -> str:

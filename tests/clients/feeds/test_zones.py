@@ -1,4 +1,4 @@
-"""The clocks of files: what their texts mean, and the hours that summer time makes ambiguous."""
+"""The clocks of files: the meaning of their texts, and the hours that summer time makes ambiguous."""
 
 from datetime import UTC, datetime
 

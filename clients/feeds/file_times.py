@@ -31,6 +31,7 @@ DAY_MS = 86_400_000
 # LEAN's data: FXCM's run on UTC-5 the whole year (0.997 correlation with OANDA's when shifted), OANDA's and those of
 # crypto-currencies on UTC, those of American exchanges on their local time.
 CLOCKS = {"fxcm": EST, "oanda": UTC, "crypto": UTC}
+MARKETS = ("fxcm", "oanda")  # of one pair, which LEAN's paths name
 NEW_YORK = "America/New_York"
 _AMERICAN = ("equity", "option")
 

@@ -15,7 +15,7 @@ from hulak.bus.errors import FeedError
 from hulak.bus.wire.messages import FLAGS, Tick
 from hulak.clients.feeds.file_columns import FORMATS, ColumnLayout, by_format, by_names, by_row, is_header
 from hulak.clients.feeds.file_rows import Split, split_of
-from hulak.clients.feeds.file_times import Clock, clock_of, has_clock, may_be_days, midnight_of, words_of
+from hulak.clients.feeds.file_times import MARKETS, Clock, clock_of, has_clock, may_be_days, midnight_of, words_of
 from hulak.clients.feeds.files.reader import MAX_SYMBOLS, FileOptions, Item, MixedFile, TickReader, symbol_in
 from hulak.clients.feeds.files.zones import Zone
 from hulak.clients.feeds.symbol_keys import SymbolKeys
@@ -77,7 +77,8 @@ class TickLines(TickReader):
         self._zone = self.layout.zone or options.zone or self.layout.usual_zone
         self._lines = chain(first, self._lines)
         self.check()
-        self.origin = next(iter(self._venues.values()), "")
+        words = words_of(f"{path}/{name}")
+        self.origin = next(iter(self._venues.values()), "") or next((market for market in MARKETS if market in words), "")
 
     def _midnight(self) -> tuple[int, Zone]:
         return midnight_of(self.name, self._path, self.options.day, self._zone)

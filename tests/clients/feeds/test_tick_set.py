@@ -113,6 +113,16 @@ def test_files_of_one_symbol_by_two_venues_are_refused(tmp_path):
     assert len(read(tmp_path / "kraken.csv", write(tmp_path / "eurusd.csv", (1, 5)))[1]) == 2
 
 
+def test_a_pair_of_two_markets_of_leans_is_refused(tmp_path):
+    for market in ("fxcm", "oanda"):
+        path = tmp_path / f"forex/{market}/tick/eurusd/20240102_eurusd_tick_quote.csv"
+        path.parent.mkdir(parents=True)
+        path.write_text("123,1.1,1.2\n")
+    with pytest.raises(FeedError, match=r"has quotes of EURUSD by fxcm, and .* by oanda"):
+        read(tmp_path)
+    assert read(tmp_path / "forex/fxcm")[1] == [("EURUSD", 5 * 3_600_000 + 123, 1.1)]
+
+
 def test_one_symbol_is_not_given_to_files_named_after_several(tmp_path):
     paths = [write(tmp_path / f"{name}.csv", (1, 5)) for name in ("eurusd", "usdjpy")]
     with pytest.raises(FeedError, match="named after EURUSD and USDJPY, and would all have the symbol EURUSD"):

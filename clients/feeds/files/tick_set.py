@@ -73,6 +73,7 @@ class FileReport:
 class _File:
     path: TickPath
     report: FileReport
+    first: Tick  # the earliest of its beginning
     begins_ms: int
     reader: TickReader | None  # of a single file, which is not opened again: it may be a pipe
 
@@ -119,15 +120,15 @@ class TickSet:
         if not self._files:
             raise FeedError(f"none of {len(paths)} files has ticks; {self.empty[0]}")
         self._files.sort(key=lambda file: file.begins_ms)
-        self.first = self._files[0].report.first_rows[0]
+        self.first = self._files[0].first
         self.name = self._files[0].report.name if len(paths) == 1 else f"{len(self._files)} files"
 
     def _file(self, path: TickPath, reader: TickReader, *, keep: bool) -> _File:
         self.recorded |= reader.recorded
         ticks = [item for item in reader.beginning if isinstance(item, Tick)]
         report = FileReport(reader.name, reader.form, reader.clock, reader.scale, ticks[:SHOWN])
-        begins_ms = ticks[0].timestamp if reader.recorded else min(tick.timestamp for tick in ticks)
-        return _File(path, report, begins_ms, reader if keep else None)
+        first = ticks[0] if reader.recorded else min(ticks, key=_time)
+        return _File(path, report, first, first.timestamp, reader if keep else None)
 
     def _check_origin(self, reader: TickReader, origins: dict[str, tuple[str, str]]) -> None:
         """Check that a symbol's files are of one venue, where they say it."""

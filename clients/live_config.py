@@ -43,10 +43,21 @@ class LiveConfig:
         return document
 
     def set(
-        self, scope: str, values: Mapping[str, Any] | None = None, *, unset: Iterable[str] = (), note: str = ""
+        self,
+        scope: str,
+        values: Mapping[str, Any] | None = None,
+        *,
+        unset: Iterable[str] = (),
+        note: str = "",
+        if_version: int | None = None,
     ) -> dict[str, Any]:
-        """Set and unset keys of a scope, all or none; return `version` and `changed`."""
-        args = {"scope": scope, "values": dict(values or {}), "unset": list(unset), "by": self._by, "note": note}
+        """Set and unset keys of a scope, all or none; return `version` and `changed`.
+
+        With `if_version`, only if that is still the newest version; otherwise BusError `OTHER_VERSION`.
+        """
+        args: dict[str, Any] = {"scope": scope, "values": dict(values or {}), "unset": list(unset), "by": self._by, "note": note}
+        if if_version is not None:
+            args["if_version"] = if_version
         change: dict[str, Any] = self._ask("set", args)
         return change
 

@@ -65,8 +65,10 @@ class ConfigVersions:
         Returns:
             the version, to be accepted when it is written; None if nothing would change.
         Raises:
-            ProtocolError: `BAD_CONFIG`.
+            ProtocolError: `BAD_CONFIG`; `OTHER_VERSION`: it was made for a former version.
         """
+        if args.if_version is not None and args.if_version != self.version:
+            raise ProtocolError("OTHER_VERSION", f"the newest version is {self.version}, the change was for {args.if_version}")
         scope = check_scope(args.scope)
         values = check_values(scope, args.values)
         for name in args.unset:

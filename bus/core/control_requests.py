@@ -190,6 +190,7 @@ class ConfigSetArguments(Arguments, frozen=True):
     scope: Name
     values: Map = field(default_factory=dict)
     unset: Keys = field(default_factory=list)
+    if_version: NaturalNumber | None = None  # the version that the change was made for
     by: ShortText = ""
     note: ShortText = ""
 

@@ -1,8 +1,8 @@
 """The keys of the live configuration, changed while processes run, and their allowed values: PROTOCOL.md section 7.5. Pure.
 
 A scope names the processes that a value applies to: `global`, `kind:nepse` (every process of a kind), `display:eurusd-1` (one
-display). A key that several kinds have may be set in `global`; a display's key may also be set in the display's scope. If the
-settings file has the same setting, its value is the default.
+display), `feed:kraken` (the feed of that name). A key that several kinds have may be set in `global`; the keys of displays and
+feeds may also be set for one of them. If the settings file has the same setting, its value is the default.
 """
 
 from collections.abc import Mapping
@@ -10,14 +10,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from hulak.bus.errors import ProtocolError
+from hulak.bus.live_config.symbol_lists import is_list
 from hulak.bus.wire.plain_values import suggestion
 
 GLOBAL = "global"
 KIND = "kind:"
 DISPLAY = "display:"
+FEED = "feed:"
 KINDS = ("nepse", "display", "feed", "gateway", "worker", "scaler", "broker")  # `worker`: a worker of any other service
 LONGEST_ID = 100  # characters of a display's id
+LONGEST_FEED = 195  # characters of a feed's name: the scope has at most 200
 ID_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
+MOST_SYMBOLS = 200  # added to one feed, or removed from it
 WORDS = {"true": True, "false": False}
 Value = bool | int | float | str
 
@@ -50,6 +54,8 @@ class LiveKey:
     help: str  # one line
     range: Range | None = None  # of a number
     choices: tuple[str, ...] = ()  # of a text
+    most_symbols: int = 0  # of a text that lists symbols, separated by commas
+    of_one: bool = False  # only in the scope of one feed
     unit: str = ""
     setting: str = ""  # of the settings file, "section.name": its value is then the default
 
@@ -64,6 +70,8 @@ class LiveKey:
         match self.type:
             case "bool":
                 return "true or false"
+            case "text" if self.most_symbols:
+                return f"at most {self.most_symbols} symbols, separated by commas"
             case "text":
                 return " or ".join(self.choices)
             case _:
@@ -72,10 +80,13 @@ class LiveKey:
 
     @property
     def scopes(self) -> list[str]:
-        """Return the scopes in which it may be set; `display:ID` stands for every display's scope."""
+        """Return the scopes in which it may be set; `display:ID` and `feed:NAME` stand for those of every display and feed."""
+        if self.of_one:
+            return [FEED + "NAME"]
         places = [GLOBAL] if len(self.kinds) > 1 else []
         places += [KIND + kind for kind in self.kinds]
-        return [*places, DISPLAY + "ID"] if self.kinds == ("display",) else places
+        own: dict[tuple[str, ...], list[str]] = {("display",): [DISPLAY + "ID"], ("feed",): [FEED + "NAME"]}
+        return places + own.get(self.kinds, [])
 
 
 def _number(name: str, kind: str, default: float, allowed: Range, unit: str, text: str, setting: str = "") -> LiveKey:
@@ -84,6 +95,10 @@ def _number(name: str, kind: str, default: float, allowed: Range, unit: str, tex
 
 def _switch(name: str, default: bool, text: str) -> LiveKey:
     return LiveKey(name, ("display",), default, text)
+
+
+def _symbols(name: str, text: str) -> LiveKey:
+    return LiveKey(name, ("feed",), "", text, most_symbols=MOST_SYMBOLS, of_one=True)
 
 
 TABLE = (
@@ -110,6 +125,8 @@ TABLE = (
     _number(
         "stale_s", "feed", 60.0, Range(0, 86400, low_open=True), "s", "data older than this is stale", setting="feed.stale_s"
     ),
+    _symbols("symbols_added", "symbols that the feed has besides those of its start"),
+    _symbols("symbols_removed", "symbols of its start that the feed does not have"),
     _number("frame_ms", "gateway", 16.0, Range(1, 1000), "ms", "interval of messages to a browser", setting="gateway.frame_ms"),
     _number(
         "states_per_s",
@@ -168,9 +185,12 @@ def check_scope(scope: Any) -> str:
         ProtocolError: `BAD_CONFIG`.
     """
     kinds = ", ".join(KIND + kind for kind in KINDS)
-    allowed = f"{GLOBAL}, {kinds} or {DISPLAY}ID"
+    allowed = f"{GLOBAL}, {kinds}, {DISPLAY}ID or {FEED}NAME"
     if isinstance(scope, str):
         if scope == GLOBAL or (scope.startswith(KIND) and scope.removeprefix(KIND) in KINDS):
+            return scope
+        feed = scope.removeprefix(FEED)
+        if feed != scope and 0 < len(feed) <= LONGEST_FEED and feed.isprintable():
             return scope
         name = scope.removeprefix(DISPLAY)
         if name != scope and 0 < len(name) <= LONGEST_ID and ID_CHARACTERS.issuperset(name) and not name.endswith("."):
@@ -202,7 +222,8 @@ def find_key(scope: str, name: Any) -> LiveKey:
 
 def fits(key: LiveKey, scope: str) -> bool:
     """Return whether a key may be set in a scope."""
-    return (DISPLAY + "ID" if scope.startswith(DISPLAY) else scope) in key.scopes
+    own = {DISPLAY: DISPLAY + "ID", FEED: FEED + "NAME"}
+    return own.get(scope[: scope.find(":") + 1], scope) in key.scopes
 
 
 def check_value(scope: str, key: LiveKey, value: Any) -> Value:
@@ -215,6 +236,8 @@ def check_value(scope: str, key: LiveKey, value: Any) -> Value:
     fitting = type(value) is kind or (kind is float and type(value) is int)
     if fitting and key.range is not None:
         fitting = value in key.range  # NaN and infinity are not
+    if fitting and key.most_symbols:
+        fitting = is_list(value, key.most_symbols)
     if fitting and key.choices:
         fitting = value in key.choices
     if not fitting:

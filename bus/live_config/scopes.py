@@ -6,6 +6,7 @@ from typing import Any
 
 from hulak.bus.live_config.keys import (
     DISPLAY,
+    FEED,
     GLOBAL,
     KEYS,
     KIND,
@@ -42,27 +43,26 @@ def difference(before: Mapping[str, Mapping[str, Value]], after: Mapping[str, Ma
     return changes
 
 
-def effective(document: Document, kind: str, display: str = "", defaults: Mapping[str, Value] | None = None) -> dict[str, Value]:
-    """Return the values that apply to a process of a kind, or to one display: the display's before the kind's before global ones.
+def effective(document: Document, kind: str, own: str = "", defaults: Mapping[str, Value] | None = None) -> dict[str, Value]:
+    """Return the values that apply to a process of a kind, or to one display: its own before the kind's before global ones.
 
     Args:
         document: of the topic; keys that this version of Hulak does not have are ignored.
         kind: of `bus.live_config.keys.KINDS`.
-        display: id of the display.
+        own: the scope of the display or feed alone, such as `display:eurusd-1`; empty for none.
         defaults: of `bus.live_config.keys.defaults_of`; the shipped ones if None.
     Returns:
         every key that the kind has, with its value.
     """
-    return {key: value for key, (value, _) in sources(document, kind, display, defaults).items()}
+    return {key: value for key, (value, _) in sources(document, kind, own, defaults).items()}
 
 
 def sources(
-    document: Document, kind: str, display: str = "", defaults: Mapping[str, Value] | None = None
+    document: Document, kind: str, own: str = "", defaults: Mapping[str, Value] | None = None
 ) -> dict[str, tuple[Value, str]]:
     """Return each key's value as `effective` does, with the scope that it comes from; `default` if no scope sets it."""
     scopes = document["scopes"]
-    places = [DISPLAY + display] if display else []
-    places = [place for place in (*places, KIND + kind, GLOBAL) if place in scopes]
+    places = [place for place in (own, KIND + kind, GLOBAL) if place in scopes]
     values: dict[str, tuple[Value, str]] = {}
     for key in TABLE:
         if kind in key.kinds:
@@ -87,8 +87,11 @@ def rows(document: Document, scope: str | None, defaults: Mapping[str, Value]) -
         return [_row(key, where, *_source(document, where, key, defaults), defaults) for key in _keys_of(where)]
     listed = []
     for name, key in KEYS.items():
-        wide = key.scopes[0]
-        places = [wide, *(other for other in sorted(document["scopes"]) if other != wide and name in document["scopes"][other])]
+        wide = [] if key.of_one else [key.scopes[0]]
+        places = [
+            *wide,
+            *(other for other in sorted(document["scopes"]) if other not in wide and name in document["scopes"][other]),
+        ]
         listed += [_row(name, place, *_source(document, place, name, defaults), defaults) for place in places]
     return listed
 
@@ -103,9 +106,9 @@ def _source(document: Document, scope: str, key: str, defaults: Mapping[str, Val
     if scope == GLOBAL:
         values = document["scopes"].get(GLOBAL, {})
         return (values[key], GLOBAL) if key in values else (defaults[key], "default")
-    display = scope.removeprefix(DISPLAY) if scope.startswith(DISPLAY) else ""
-    kind = "display" if display else scope.removeprefix(KIND)
-    return sources(document, kind, display, defaults)[key]
+    own = scope if scope.startswith((DISPLAY, FEED)) else ""
+    kind = own.partition(":")[0] or scope.removeprefix(KIND)
+    return sources(document, kind, own, defaults)[key]
 
 
 def _row(name: str, scope: str, value: Value, place: str, defaults: Mapping[str, Value]) -> dict[str, Any]:

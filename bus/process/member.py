@@ -22,7 +22,7 @@ from typing import Any, Self
 import zmq
 
 from hulak.bus.errors import ConfigError, HandshakeFailed, ProtocolError
-from hulak.bus.live_config.keys import Value, defaults_of
+from hulak.bus.live_config.keys import DISPLAY, FEED, Value, defaults_of
 from hulak.bus.live_config.scopes import Document, effective
 from hulak.bus.process import endpoints, lifecycle, load_settings, sockets
 from hulak.bus.process import log as logs
@@ -77,7 +77,10 @@ class Member:
         self.name = name
         self.document: Document = NOTHING  # the newest one; replaced as a whole
         self.defaults = defaults_of(settings)
-        self.live: Mapping[str, Value] = effective(NOTHING, kind, "", self.defaults)  # the kind's values; replaced as a whole
+        self._scope = FEED + name if kind == "feed" else ""  # of this process alone
+        self.live: Mapping[str, Value] = effective(
+            NOTHING, kind, self._scope, self.defaults
+        )  # the kind's values; replaced as a whole
         self.version = 0  # the applied one
         self._apply = apply
         self._collect = collect
@@ -133,7 +136,7 @@ class Member:
 
     def display(self, display: str) -> Mapping[str, Value]:
         """Return the values that apply to one display now."""
-        return effective(self.document, "display", display, self.defaults)
+        return effective(self.document, "display", DISPLAY + display, self.defaults)
 
     def applied(self, version: int) -> None:
         """Set the version that is applied (see `deferred`), and report at once."""
@@ -239,7 +242,7 @@ class Member:
         self._report_due = 0.0  # the broker has something new, or is new itself
         try:
             document = codec.unpack(codec.decode_publication(frame).body)
-            live, version = effective(document, self.kind, "", self.defaults), document["version"]
+            live, version = effective(document, self.kind, self._scope, self.defaults), document["version"]
         except (ProtocolError, LookupError, TypeError) as error:
             self.log.warning("configuration malformed", why=repr(error))
             return
@@ -255,7 +258,7 @@ class Member:
             return
         changed = {name: value for name, value in defaults.items() if value != self.defaults[name]}
         self.defaults = defaults
-        self._change(self.document, effective(self.document, self.kind, "", defaults), self.version)
+        self._change(self.document, effective(self.document, self.kind, self._scope, defaults), self.version)
         self.log.info("settings reloaded", changed=changed)
 
     def _change(self, document: Document, live: Mapping[str, Value], version: int) -> None:

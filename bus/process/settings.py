@@ -50,7 +50,7 @@ def listening_host(value: str) -> str:
         raise ValueError("must be localhost or the number of an address, such as 127.0.0.1 or 0.0.0.0 (all of IPv4)") from None
 
 
-SECRET = {"token"}  # never shown
+SECRET = {"token", "client_secret"}  # never shown
 CHECK = "check"  # of a type's extra: a function that checks further
 Address = Annotated[str, Meta(extra={CHECK: address})]
 SiteUrl = Annotated[str, Meta(extra={CHECK: site_url})]
@@ -140,12 +140,30 @@ class ArchiveSettings(Section, frozen=True):
 class FeedSettings(Section, frozen=True):
     """`[feed]`: the feed that supervisord keeps running, and the settings common to all feeds."""
 
-    venue: Literal["binance", "kraken", "kraken-v1", "coinbase", "oanda", "fx", "json", "nepse"] = "binance"
+    venue: Literal[
+        "binance",
+        "kraken",
+        "kraken-v1",
+        "coinbase",
+        "okx",
+        "bybit",
+        "bitget",
+        "hyperliquid",
+        "deribit",
+        "ctrader",
+        "oanda",
+        "fx",
+        "json",
+        "nepse",
+    ] = "binance"
     url: Annotated[str, Meta(pattern=r"^((wss?|https?)://\S+)?\Z")] = ""
     symbols: Annotated[str, Meta(pattern=r"^([^\s,][^,\t\r\n]{0,63}(,[^\s,][^,\t\r\n]{0,63})*)?\Z")] = ""
     prefix: Annotated[str, Meta(pattern=r"^([a-z0-9][a-z0-9-]{0,15})?\Z")] = ""
     source: Annotated[str, Meta(pattern=r"^([A-Za-z0-9][A-Za-z0-9._-]{0,63})?\Z")] = ""
     token: Token = ""
+    client_id: Token = ""
+    client_secret: Token = ""
+    account: Annotated[int, Meta(ge=0, le=(1 << 53) - 1)] = 0
     buffer: Annotated[int, Meta(ge=1000, le=100_000_000)] = 1_000_000
     backoff_base_s: Seconds = 0.5
     backoff_cap_s: Seconds = 15.0

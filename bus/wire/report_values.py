@@ -103,6 +103,10 @@ class ReportedValues(msgspec.Struct):
     stale: Amount = UNSET
     stale_symbols: list[str] | UnsetType = UNSET
     symbol_errors: dict[str, str] | UnsetType = UNSET
+    symbol_names: list[str] | UnsetType = UNSET
+    symbol_changes: dict[str, str] | UnsetType = UNSET
+    symbols_named: Amount = UNSET
+    symbols_version: Amount = UNSET
     # Of display workers and the gateway
     displays: Amount = UNSET
     catching_up: Amount = UNSET

@@ -122,5 +122,5 @@ def test_the_document_lists_every_live_key_with_what_it_may_be_and_its_default()
     listed = {name: (allowed, default.strip("`")) for name, allowed, default in rows}
     assert {name: allowed for name, (allowed, _) in listed.items()} == {name: key.allowed for name, key in KEYS.items()}
     for name, key in KEYS.items():
-        shown = key.default if isinstance(key.default, str) else json.dumps(key.default).removesuffix(".0")
+        shown = key.default or "empty" if isinstance(key.default, str) else json.dumps(key.default).removesuffix(".0")
         assert listed[name][1] == shown

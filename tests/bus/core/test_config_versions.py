@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from request_arguments import arguments
 
 from hulak.bus.core.config_versions import MOST_VALUES, ConfigVersion, ConfigVersions
+from hulak.bus.core.control_requests import ConfigSetArguments
 from hulak.bus.errors import ProtocolError
 from hulak.bus.live_config.keys import KEYS, defaults_of
 from hulak.bus.live_config.scopes import Change, difference, effective, kind_of, rows, sources
@@ -169,9 +170,9 @@ def test_the_narrower_scope_goes_before_the_wider():
     assert sources(body, "nepse")["log_level"] == ("debug", "kind:nepse")
     assert sources(body, "feed")["log_level"] == ("error", "global")
     body = document(kind_display={"show_flash": True, "value_area": 0.5}, display_x={"value_area": 0.6})
-    assert sources(body, "display", "x")["value_area"] == (0.6, "display:x")
-    assert sources(body, "display", "x")["show_flash"] == (True, "kind:display")
-    assert sources(body, "display", "xy")["value_area"] == (0.5, "kind:display")  # exact keys, never prefixes
+    assert sources(body, "display", "display:x")["value_area"] == (0.6, "display:x")
+    assert sources(body, "display", "display:x")["show_flash"] == (True, "kind:display")
+    assert sources(body, "display", "display:xy")["value_area"] == (0.5, "kind:display")  # exact keys, never prefixes
     assert sources(body, "display")["volatility_smoothing"] == (0.8, "default")
 
 
@@ -182,12 +183,16 @@ def test_a_key_that_this_version_does_not_know_is_ignored():
 def test_rows_show_every_key_once_and_what_is_set_elsewhere():
     body = document(kind_nepse={"log_level": "debug"}, display_x={"show_flash": True})
     listed = rows(body, None, DEFAULTS)
-    assert [row["key"] for row in listed if row["scope"] != "display:x" and row["from"] != "kind:nepse"] == list(KEYS)
+    assert [row["key"] for row in listed if row["scope"] != "display:x" and row["from"] != "kind:nepse"] == [
+        key.name
+        for key in KEYS.values()
+        if not key.of_one  # a key of one feed is listed where it is set
+    ]
     assert {(row["scope"], row["key"], row["value"], row["from"]) for row in listed if row["from"] != "default"} == {
         ("kind:nepse", "log_level", "debug", "kind:nepse"),
         ("display:x", "show_flash", True, "display:x"),
     }
-    assert len(listed) == len(KEYS) + 2
+    assert len(listed) == len([key for key in KEYS.values() if not key.of_one]) + 2
 
 
 def test_rows_of_a_scope_are_what_counts_there():
@@ -220,3 +225,25 @@ def test_every_former_state_is_found_again(states):
             seen.append(book.document()["scopes"])
     assert [book.at(number) for number in range(book.version + 1)] == seen
     assert difference(seen[-1], book.scopes) == []
+
+
+def test_a_change_that_was_made_for_a_former_version_is_refused():
+    versions = ConfigVersions()
+    first = versions.set(ConfigSetArguments(scope="feed:x", values={"symbols_added": "A"}, if_version=0), 1)
+    versions.accept(first)
+    for version in (0, 2):
+        with pytest.raises(ProtocolError, match=f"the newest version is 1, the change was for {version}") as refused:
+            versions.set(ConfigSetArguments(scope="feed:x", values={"symbols_added": "A,B"}, if_version=version), 2)
+        assert refused.value.code == "OTHER_VERSION"
+    assert versions.set(ConfigSetArguments(scope="feed:x", values={"symbols_added": "A,B"}, if_version=1), 2).version == 2
+
+
+def test_a_feeds_own_values_go_before_those_of_all_feeds():
+    body = {"version": 1, "scopes": {"kind:feed": {"stale_s": 5.0}, "feed:x": {"stale_s": 2.0, "symbols_added": "A"}}}
+    assert effective(body, "feed", "feed:x")["stale_s"] == 2.0
+    assert effective(body, "feed", "feed:y")["stale_s"] == 5.0
+    assert [(row["key"], row["value"]) for row in rows(body, "feed:x", DEFAULTS)] == [
+        ("stale_s", 2.0),
+        ("symbols_added", "A"),
+        ("symbols_removed", ""),
+    ]

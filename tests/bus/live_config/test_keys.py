@@ -168,12 +168,12 @@ def test_what_is_allowed_reads_well():
 
 @pytest.mark.parametrize("key", TABLE, ids=lambda key: key.name)
 def test_every_key_is_complete_and_its_default_is_allowed(key):
-    scope = key.scopes[-1].replace("ID", "x")
+    scope = key.scopes[-1].replace("ID", "x").replace("NAME", "x")
     assert check_values(scope, {key.name: key.default}) == {key.name: key.default}
     assert key.help
     assert "\n" not in key.help
     assert (key.range is not None) == (key.type in ("integer", "number"))
-    assert bool(key.choices) == (key.type == "text")
+    assert (bool(key.choices) or key.most_symbols > 0) == (key.type == "text")
     assert set(key.kinds) <= set(KINDS)
 
 

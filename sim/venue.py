@@ -1,13 +1,14 @@
-"""A venue on a WebSocket: Binance's bookTicker streams, the FX backend's protocol and plain JSON, live or from a recording.
+"""A venue on a WebSocket, with the protocols of many venues, live or from a recording.
 
 The paths and formats are in `sim.venue_streams`. A client with more than `buffer_bytes` unread is closed with 1013 (try again
-later), so that a slow client does not affect the others. For tests of its clients, a venue can be `quiet`, `hang`, and `drop` all
-connections.
+later), so that a slow client does not affect the others; with `silence_s`, so is one of OKX and its like that sends nothing for
+so long. For tests of its clients, a venue can be `quiet`, `hang`, and `drop` all connections.
 """
 
 import asyncio
 import signal
 import time
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from http import HTTPStatus
@@ -20,9 +21,12 @@ from websockets.http11 import Request, Response
 
 from hulak.sim.fx_market import Quote
 from hulak.sim.recording import Recording
+from hulak.sim.venue_crypto import CryptoClient
 from hulak.sim.venue_forms import Form
 from hulak.sim.venue_fx import FxClient, encode_heartbeat
-from hulak.sim.venue_streams import ClientStreams, client_of, encode_quote
+from hulak.sim.venue_streams import VENUES, ClientStreams, client_of, encode_quote
+
+Client = ClientStreams | FxClient | CryptoClient
 
 TURN_S = 0.01  # between two steps of a live market
 LONGEST_STEP_S = 0.25  # after a stall (a suspended machine) the market continues without catching up
@@ -30,6 +34,7 @@ STALLED_S = 10.0  # after which a client of a recording that reads nothing is cl
 BUFFER_BYTES = 1 << 20  # per client: some seconds of a burst
 CLOSE_S = 0.4  # for the closing handshake; the process must end within a second
 HEARTBEAT_S = 15.0  # between heartbeats of the FX backend's protocol, as in the original
+SILENCE_S = 30.0  # as OKX and Bitget
 MESSAGES_PER_TURN = 64  # of a recording without waiting, before the event loop serves other clients
 
 
@@ -49,13 +54,17 @@ class QuoteSource(Protocol):
 class Venue:
     """A running venue; made by `serve_venue`, an async context manager."""
 
-    def __init__(self, source: QuoteSource | Recording, buffer_bytes: int, stalled_s: float, heartbeat_s: float) -> None:
+    def __init__(
+        self, source: QuoteSource | Recording, buffer_bytes: int, stalled_s: float, heartbeat_s: float, silence_s: float
+    ) -> None:
         self._source = source
+        self._silence_s = silence_s
+        self._spoke: dict[ServerConnection, float] = {}  # when a client sent something last, monotonic seconds
         self._heartbeat_s = heartbeat_s
         self._hanging = False
         self._stalled_s = stalled_s
         self._buffer_bytes = buffer_bytes
-        self._clients: dict[ServerConnection, ClientStreams | FxClient] = {}
+        self._clients: dict[ServerConnection, Client] = {}
         self._connections: set[ServerConnection] = set()  # of all clients, also while they are closed
         self._tasks: set[asyncio.Task[None]] = set()
         self._server: Server | None = None
@@ -64,6 +73,8 @@ class Venue:
         self.quiet = False  # send no quotes; heartbeats and replies continue
         self.quotes = 0  # number of quotes of a live source
         self.slow_clients = 0  # closed because they were too slow
+        self.silent_clients = 0  # closed because they sent nothing
+        self.received: deque[str | bytes] = deque(maxlen=1000)  # the last messages of clients
 
     async def start(self, host: str, port: int) -> None:
         """Bind and listen; for port 0 a free one, see `port`."""
@@ -80,6 +91,7 @@ class Venue:
         if not isinstance(self._source, Recording):
             self._live = self._spawn(self._run_live(self._source))
             self._spawn(self._send_heartbeats())
+            self._spawn(self._close_silent_clients())
 
     async def run_until(self, stop: asyncio.Event) -> None:
         """Wait until the event is set; raise any error of the live source."""
@@ -133,6 +145,7 @@ class Venue:
             return
         self._clients[connection] = client
         self._connections.add(connection)
+        self._spoke[connection] = time.monotonic()
         replay = self._spawn(self._replay(connection, self._source)) if isinstance(self._source, Recording) else None
         if self._hanging:
             connection.transport.pause_reading()
@@ -141,10 +154,12 @@ class Venue:
                 for text in [] if self._hanging else client.greeting():
                     await connection.send(text)
                 async for message in connection:
-                    reply = client.receive(message)
-                    if reply is not None:
+                    self.received.append(message)
+                    self._spoke[connection] = time.monotonic()
+                    for reply in _replies(client, message):
                         await connection.send(reply)
         finally:
+            self._spoke.pop(connection, None)
             self._clients.pop(connection, None)
             self._connections.discard(connection)
             if replay:
@@ -201,13 +216,32 @@ class Venue:
             if not self._hanging:
                 receivers = [connection for connection, client in self._clients.items() if client.form is Form.FX]
                 broadcast(receivers, encode_heartbeat(time.time_ns() // 1_000_000))
+                for connection, client in self._clients.items():
+                    for text in client.heartbeat(0) if isinstance(client, CryptoClient) else []:
+                        broadcast([connection], text)
+
+    async def _close_silent_clients(self) -> None:
+        """Close the clients of venues that want to be pinged, and were not."""
+        while True:
+            await asyncio.sleep(min(self._silence_s / 4, 1.0))
+            before = time.monotonic() - self._silence_s
+            silent = [
+                connection
+                for connection, client in self._clients.items()
+                if isinstance(client, CryptoClient) and self._spoke.get(connection, before) < before
+            ]
+            for connection in silent:
+                self.silent_clients += 1
+                connection.transport.abort()
 
     def _publish(self, quote: Quote, time_ms: int) -> None:
         self.quotes += 1
         receivers: dict[tuple[Form, str], list[ServerConnection]] = {}
         for connection, client in self._clients.items():
             stream = client.stream_of(quote.symbol)
-            if stream is not None:
+            if stream is not None and isinstance(client, CryptoClient):
+                broadcast([connection], client.quote(quote, self.quotes, time_ms))
+            elif stream is not None:
                 receivers.setdefault((client.form, stream), []).append(connection)
         for (form, stream), connections in receivers.items():
             broadcast(connections, encode_quote(form, stream, quote, self.quotes, time_ms))
@@ -225,10 +259,17 @@ class Venue:
         return task
 
 
+def _replies(client: Client, message: str | bytes) -> list[str]:
+    replies = client.receive(message)
+    return replies if isinstance(replies, list) else [replies] if replies is not None else []
+
+
 def _refuse_unknown_path(connection: ServerConnection, request: Request) -> Response | None:
     if client_of(request.path) is not None:
         return None
-    return connection.respond(HTTPStatus.NOT_FOUND, "paths are /ws/<stream>, /stream?streams=<stream>/.., /json and /fx\n")
+    return connection.respond(
+        HTTPStatus.NOT_FOUND, f"paths are /ws/<stream>, /stream?streams=<stream>/.., /json, /fx, /{', /'.join(VENUES)}\n"
+    )
 
 
 async def serve_venue(
@@ -239,6 +280,7 @@ async def serve_venue(
     buffer_bytes: int = BUFFER_BYTES,
     stalled_s: float = STALLED_S,
     heartbeat_s: float = HEARTBEAT_S,
+    silence_s: float = SILENCE_S,
 ) -> Venue:
     """Start a venue in the running event loop; close it with `Venue.close` or `async with`.
 
@@ -248,11 +290,12 @@ async def serve_venue(
         source: a live source of quotes, or a recording that every client gets, independent of its subscriptions.
         buffer_bytes: most unsent bytes per client of a live source.
         stalled_s: seconds after which a client of a recording that reads nothing is closed.
-        heartbeat_s: seconds between heartbeats in the FX backend's protocol.
+        heartbeat_s: seconds between heartbeats in the protocols that have them.
+        silence_s: seconds after which a client that sends nothing is closed, where the venue wants to be pinged.
     Raises:
         OSError: the address cannot be bound.
     """
-    venue = Venue(source, buffer_bytes, stalled_s, heartbeat_s)
+    venue = Venue(source, buffer_bytes, stalled_s, heartbeat_s, silence_s)
     await venue.start(host, port)
     return venue
 

@@ -10,3 +10,9 @@ class Form(Enum):
     COMBINED = "combined"  # Binance's, inside an object with the stream's name
     JSON = "json"
     FX = "fx"  # the FX backend's
+    OKX = "okx"
+    BYBIT = "bybit"
+    BITGET = "bitget"
+    HYPERLIQUID = "hyperliquid"
+    DERIBIT = "deribit"
+    CTRADER = "ctrader"

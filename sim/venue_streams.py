@@ -6,7 +6,8 @@ Binance's formats, from its public documentation of WebSocket market streams: `/
 `{"result": .., "id": ..}`. Streams of other kinds are accepted and have no events.
 
 The plain format, `/json?symbols=EURUSD,USDJPY` (all without `symbols`), sends `{"symbol", "bid", "ask", "timestamp"}`
-with numbers and the venue's time in ms since 1970 UTC. `/fx` has the protocol of the FX backend, see `sim.venue_fx`.
+with numbers and the venue's time in ms since 1970 UTC. `/fx` has the protocol of the FX backend, see `sim.venue_fx`; `/okx`,
+`/bybit`, `/bitget`, `/hyperliquid`, `/deribit` and `/ctrader` those of these venues, see `sim.venue_crypto`, `sim.venue_ctrader`.
 """
 
 import json
@@ -15,6 +16,8 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from hulak.sim.fx_market import PAIRS, Quote
+from hulak.sim.venue_crypto import BitgetClient, BybitClient, CryptoClient, DeribitClient, HyperliquidClient, OkxClient
+from hulak.sim.venue_ctrader import CTraderClient
 from hulak.sim.venue_forms import Form
 from hulak.sim.venue_fx import FxClient, encode_tick
 
@@ -22,6 +25,9 @@ MOST_STREAMS = 1024  # per connection, as at Binance
 LONGEST = 64  # characters of a stream's name
 ALL = "!bookTicker"
 _LOT = 1_000_000
+VENUES: dict[str, type[CryptoClient]] = {
+    kind.form.value: kind for kind in (OkxClient, BybitClient, BitgetClient, HyperliquidClient, DeribitClient, CTraderClient)
+}
 _SYMBOLS = frozenset(pair.symbol for pair in PAIRS)
 
 
@@ -79,7 +85,7 @@ class ClientStreams:
         return _refusal(2, f"Invalid request: unknown method {str(method)[:40]}", number)
 
 
-def client_of(target: str) -> ClientStreams | FxClient | None:
+def client_of(target: str) -> ClientStreams | FxClient | CryptoClient | None:
     """Parse the path and query of a connection; None for an unknown path."""
     parts = urlsplit(target)
     query = parse_qs(parts.query)
@@ -95,6 +101,8 @@ def client_of(target: str) -> ClientStreams | FxClient | None:
             return _limited(Form.JSON, named or [ALL])
         case "fx" if not rest:
             return FxClient(_SYMBOLS)
+        case venue if venue in VENUES and not rest:
+            return VENUES[venue](_SYMBOLS)
     return None
 
 

@@ -50,7 +50,8 @@ def venue(call: Call, port: int | None, recorded: Path | None, speed: str) -> No
     """Run a venue on a WebSocket, with a simulated market of 28 currency pairs or a recording.
 
     Paths: /ws/!bookTicker and /stream?streams=!bookTicker have Binance's format, /json the plain format, /fx the protocol of the
-    FX backend. The venue does not publish on the bus: `hulak feed` does.
+    FX backend; /okx, /bybit, /bitget, /hyperliquid, /deribit and /ctrader have those of these venues. The venue does not publish
+    on the bus: `hulak feed` does.
     """
     from hulak.bus.process import lifecycle, log
     from hulak.sim.fx_market import Market

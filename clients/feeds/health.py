@@ -113,18 +113,19 @@ class FeedHealth:
         self.connections += 1
         self.subscriptions.opened(now, wait_for_ready=wait_for_ready)
 
-    def lose(self, now: float, again_s: float = 0.0) -> float:
+    def lose(self, now: float, again_s: float = 0.0, *, by_choice: bool = False) -> float:
         """The connection, or the attempt to connect, has failed; returns the delay before the next attempt, in seconds.
 
         The delay is no less than `again_s`, which the venue asked for (0: for nothing): a client that asks sooner is banned for
         longer.
 
-        A connection that brought data for longer than the longest delay counts as proven: it resets the delays. A connection
-        that is lost sooner counts as failed, so that a venue which accepts and drops connections is not flooded.
+        A connection that brought data for longer than the longest delay counts as proven: it resets the delays, and so does one
+        that the feed itself ends (`by_choice`). A connection that is lost sooner counts as failed, so that a venue which accepts
+        and drops connections is not flooded.
         """
         was_open = self.state not in (FeedState.CONNECTING, FeedState.BACKOFF, FeedState.DISCONNECTED)
         proven_s = min(self.limits.data_s, self._backoff.cap_s)
-        if was_open and self._data is not None and self._data - self._opened > proven_s:
+        if by_choice or (was_open and self._data is not None and self._data - self._opened > proven_s):
             self.attempts = 0
         self._move("lose", now)
         self.attempts += 1
@@ -189,7 +190,7 @@ class FeedHealth:
         return [key for key in self.subscriptions.names or self._symbols if self._symbol_age(key, now) > self.limits.data_s]
 
     def _symbol_age(self, key: str, now: float) -> float:
-        return now - self._symbols.get(key, self._opened)
+        return now - max(self._symbols.get(key, self._opened), self.subscriptions.since.get(key, -math.inf))
 
     def report(self, now: float) -> dict[str, Any]:
         """Return the report as msgpack values, bounded: at most `SHOWN` symbols of a kind are named."""
@@ -202,6 +203,9 @@ class FeedHealth:
             "asked_to_wait_s": round(max(0.0, self._not_before - now), 1) if self.state is FeedState.BACKOFF else 0.0,
             "data_age_s": _since(self._data, now),
             "heartbeat_age_s": _since(self._heartbeat, now),
+            "symbols_named": len(self.subscriptions.names),
+            "symbol_names": self.subscriptions.listed(),
+            "symbol_changes": self.subscriptions.changes(),
             "symbols": len(self.subscriptions.names or self._symbols),
             "stale": len(stale),
             "stale_symbols": stale[:SHOWN],

@@ -1,12 +1,14 @@
 """A live feed: publishes a venue's messages as numbered ticks. The shell around `clients.feeds.health`.
 
-Each connection has a reader and, beside it, a loop that runs ten times a second: it subscribes to symbols, checks the ages, and
-closes the connection when they are too old. So a venue that hangs after connecting is dropped in a bounded time.
+Each connection has a reader and, beside it, a loop that runs ten times a second: it subscribes to symbols, takes symbols that
+were added and removed, checks the ages, and closes the connection when they are too old. So a venue that hangs after connecting
+is dropped in a bounded time. What the dialect returns as effects is carried out here; a task of each of its timers sends what it
+wants regularly.
 """
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from urllib.parse import urlsplit
 
@@ -22,7 +24,7 @@ from hulak.clients.feeds.quote_flags import QuoteFlags
 from hulak.clients.feeds.subscriptions import Subscriptions, name_error
 from hulak.clients.feeds.symbol_keys import BadSymbol
 from hulak.clients.feeds.transports import BROKEN, Connection, VenueRefused, connection
-from hulak.clients.feeds.venues.dialect import Dialect, Heartbeat, Subscribed, SymbolError
+from hulak.clients.feeds.venues.dialect import Dialect, Effect, Heartbeat, Reconnect, Send, SymbolError, Timer
 
 TURN_S = 0.1  # between two checks of the ages
 SEND_S = 5.0  # limit for sending a request; a venue that reads nothing counts as lost
@@ -40,6 +42,7 @@ class LiveFeed:
         backoff: delays between attempts to connect.
         stale_s: returns the current age limit of data, seconds; `settings.stale_s` if None.
         source: of the ticks; empty for that of the venue.
+        wanted: returns the symbols that it has to have now, with the version of the live configuration; `symbols` if None.
     """
 
     def __init__(
@@ -52,8 +55,11 @@ class LiveFeed:
         backoff: Backoff,
         stale_s: Callable[[], float] | None = None,
         source: str = "",
+        wanted: Callable[[], tuple[int, Sequence[str]]] | None = None,
     ) -> None:
         self.source = source
+        self.wanted = wanted or (lambda: (0, symbols))
+        self.symbols_version = 0  # of the live configuration whose symbols are taken
         self.stale_s = stale_s or (lambda: settings.stale_s)
         limits = HealthLimits(self.stale_s(), settings.heartbeat_stale_s, settings.degraded_s)
         self.publisher = publisher
@@ -65,8 +71,11 @@ class LiveFeed:
         self.quote_flags = QuoteFlags()
         self.refused = 0
         self.logged_state = FeedState.DISCONNECTED
-        subscriptions = Subscriptions(symbols, settings.resolve_s, dialect().names.key)
-        self.symbols = list(subscriptions.names.values())
+        venue = dialect()
+        self.takes_all = venue.selects_all and not symbols
+        self.asked_for = list(symbols)  # the last list of symbols that was taken
+        self.reconnect: Reconnect | None = None  # why this connection is to be ended
+        subscriptions = Subscriptions(symbols, settings.resolve_s, venue.names.key, venue.names.is_same)
         self.health = FeedHealth(limits, backoff, subscriptions, time.monotonic())
 
     async def run(self) -> None:
@@ -76,7 +85,8 @@ class LiveFeed:
             while True:
                 self.health.connect(time.monotonic())
                 why, again_s = await self._connection()
-                delay_s = self.health.lose(time.monotonic(), again_s)
+                by_choice = self.reconnect is not None and self.reconnect.by_choice
+                delay_s = self.health.lose(time.monotonic(), again_s, by_choice=by_choice)
                 self._warn("venue lost", why=why, asked_to_wait_s=again_s or None, again_in_s=round(delay_s, 3))
                 await asyncio.sleep(delay_s)
         finally:
@@ -87,10 +97,16 @@ class LiveFeed:
         """Run one connection; returns why it ended, and after how many seconds the venue accepts the next one."""
         dialect = self.dialect()
         settings = self.settings
-        address = dialect.address(self.url, self.symbols)
+        self.reconnect = None
+        self._change_symbols(dialect)
         try:
+            address = dialect.address(self.url, list(self.health.subscriptions.names.values()))
             async with connection(
-                address, token=settings.token, connect_s=settings.connect_s, read_s=settings.heartbeat_stale_s
+                address,
+                token="" if dialect.signs_in else settings.token,
+                connect_s=settings.connect_s,
+                read_s=settings.heartbeat_stale_s,
+                keepalive=not dialect.timers,
             ) as venue:
                 self.health.open(time.monotonic(), wait_for_ready=dialect.greets)
                 self.publisher.log.info("venue connected", url=self.shown_url, connections=self.health.connections)
@@ -100,16 +116,20 @@ class LiveFeed:
 
     async def _live(self, venue: Connection, dialect: Dialect) -> str:
         tasks = [asyncio.ensure_future(self._read(venue, dialect))]
+        tasks += [asyncio.ensure_future(self._send_regularly(venue, timer)) for timer in dialect.timers]
         if not dialect.own_heartbeats:
             tasks.append(asyncio.ensure_future(self._ping(venue)))
         try:
+            await self._carry_out(venue, dialect.opening())
             while True:
                 self.health.limits = replace(self.health.limits, data_s=self.stale_s())
                 why = self.health.judge(time.monotonic())
                 self._log_state()
-                if why:
-                    return why
-                await self._subscribe(venue, dialect)
+                if why or self.reconnect is not None:
+                    return why or (self.reconnect.why if self.reconnect else "")
+                await self._carry_out(venue, self._change_symbols(dialect))
+                names = self.health.subscriptions.due(time.monotonic())
+                await self._carry_out(venue, dialect.subscribe(names) if names else [])
                 done, _ = await asyncio.wait(tasks, timeout=TURN_S, return_when=asyncio.FIRST_COMPLETED)
                 for task in done:
                     task.result()
@@ -123,19 +143,41 @@ class LiveFeed:
             self.publisher.log.info("feed state changed", state=self.health.state.value, before=self.logged_state.value)
             self.logged_state = self.health.state
 
-    async def _subscribe(self, venue: Connection, dialect: Dialect) -> None:
-        names = self.health.subscriptions.due(time.monotonic())
-        requests = dialect.subscribe_messages(names) if names else []
+    def _change_symbols(self, dialect: Dialect) -> list[Effect]:
+        """Take the symbols that were added and removed since the last call; returns what the venue has to know."""
+        self.symbols_version, wanted = self.wanted()
+        if list(wanted) == self.asked_for:
+            return []
+        added = [name for name in wanted if name not in self.asked_for]
+        self.asked_for = list(wanted)
+        subscriptions = self.health.subscriptions
+        if self.takes_all:
+            subscriptions.refuse_changes(added, "this feed takes all that its url sends")
+            return []
+        if subscriptions.names and not wanted:
+            self._warn("symbols not removed", why="no symbol would be left")
+            return []
+        removed = subscriptions.change(wanted, time.monotonic())
+        self.publisher.log.info("symbols changed", added=added, removed=removed, symbols=len(subscriptions.names))
+        return dialect.unsubscribe(removed) if removed else []
+
+    async def _carry_out(self, venue: Connection, effects: Iterable[Effect]) -> None:
+        for text in self._texts(effects, time.time_ns(), time.monotonic()):
+            await self._send(venue, text)
+
+    async def _send(self, venue: Connection, text: str) -> None:
         async with asyncio.timeout(SEND_S):
-            for text in requests:
-                await venue.send(text)
-        if not requests:  # the url subscribes
-            for name in names:
-                self.health.record(Subscribed(dialect.names.key(name)), time.monotonic())
+            await venue.send(text)
+
+    async def _send_regularly(self, venue: Connection, timer: Timer) -> None:
+        while True:
+            await asyncio.sleep(min(timer.every_s, self.settings.heartbeat_stale_s / 3))
+            await self._send(venue, timer.text)
 
     async def _read(self, venue: Connection, dialect: Dialect) -> None:
         while True:
-            self._receive(await venue.receive(), dialect)
+            for text in self._receive(await venue.receive(), dialect):
+                await self._send(venue, text)
 
     async def _ping(self, venue: Connection) -> None:
         while True:
@@ -143,22 +185,38 @@ class LiveFeed:
             self.health.record(Heartbeat(), time.monotonic())
             await asyncio.sleep(self.settings.heartbeat_stale_s / 3)
 
-    def _receive(self, message: str | bytes, dialect: Dialect) -> None:
+    def _receive(self, message: str | bytes, dialect: Dialect) -> list[str]:
+        """Take a message; returns the answers to it."""
         time_ns, now = time.time_ns(), time.monotonic()
+        effects: list[Effect]
         try:
-            events = dialect.parse(message, time_ns // 1_000_000)
+            effects = dialect.parse(message, time_ns // 1_000_000)
         except FeedError as error:
-            events = [error]
-        for event in events:
-            if isinstance(event, Tick):
-                tick = msgspec.structs.replace(event, source=self.source) if self.source else event
+            effects = [error]
+        return self._texts(effects, time_ns, now)
+
+    def _texts(self, effects: Iterable[Effect], time_ns: int, now: float) -> list[str]:
+        """Carry out effects, and return the messages to send."""
+        texts: list[str] = []
+        for effect in effects:
+            if isinstance(effect, Tick):
+                if effect.symbol in self.health.subscriptions.ended:
+                    continue
+                tick = msgspec.structs.replace(effect, source=self.source) if self.source else effect
                 self.publisher.post(self.quote_flags.mark(tick), time_ns)
-            elif isinstance(event, FeedError):
-                self._refuse(event, now)
+            elif isinstance(effect, Send):
+                texts.append(effect.text)
                 continue
-            elif isinstance(event, SymbolError):
-                self._warn_once(event)
-            self.health.record(event, now)
+            elif isinstance(effect, Reconnect):
+                self.reconnect = self.reconnect or effect
+                continue
+            elif isinstance(effect, FeedError):
+                self._refuse(effect, now)
+                continue
+            elif isinstance(effect, SymbolError):
+                self._warn_once(effect)
+            self.health.record(effect, now)
+        return texts
 
     def _warn_once(self, error: SymbolError) -> None:
         if not self.health.subscriptions.is_known(error):
@@ -190,5 +248,6 @@ class LiveFeed:
             url=self.shown_url,
             refused=self.refused,
             flagged=dict(self.quote_flags.counts),
+            symbols_version=self.symbols_version,
             **self.health.report(time.monotonic()),
         )

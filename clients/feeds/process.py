@@ -16,7 +16,8 @@ from typing import Any
 from hulak.bus.backoff import Backoff
 from hulak.bus.errors import ConfigError, FeedError, HandshakeFailed
 from hulak.bus.process import lifecycle, log
-from hulak.bus.process.member import Member
+from hulak.bus.process.member import NOTHING, Member
+from hulak.bus.process.requests import SEARCH_AGAIN_S
 from hulak.bus.process.settings import Settings
 from hulak.bus.subscriber.events import event_of
 from hulak.clients.calls.async_client import AsyncBusClient
@@ -26,20 +27,22 @@ from hulak.clients.feeds.files.reader import FileOptions
 from hulak.clients.feeds.files.sources import expand
 from hulak.clients.feeds.files.tick_set import TickSet
 from hulak.clients.feeds.live import LiveFeed
+from hulak.clients.feeds.live_symbols import LiveSymbols
 from hulak.clients.feeds.nepse.feed import NepseFeed
 from hulak.clients.feeds.nepse.rows import SOURCE, symbol_of
+from hulak.clients.feeds.nepse.watch_list import MOST_WATCHED
 from hulak.clients.feeds.publisher import ANSWER_S, ASK_S, TickPublisher
 from hulak.clients.feeds.subscriptions import Subscriptions
 from hulak.clients.feeds.symbol_keys import LONGEST_NAME, check_prefix, check_source, check_text
 from hulak.clients.feeds.transports import check_url
 from hulak.clients.feeds.venues.dialect import Dialect
-from hulak.clients.feeds.venues.registry import VENUES
+from hulak.clients.feeds.venues.registry import VENUES, dialect_of
 
 Work = Callable[[TickPublisher, Member], Coroutine[Any, Any, None]]
 POOL_S = 60.0  # limit for an answer of the NEPSE workers, all attempts included
-MOST_WATCHED = 50  # each order book is a request a minute, of the 120 that the workers make
 LEAST_TRADES_S, MOST_TRADES_S = 1.0, 3600.0  # each read is a request at the exchange
 REPORT_S = 0.5  # between two updates of the NEPSE feed's counters
+CONFIGURATION_S = 2.0  # limit for the first document of the live configuration
 FINISH_S = 1.0  # limit for the broker's last confirmations when the feed stops
 
 
@@ -80,12 +83,14 @@ def run_feed(
         raise ConfigError(str(error)) from error
     given = settings.feed.symbols.split(",") if symbols is None else symbols
     names = [name.strip() for name in given if name.strip()]
-    topic_prefix = _check(VENUES[venue](), url, names, settings.feed.prefix if prefix is None else prefix)
+    dialect = dialect_of(venue, settings.feed)
+    topic_prefix = _check(dialect(), url, names, settings.feed.prefix if prefix is None else prefix)
     backoff = Backoff(settings.feed.backoff_base_s, settings.feed.backoff_cap_s, random.random)
 
-    def live(publisher: TickPublisher, member: Member) -> Coroutine[Any, Any, None]:
-        stale_s = partial(_live_stale_s, member)
-        return LiveFeed(publisher, VENUES[venue], url, names, settings.feed, backoff, stale_s, source).run()
+    async def live(publisher: TickPublisher, member: Member) -> None:
+        await _configuration(member)
+        stale_s, wanted = partial(_live_stale_s, member), LiveSymbols(member, names)
+        await LiveFeed(publisher, dialect, url, names, settings.feed, backoff, stale_s, source, wanted).run()
 
     _run(settings, home, name or source or venue, live, topic_prefix)
 
@@ -130,13 +135,13 @@ def run_nepse(
         raise ConfigError(f"trades are to be read every {every_s} s, must be {allowed}")
     families = ("tick", "market", "trade") if every_s else ("tick", "market")
 
-    async def work(publisher: TickPublisher, _: Member) -> None:
+    async def work(publisher: TickPublisher, member: Member) -> None:
         client = AsyncBusClient(settings, home)
         try:
             bodies = [body for family in families for body in await _last_bodies(client, family, topic_prefix)]
             ask, set_days = partial(_ask_pool, client), partial(_set_days, client)
             feed = NepseFeed(publisher, ask, names, trades_s=every_s, clock=time.time, set_days=set_days)
-            reporter = asyncio.ensure_future(_report(feed))
+            reporter = asyncio.ensure_future(_report(feed, LiveSymbols(member, names)))
             try:
                 await feed.run(bodies)
             finally:
@@ -147,8 +152,9 @@ def run_nepse(
     _run(settings, home, name or SOURCE, work, topic_prefix)
 
 
-async def _report(feed: NepseFeed) -> None:
+async def _report(feed: NepseFeed, wanted: LiveSymbols) -> None:
     while True:
+        await feed.watch(*wanted())
         feed.report()
         await asyncio.sleep(REPORT_S)
 
@@ -173,11 +179,20 @@ def _live_stale_s(member: Member) -> float:
     return float(member.live["stale_s"])
 
 
+async def _configuration(member: Member) -> None:
+    """Wait for the live configuration: with it the feed begins with the right symbols, and needs no second connection."""
+    until = time.monotonic() + CONFIGURATION_S
+    while time.monotonic() < until:
+        if member.document is not NOTHING:
+            return
+        await asyncio.sleep(SEARCH_AGAIN_S / 5)
+
+
 def _check(dialect: Dialect, url: str, names: Sequence[str], prefix: str) -> str:
     """Check what would certainly fail; returns the prefix as it stands before symbols. Raises `ConfigError`."""
     try:
         dialect.address(url, names)
-        subscriptions = Subscriptions(names, 1.0, dialect.names.key)
+        subscriptions = Subscriptions(names, 1.0, dialect.names.key, dialect.names.is_same)
         topic_prefix = check_prefix(prefix)
     except FeedError as error:
         raise ConfigError(str(error)) from error

@@ -6,14 +6,16 @@ requested twice more, then it is dropped with its code: restoring ends whatever 
 between groups. A tick counts as a confirmation.
 
 A name that cannot be a topic is refused here and never requested; the others are requested. Two names with one topic refuse
-everything: only the operator knows which of them is meant.
+everything at the start: only the operator knows which of them is meant. While the feed runs, symbols are added and removed
+(`change`); then the one that was there keeps the topic, and the new one is refused.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
 
 from hulak.bus.errors import FeedError
-from hulak.clients.feeds.symbol_keys import BadSymbol, canonical_symbol
-from hulak.clients.feeds.venues.dialect import INVALID, LONGEST_TEXT, RATE_LIMIT, TIMEOUT, Subscribed, SymbolError
+from hulak.clients.feeds.symbol_keys import BadSymbol, SymbolKeys, canonical_symbol
+from hulak.clients.feeds.venues.dialect import FAILED, INVALID, LONGEST_TEXT, RATE_LIMIT, TIMEOUT, Subscribed, SymbolError
 
 GROUP = 10  # symbols per group
 PAUSE_S = 0.25  # between groups: Binance accepts five messages a second and disconnects clients that send more
@@ -21,6 +23,11 @@ MAX_PAUSE_S = 4.0
 RETRIES = 2  # of a symbol that was refused for the rate, or not answered
 MAX_NAME = 40  # characters of a name in reports
 MAX_OTHERS = 1000  # errors kept of symbols that were not requested
+LISTED_BYTES = 3000  # of the names in a report
+CHANGES = 20  # in a report: symbols that were added or removed last
+SUBSCRIBED, PENDING, REMOVED = "subscribed", "pending", "removed"  # states of a symbol that was added or removed
+
+_USUAL = SymbolKeys()
 
 
 def shown_name(name: str) -> str:
@@ -40,11 +47,20 @@ class Subscriptions:
         symbols: as the venue writes them, in the order of the requests; empty where the url selects them.
         resolve_s: limit for the venue's answer, seconds.
         key: returns the key of a name; raises `BadSymbol`.
+        is_same: returns whether two names of one key are one instrument.
     Raises:
         FeedError: two of them have the same key.
     """
 
-    def __init__(self, symbols: Iterable[str], resolve_s: float, key: Callable[[str], str] = canonical_symbol) -> None:
+    def __init__(
+        self,
+        symbols: Iterable[str],
+        resolve_s: float,
+        key: Callable[[str], str] = canonical_symbol,
+        is_same: Callable[[str, str], bool] = _USUAL.is_same,
+    ) -> None:
+        self._key = key
+        self._is_same = is_same
         self.names: dict[str, str] = {}  # key -> the venue's name
         self.bad: dict[str, SymbolError] = {}  # by name: symbols that cannot be topics; never dropped
         for symbol in symbols:
@@ -52,6 +68,9 @@ class Subscriptions:
                 self._add(key(symbol), symbol)
             except BadSymbol as error:
                 self.bad[shown_name(symbol)] = name_error(error)
+        self.since: dict[str, float] = {}  # key -> when it was added while the feed ran, monotonic seconds
+        self.ended: set[str] = set()  # keys removed from this connection; the venue may still send them
+        self._changed: dict[str, None] = {}  # names added and removed last, the newest at the end
         self.errors = dict(self.bad)  # by key, or by name where there is none; "" for errors of no symbol
         self._resolve_s = resolve_s
         self._pending: dict[str, None] = {}  # keys to request, in order
@@ -62,7 +81,7 @@ class Subscriptions:
 
     def _add(self, key: str, symbol: str) -> None:
         other = self.names.get(key, symbol)
-        if other.upper() != symbol.upper():
+        if not self._is_same(other, symbol):
             raise FeedError(f"symbols {other!r} and {symbol!r} would both have the topic tick.{key}: remove one of them")
         self.names[key] = symbol
 
@@ -79,9 +98,82 @@ class Subscriptions:
             wait_for_ready: hold requests until `ready`, at most for the limit of an answer.
         """
         self._pending = dict.fromkeys(self.names)
+        self.ended.clear()
         self._requested, self._tries, self.errors = {}, {}, dict(self.bad)
         self._next = now + self._resolve_s if wait_for_ready else now
         self._pause_s = PAUSE_S
+
+    def change(self, wanted: Sequence[str], now: float) -> list[str]:
+        """Have other symbols from now on: new ones are requested, and the others' state stays.
+
+        A new name that cannot be a topic, or whose topic belongs to another name, is refused with its error.
+
+        Args:
+            wanted: all symbols, as the venue writes them.
+            now: monotonic seconds.
+        Returns:
+            the symbols whose subscriptions are to be ended, as the venue writes them.
+        """
+        before, bad = self.names, self.bad
+        self.names, self.bad = {}, {}
+        for symbol in wanted:
+            try:
+                self._add(self._key(symbol), symbol)
+            except FeedError as error:
+                self.bad[shown_name(symbol)] = name_error(BadSymbol(symbol, str(error)))
+        kept = {key for key, name in self.names.items() if self._is_same(before.get(key, ""), name)}
+        removed = {key: name for key, name in before.items() if key not in kept}
+        added = {key: name for key, name in self.names.items() if key not in kept}
+        for key in removed:
+            for table in (self._pending, self._requested, self._tries, self.errors, self.since):
+                table.pop(key, None)
+        self.ended = (self.ended | removed.keys()) - self.names.keys()
+        self._pending |= dict.fromkeys(added)
+        self.since |= dict.fromkeys(added, now)
+        self.errors = {key: error for key, error in self.errors.items() if key not in bad} | self.bad
+        self._note([*removed.values(), *(name for name in self.bad if name not in bad), *added.values()])
+        return list(removed.values())
+
+    def refuse_changes(self, names: Iterable[str], text: str) -> None:
+        """Record that symbols cannot be added to this feed, and why."""
+        self.bad |= {shown_name(name): SymbolError(shown_name(name), FAILED, text) for name in islice(names, CHANGES)}
+        self.errors |= self.bad
+        self._note(self.bad)
+
+    def _note(self, names: Iterable[str]) -> None:
+        for name in names:
+            self._changed.pop(name, None)
+            self._changed[name] = None
+        while len(self._changed) > CHANGES:
+            del self._changed[next(iter(self._changed))]
+
+    def changes(self) -> dict[str, str]:
+        """Return the states of the symbols that were added and removed last, by name; a refused one has "CODE: text"."""
+        return {shown_name(name): self._state(name) for name in self._changed}
+
+    def _state(self, name: str) -> str:
+        error = self.bad.get(shown_name(name))
+        if error is None:
+            try:
+                key = self._key(name)
+            except FeedError:  # it was refused, and then removed
+                return REMOVED
+            if key not in self.names:
+                return REMOVED
+            if key in self._pending or key in self._requested:
+                return PENDING
+            error = self.errors.get(key)
+        return SUBSCRIBED if error is None else f"{error.code}: {error.text[:60]}"
+
+    def listed(self) -> list[str]:
+        """Return the symbols as the venue writes them, as many as a report can hold."""
+        names, left = [], LISTED_BYTES
+        for name in self.names.values():
+            left -= len(name.encode()) + 3
+            if left < 0:
+                break
+            names.append(name)
+        return names
 
     def ready(self, now: float) -> None:
         """Send requests from now on."""

@@ -177,11 +177,13 @@ class SymbolKeys:
 
     Args:
         decorated: the venue adds suffixes to its names; they are dropped.
+        by_case: names that differ in upper and lower case only are two instruments: kPEPE is a thousand of PEPE, KPEPE is not.
         limit: names remembered; beyond it the oldest is forgotten.
     """
 
-    def __init__(self, *, decorated: bool = False, limit: int = 10_000) -> None:
+    def __init__(self, *, decorated: bool = False, by_case: bool = False, limit: int = 10_000) -> None:
         self._decorated = decorated
+        self._by_case = by_case
         self._limit = limit
         self._keys: dict[str, str] = {}  # name as the venue writes it -> key
         self._names: dict[str, str] = {}  # key -> the name that has it
@@ -202,11 +204,22 @@ class SymbolKeys:
         key = self._keys.get(name) if isinstance(name, str) else None
         return key if key is not None else self._new(name)
 
+    def is_same(self, one: str, other: str) -> bool:
+        """Return whether two names of one key are one instrument."""
+        return one == other or (not self._by_case and one.upper() == other.upper())
+
+    def forget(self, name: str) -> None:
+        """Give the key of a name free, whose subscription ends."""
+        key = self.key(name)
+        if self.is_same(self._names.get(key, ""), name):
+            self._names.pop(key, None)
+            self._keys = {known: its_key for known, its_key in self._keys.items() if its_key != key}
+
     def _new(self, name: object) -> str:
         key = self.key(name)
         assert isinstance(name, str)
         other = self._names.setdefault(key, name)
-        if other.upper() != name.upper():
+        if not self.is_same(other, name):
             text = f"symbol {shown(name)} would have the topic tick.{key}, which belongs to {shown(other)} of this venue"
             raise BadSymbol(name, text)
         if len(self._keys) >= self._limit:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 MAX_VENUE_BYTES = 4 << 20  # limit of one message of a venue
 CLOSE_S = 0.5  # for the closing handshake: a venue that hangs must not hold up the next attempt
+KEEPALIVE_S = 20.0  # between two pings of the protocol
 QUEUE = 64  # lines read ahead
 LOCAL = ("127.0.0.1", "localhost", "::1")
 
@@ -155,7 +156,9 @@ def check_url(url: str) -> None:
 
 
 @contextlib.asynccontextmanager
-async def connection(url: str, *, token: str, connect_s: float, read_s: float) -> AsyncIterator[Connection]:
+async def connection(
+    url: str, *, token: str, connect_s: float, read_s: float, keepalive: bool = True
+) -> AsyncIterator[Connection]:
     """Connect, and disconnect at the end.
 
     Args:
@@ -163,6 +166,7 @@ async def connection(url: str, *, token: str, connect_s: float, read_s: float) -
         token: sent as `Authorization: Bearer`, if not empty; only over an encrypted connection, or to this machine.
         connect_s: limit for connecting, seconds.
         read_s: silence after which an HTTP response is ended, seconds.
+        keepalive: ping a WebSocket by itself; not for venues that leave the protocol's pings unanswered.
     Raises:
         one of `BROKEN`; `VenueRefused`, which is one of them, if the venue refused.
     """
@@ -172,7 +176,7 @@ async def connection(url: str, *, token: str, connect_s: float, read_s: float) -
         raise ConnectionError(f"the token is not sent over {parts.scheme}://, which is not encrypted; use {parts.scheme}s://")
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     if parts.scheme in ("ws", "wss"):
-        socket = await _websocket(url, headers, connect_s, local=local)
+        socket = await _websocket(url, headers, connect_s, local=local, keepalive=keepalive)
         try:
             yield WebSocket(socket)
         finally:
@@ -187,7 +191,7 @@ async def connection(url: str, *, token: str, connect_s: float, read_s: float) -
         lines.close()
 
 
-async def _websocket(url: str, headers: dict[str, str], connect_s: float, *, local: bool) -> ClientConnection:
+async def _websocket(url: str, headers: dict[str, str], connect_s: float, *, local: bool, keepalive: bool) -> ClientConnection:
     try:
         return await connect(
             url,
@@ -195,6 +199,7 @@ async def _websocket(url: str, headers: dict[str, str], connect_s: float, *, loc
             open_timeout=connect_s,
             max_size=MAX_VENUE_BYTES,
             close_timeout=CLOSE_S,
+            ping_interval=KEEPALIVE_S if keepalive else None,
             proxy=None if local else True,
         )
     except InvalidStatus as error:

@@ -38,8 +38,8 @@ async def events(connection):
 
 def test_a_client_is_greeted_asks_and_gets_what_it_asked_for():
     async def story(_, connection):
-        for text in FxBackend().subscribe_messages(["EURUSD", "NOPE", "USDJPY"]):
-            await connection.send(text)
+        for send in FxBackend().subscribe(["EURUSD", "NOPE", "USDJPY"]):
+            await connection.send(send.text)
         replies = events(connection)
         begun, symbols = [], set()
         async for event in replies:
@@ -63,7 +63,7 @@ def test_a_client_is_greeted_asks_and_gets_what_it_asked_for():
 def test_a_quiet_venue_sends_heartbeats_only():
     async def story(venue, connection):
         venue.quiet = True
-        await connection.send(FxBackend().subscribe_messages(["EURUSD"])[0])
+        await connection.send(FxBackend().subscribe(["EURUSD"])[0].text)
         beats = 0
         async for event in events(connection):
             assert not isinstance(event, Tick)

@@ -14,15 +14,16 @@ class VenueThread:
 
     Args:
         port: 0 for a free one.
-        heartbeat_s: between heartbeats on /fx.
+        heartbeat_s: between heartbeats of the protocols that have them.
         source: of its quotes; a lively market if None.
+        how: further arguments of `serve_venue`.
     """
 
-    def __init__(self, port=0, heartbeat_s=0.1, source=None):
+    def __init__(self, port=0, heartbeat_s=0.1, source=None, **how):
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever)
         self._thread.start()
-        self.venue = self._do(serve_venue("127.0.0.1", port, source or Market(1, 1000.0), heartbeat_s=heartbeat_s))
+        self.venue = self._do(serve_venue("127.0.0.1", port, source or Market(1, 1000.0), heartbeat_s=heartbeat_s, **how))
         self.port = self.venue.port
 
     def _do(self, work):

@@ -18,8 +18,9 @@ from hulak.clients.feeds.nepse.floor_sheet import PAGE_ROWS, FloorSheet, trade_o
 from hulak.clients.feeds.nepse.market_clock import PHASES, MarketClock, Phase, nepal_day
 from hulak.clients.feeds.nepse.market_state import PAUSE_S, PostedState
 from hulak.clients.feeds.nepse.posted_ticks import PostedTicks
-from hulak.clients.feeds.nepse.rows import SOURCE, MarketTick, book_tick, closing_tick, index_tick, live_tick, symbol_of, time_ms
+from hulak.clients.feeds.nepse.rows import SOURCE, MarketTick, book_tick, closing_tick, index_tick, live_tick, time_ms
 from hulak.clients.feeds.nepse.snapshot_lock import SnapshotLock
+from hulak.clients.feeds.nepse.watch_list import WatchList
 from hulak.clients.market_calendars import needs_next_year, nepse_calendar
 
 AGAIN_S = 15.0  # after a question for prices that failed
@@ -79,7 +80,8 @@ class NepseFeed:
         self.sheet = FloorSheet()
         self.refused = self.failed = self.asked = self.trades = 0
         self._ask, self._set_days = ask, set_days
-        self._watched = {symbol_of(name): name for name in watched}
+        self.watched = WatchList(watched)
+        self.symbols_version = 0  # of the live configuration whose symbols are watched
         self._clock = clock
         self._sleep = sleep
         self._trades_s = trades_s
@@ -149,11 +151,8 @@ class NepseFeed:
         if holidays is None or history is None:
             return  # with the next question for the state
         self._learnt_on = today
-        if self._watched:
-            listed = await self._question("symbol-id-map") or {}
-            if unknown := [name for name in self._watched.values() if listed and name.upper() not in listed]:
-                self.publisher.log.warning("watched symbols are not listed, no order book is read", symbols=unknown)
-                self._watched = {symbol: name for symbol, name in self._watched.items() if name not in unknown}
+        if self.watched.names and (unknown := self.watched.drop_unlisted(await self._question("symbol-id-map") or {})):
+            self.publisher.log.warning("watched symbols are not listed, no order book is read", symbols=unknown)
         self.market.holidays = frozenset(_days(holidays, "holidayDate"))
         self.market.learn(_days(history, "businessDate"))
         if self._set_days is not None:
@@ -162,6 +161,18 @@ class NepseFeed:
                 await self._set_days(nepse_calendar(history, holidays, following, today))
             except BusError as error:  # such as a key without the role
                 self.publisher.log.warning("calendar not set", code=error.code, why=str(error)[:300])
+
+    async def watch(self, version: int, names: Sequence[str]) -> None:
+        """Read the order books of these securities from now on.
+
+        Args:
+            version: of the live configuration that names them.
+            names: all of them, as the exchange writes them.
+        """
+        if list(names) != self.watched.asked_for:
+            self.watched.change(names, await self._question("symbol-id-map") or {})
+            self.publisher.log.info("symbols changed", symbols=list(self.watched.names.values()))
+        self.symbols_version = version
 
     async def _read_prices(self, now_s: float) -> None:
         rows = await self._question("live-market")
@@ -174,7 +185,7 @@ class NepseFeed:
             return
         ticks = self._made(live_tick, rows)
         # A watched symbol is posted with its book: with its last price before, its bid would go back and forth.
-        watched = {tick.symbol: tick for tick in ticks if tick.symbol in self._watched}
+        watched = {tick.symbol: tick for tick in ticks if tick.symbol in self.watched.names}
         changed = self._post(tick for tick in ticks if tick.symbol not in watched)
         changed += sum(self._newest.get(symbol) != tick for symbol, tick in watched.items())
         self.snapshots.answered(now_s, changed=changed > 0)
@@ -189,7 +200,7 @@ class NepseFeed:
             self._post(self._made(lambda row: index_tick(row, at_ms), rows or []))
 
     async def _read_books(self) -> None:
-        for symbol, name in self._watched.items():
+        for symbol, name in list(self.watched.names.items()):
             tick = self._newest.get(symbol)
             if tick is not None and self.market.trades:
                 depth = await self._question("market-depth", symbol=name)
@@ -281,6 +292,10 @@ class NepseFeed:
             refused=self.refused,
             symbols=len(self.posted),
             trades=self.trades,
+            symbols_named=len(self.watched.names),
+            symbol_names=list(self.watched.names.values()),
+            symbol_changes=dict(self.watched.changes),
+            symbols_version=self.symbols_version,
             stale=0,
             errors=0,
         )

@@ -15,14 +15,16 @@ Formats, from Binance's public documentation of its WebSocket market streams ("I
 
 import json
 from collections.abc import Sequence
+from itertools import count
 from typing import Any
 from urllib.parse import urlsplit
 
 from hulak.bus.errors import FeedError
 from hulak.bus.wire.messages import Tick
-from hulak.clients.feeds.venues.dialect import FAILED, BaseDialect, Event, Subscribed, classify_refusal
+from hulak.clients.feeds.venues.dialect import FAILED, BaseDialect, Effect, Send, Subscribed, classify_refusal
 from hulak.clients.feeds.venues.parsing import field_of, load_objects, of_each, price_of, shown, time_of
 
+SOURCES = {"fstream.binance.com": "binance-futures", "dstream.binance.com": "binance-coin"}  # BTCUSDT is on spot and on futures
 RETIRED = ("/ws", "/stream")  # paths of the futures' host
 
 
@@ -38,6 +40,7 @@ class Binance(BaseDialect):
     def __init__(self, source: str = "binance") -> None:
         super().__init__()
         self.source = source
+        self._ids = count(1)
         self._asked: dict[int, list[str]] = {}  # id of an unanswered request -> its symbols
 
     def address(self, url: str, symbols: Sequence[str]) -> str:
@@ -52,20 +55,29 @@ class Binance(BaseDialect):
             raise FeedError(f"url {url!r}: {parts.path} of {host} was retired in April 2026; use /public{parts.path}")
         if "!bookTicker" in url and host.endswith("binance.com"):
             raise FeedError("Binance has removed the stream !bookTicker; use the streams of single symbols")
+        self.source = SOURCES.get(host, self.source)
         return super().address(url, symbols)
 
-    def subscribe_messages(self, symbols: Sequence[str]) -> list[str]:
-        """Make one request for all these symbols; see `Dialect.subscribe_messages`."""
-        number = max(self._asked, default=0) + 1
+    def subscribe(self, symbols: Sequence[str]) -> list[Effect]:
+        """Make one request for all these symbols; see `Dialect.subscribe`."""
+        number = next(self._ids)
         self._asked[number] = list(symbols)
-        request = {"method": "SUBSCRIBE", "params": [_stream(symbol) for symbol in symbols], "id": number}
-        return [json.dumps(request, ensure_ascii=False, separators=(",", ":"))]
+        return [self._request("SUBSCRIBE", symbols, number)]
 
-    def parse(self, message: str | bytes, received_ms: int) -> list[Event]:
+    def unsubscribe(self, symbols: Sequence[str]) -> list[Effect]:
+        """Make one request for all these symbols; see `Dialect.unsubscribe`."""
+        self.forget(symbols)
+        return [self._request("UNSUBSCRIBE", symbols, next(self._ids))]
+
+    def _request(self, method: str, symbols: Sequence[str], number: int) -> Send:
+        request = {"method": method, "params": [_stream(symbol) for symbol in symbols], "id": number}
+        return Send(json.dumps(request, ensure_ascii=False, separators=(",", ":")))
+
+    def parse(self, message: str | bytes, received_ms: int) -> list[Effect]:
         """Parse one message; see `Dialect.parse`. Spot quotes carry no time and get `received_ms`."""
         return of_each(load_objects(message), lambda event: self._event(event, received_ms))
 
-    def _event(self, event: dict[str, Any], received_ms: int) -> list[Event]:
+    def _event(self, event: dict[str, Any], received_ms: int) -> list[Effect]:
         if "stream" in event:
             stream = event["stream"]
             if not isinstance(stream, str):
@@ -90,7 +102,7 @@ class Binance(BaseDialect):
         sides = price_of(bid, "b (bid)") or None, price_of(ask, "a (ask)") or None
         return Tick(self.names.of(symbol), *sides, time_ms, self.source)
 
-    def _refused(self, event: dict[str, Any]) -> list[Event]:
+    def _refused(self, event: dict[str, Any]) -> list[Effect]:
         error = event.get("error", event)
         text = error.get("msg") if isinstance(error, dict) else error
         symbols: list[str | None] = [*self._answered(event)] or [None]

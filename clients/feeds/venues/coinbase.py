@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from hulak.bus.errors import FeedError
-from hulak.clients.feeds.venues.dialect import FAILED, BaseDialect, Event, Heartbeat, Subscribed, classify_refusal
+from hulak.clients.feeds.venues.dialect import FAILED, BaseDialect, Effect, Event, Heartbeat, Send, Subscribed, classify_refusal
 from hulak.clients.feeds.venues.parsing import field_of, iso_time_of, load_object, of_each, rows_of, shown
 
 _BAD_PRODUCT = re.compile(r"([A-Za-z0-9-]{1,32}) is not a valid product").match
@@ -25,11 +25,16 @@ _BAD_PRODUCT = re.compile(r"([A-Za-z0-9-]{1,32}) is not a valid product").match
 class Coinbase(BaseDialect):
     """Coinbase's ticker channel; trades and books give no events."""
 
-    def subscribe_messages(self, symbols: Sequence[str]) -> list[str]:
-        """Make one request, in the Exchange's format; see `Dialect.subscribe_messages`."""
-        return [json.dumps({"type": "subscribe", "product_ids": list(symbols), "channels": ["ticker", "heartbeat"]})]
+    def subscribe(self, symbols: Sequence[str]) -> list[Effect]:
+        """Make one request, in the Exchange's format; see `Dialect.subscribe`."""
+        return [_request("subscribe", symbols)]
 
-    def parse(self, message: str | bytes, received_ms: int) -> list[Event]:
+    def unsubscribe(self, symbols: Sequence[str]) -> list[Effect]:
+        """Make one request, in the Exchange's format; see `Dialect.unsubscribe`."""
+        self.forget(symbols)
+        return [_request("unsubscribe", symbols)]
+
+    def parse(self, message: str | bytes, received_ms: int) -> list[Effect]:
         """Parse one message; see `Dialect.parse`."""
         frame = load_object(message)
         if "channel" in frame:
@@ -45,12 +50,12 @@ class Coinbase(BaseDialect):
                 return [_error(frame)]
         return []
 
-    def _quote(self, quote: dict[str, Any], time: object, received_ms: int) -> list[Event]:
+    def _quote(self, quote: dict[str, Any], time: object, received_ms: int) -> list[Effect]:
         time_ms = received_ms if time is None else iso_time_of(time, "time")
         symbol = self.names.of(field_of(quote, "product_id"))
         return self._sides.quote(symbol, quote.get("best_bid"), quote.get("best_ask"), time_ms, "coinbase")
 
-    def _advanced(self, frame: dict[str, Any], received_ms: int) -> list[Event]:
+    def _advanced(self, frame: dict[str, Any], received_ms: int) -> list[Effect]:
         match frame["channel"]:
             case "heartbeats":
                 return [Heartbeat()]
@@ -63,14 +68,18 @@ class Coinbase(BaseDialect):
                 return [event for body in bodies if isinstance(body, dict) for event in self._subscribed(body.get("ticker", []))]
         return []
 
-    def _subscriptions(self, frame: dict[str, Any]) -> list[Event]:
+    def _subscriptions(self, frame: dict[str, Any]) -> list[Effect]:
         channels = [channel for channel in _objects(frame, "channels") if channel.get("name") == "ticker"]
         return [event for channel in channels for event in self._subscribed(channel.get("product_ids", []))]
 
-    def _subscribed(self, names: object) -> list[Event]:
+    def _subscribed(self, names: object) -> list[Effect]:
         if not isinstance(names, list):
             raise FeedError(f"product_ids is {shown(names)}, must be a list")
         return [Subscribed(self.names.key(name)) for name in names]
+
+
+def _request(kind: str, symbols: Sequence[str]) -> Send:
+    return Send(json.dumps({"type": kind, "product_ids": list(symbols), "channels": ["ticker", "heartbeat"]}))
 
 
 def _objects(frame: dict[str, Any], name: str) -> list[dict[str, Any]]:

@@ -1,16 +1,17 @@
 """How a feed talks to a venue: the events in a venue's messages, as values, and the interface of every dialect.
 
-A dialect is the language of one venue, pure: it makes the requests to subscribe, and parses each message into events. It raises
-`FeedError` on any bad input and nothing else; of several quotes in a message, a bad one becomes an event, its error, and does not
-affect the others. A valid message without anything of interest (a status, another stream) gives no events. Prices are not checked
-here: `clients.feeds.quote_flags` flags unusual quotes.
+A dialect is the language of one venue, pure: it parses each message into events, and returns what is to be done as effects
+(`Send`, `Reconnect`), which the feed carries out. What has to be sent regularly is data: its `timers`. It raises `FeedError` on
+any bad input and nothing else; of several quotes in a message, a bad one becomes an event, its error, and does not affect the
+others. A valid message without anything of interest (a status, another stream) gives no events. Prices are not checked here:
+`clients.feeds.quote_flags` flags unusual quotes.
 
 The codes of a `SymbolError` are those of the FX backend; `classify_refusal` maps a venue's own words to them.
 """
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 from urllib.parse import urlencode
 
@@ -53,14 +54,43 @@ class SymbolError:
     text: str  # the venue's own words, at most LONGEST_TEXT characters
 
 
+@dataclass(frozen=True, slots=True)
+class Send:
+    """An effect: send a message to the venue."""
+
+    text: str = field(repr=False)  # may hold a secret
+
+
+@dataclass(frozen=True, slots=True)
+class Reconnect:
+    """An effect: this connection is of no more use, make another one."""
+
+    why: str  # for the log, at most LONGEST_TEXT characters
+    by_choice: bool = False  # the connection has not failed: the next attempt is not delayed further
+
+
+@dataclass(frozen=True, slots=True)
+class Timer:
+    """A message that the venue wants regularly; it closes the connection of a client that does not send it."""
+
+    text: str
+    every_s: float  # at most; the feed sends it more often where its own limit of heartbeats is shorter
+
+
 Event = Tick | Heartbeat | Ready | Subscribed | SymbolError | FeedError  # FeedError: a bad quote among several of a message
+Effect = Event | Send | Reconnect
 
 
 class Dialect(Protocol):
     """The language of one venue; one object for each connection."""
 
-    own_heartbeats: bool  # the venue sends heartbeats; otherwise the feed pings, and pongs count as heartbeats
+    own_heartbeats: (
+        bool  # the venue sends heartbeats, or answers `timers`; otherwise the feed pings, and pongs count as heartbeats
+    )
     greets: bool  # the venue sends `Ready`, and may lose requests before it
+    signs_in: bool  # its messages carry the token; otherwise the request to connect does
+    selects_all: bool  # without symbols the url selects all of them
+    timers: tuple[Timer, ...]
     names: SymbolKeys  # the keys of its symbols
 
     def address(self, url: str, symbols: Sequence[str]) -> str:
@@ -71,22 +101,34 @@ class Dialect(Protocol):
         """
         ...
 
-    def subscribe_messages(self, symbols: Sequence[str]) -> list[str]:
-        """Make the requests that subscribe to these symbols; empty where the url subscribes.
+    def opening(self) -> list[Effect]:
+        """Return what a new connection begins with."""
+        ...
+
+    def subscribe(self, symbols: Sequence[str]) -> list[Effect]:
+        """Subscribe to these symbols: requests, or `Subscribed` where the url subscribes.
 
         Args:
             symbols: as the venue writes them.
         """
         ...
 
-    def parse(self, message: str | bytes, received_ms: int) -> list[Event]:
+    def unsubscribe(self, symbols: Sequence[str]) -> list[Effect]:
+        """End the subscriptions of these symbols, and forget their quotes; `Reconnect` where the url subscribes.
+
+        Args:
+            symbols: as the venue writes them.
+        """
+        ...
+
+    def parse(self, message: str | bytes, received_ms: int) -> list[Effect]:
         """Parse one message of the venue.
 
         Args:
-            message: as received, JSON text or its UTF-8 bytes.
+            message: as received, text or its UTF-8 bytes; mostly JSON.
             received_ms: when it was received, ms since 1970 UTC; the ticks' time where the venue gives none.
         Returns:
-            its events, in its order; empty if it has none.
+            its events, in its order, and the answers that it wants; empty if it has none.
         Raises:
             FeedError: it is not a message of this venue.
         """
@@ -103,7 +145,13 @@ class Sides:
     def __init__(self) -> None:
         self._known: dict[str, tuple[float | None, float | None]] = {}  # None: never known; 0.0: empty
 
-    def quote(self, symbol: str, bid: object, ask: object, time_ms: int, source: str, flags: tuple[str, ...] = ()) -> list[Event]:
+    def forget(self, symbol: str) -> None:
+        """Forget the sides of a symbol, whose subscription ends: they would complete a much later update."""
+        self._known.pop(symbol, None)
+
+    def quote(
+        self, symbol: str, bid: object, ask: object, time_ms: int, source: str, flags: tuple[str, ...] = ()
+    ) -> list[Effect]:
         """Make the tick of an update.
 
         Args:
@@ -137,9 +185,17 @@ def _side_of(value: object, name: str) -> float | None:
 
 
 _KINDS = (  # the first match counts; compared with code and text in upper case
-    (RATE_LIMIT, re.compile(r"FREQUENCY_EXCEEDED|SPEED_OVERLIMIT|BLOCKED_PAYLOAD|TOO.MANY|RATE.?LIMIT|EXCEEDED.*RATE|429")),
+    (
+        RATE_LIMIT,
+        re.compile(r"FREQUENCY_EXCEEDED|SPEED_OVERLIMIT|BLOCKED_PAYLOAD|TOO.(?:MANY|FREQUENT)|RATE.?LIMIT|EXCEEDED.*RATE|429"),
+    ),
     (TIMEOUT, re.compile(r"TIMED.OUT|TIMEOUT")),
-    (NOT_FOUND, re.compile(r"NOT.FOUND|NOT.SUPPORTED|UNKNOWN.SYMBOL|NOT A VALID PRODUCT|UNKNOWN.*(PAIR|PRODUCT|INSTRUMENT)")),
+    (
+        NOT_FOUND,
+        re.compile(
+            r"NOT.FOUND|NOT.SUPPORTED|DOES.?N.T.EXIST|UNKNOWN.SYMBOL|NOT A VALID PRODUCT|UNKNOWN.*(PAIR|PRODUCT|INSTRUMENT)"
+        ),
+    ),
     (INVALID, re.compile(r"INVALID.*(SYMBOL|PAIR|PRODUCT|INSTRUMENT)|NOT IN ISO")),
 )
 _ALREADY = re.compile(r"ALREADY.SUBSCRIBED").search
@@ -178,6 +234,9 @@ class BaseDialect:
 
     own_heartbeats = True
     greets = False
+    signs_in = False
+    selects_all = False
+    timers: tuple[Timer, ...] = ()
 
     def __init__(self, names: SymbolKeys | None = None) -> None:
         self.names = names or SymbolKeys()
@@ -188,19 +247,41 @@ class BaseDialect:
         del symbols
         return url
 
+    def opening(self) -> list[Effect]:
+        """Return nothing; see `Dialect.opening`."""
+        return []
+
+    def forget(self, symbols: Sequence[str]) -> None:
+        """Forget the names and sides of symbols, whose subscriptions end."""
+        for symbol in symbols:
+            self._sides.forget(self.names.key(symbol))
+            self.names.forget(symbol)
+
 
 class UrlDialect(BaseDialect):
     """The common parts of the dialects of venues that subscribe by the url."""
 
     parameter = "symbols"  # of the url's query; it lists the symbols
+    selects_all = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._selected: frozenset[str] = frozenset()  # by the url of this connection
 
     def address(self, url: str, symbols: Sequence[str]) -> str:
         """Add the symbols to the url; see `Dialect.address`."""
         if not symbols:
             return url
+        self._selected = frozenset(symbols)
         return f"{url}{'&' if '?' in url else '?'}{urlencode({self.parameter: ','.join(symbols)}, safe=',')}"
 
-    def subscribe_messages(self, symbols: Sequence[str]) -> list[str]:
-        """Return no requests: the url subscribes."""
-        del symbols
-        return []
+    def subscribe(self, symbols: Sequence[str]) -> list[Effect]:
+        """Confirm the symbols that the url selects; others need a new connection; see `Dialect.subscribe`."""
+        if not self._selected.issuperset(symbols):
+            return [Reconnect("symbols were added: the url subscribes", by_choice=True)]
+        return [Subscribed(self.names.key(symbol)) for symbol in symbols]
+
+    def unsubscribe(self, symbols: Sequence[str]) -> list[Effect]:
+        """Ask for a new connection; see `Dialect.unsubscribe`."""
+        self.forget(symbols)
+        return [Reconnect("symbols were removed: the url subscribes", by_choice=True)]

@@ -15,7 +15,16 @@ from collections.abc import Sequence
 from typing import Any
 
 from hulak.clients.feeds.symbol_keys import SymbolKeys, without_suffix
-from hulak.clients.feeds.venues.dialect import BaseDialect, Event, Heartbeat, Ready, Subscribed, SymbolError, classify_refusal
+from hulak.clients.feeds.venues.dialect import (
+    BaseDialect,
+    Effect,
+    Heartbeat,
+    Ready,
+    Send,
+    Subscribed,
+    SymbolError,
+    classify_refusal,
+)
 from hulak.clients.feeds.venues.parsing import field_of, load_object, time_of
 
 ADR_DAYS = 14  # days of the average daily range in the package; the backend's own default
@@ -35,15 +44,20 @@ class FxBackend(BaseDialect):
         super().__init__(SymbolKeys(decorated=True))
         self.upstream = upstream
 
-    def subscribe_messages(self, symbols: Sequence[str]) -> list[str]:
-        """Make one request for each symbol; see `Dialect.subscribe_messages`."""
+    def subscribe(self, symbols: Sequence[str]) -> list[Effect]:
+        """Make one request for each symbol; see `Dialect.subscribe`."""
         common = {"type": "get_symbol_data_package", "adrLookbackDays": ADR_DAYS, "source": self.upstream}
-        return [json.dumps({**common, "symbol": symbol}) for symbol in symbols]
+        return [Send(json.dumps({**common, "symbol": symbol})) for symbol in symbols]
 
-    def parse(self, message: str | bytes, received_ms: int) -> list[Event]:
+    def unsubscribe(self, symbols: Sequence[str]) -> list[Effect]:
+        """Make one request; see `Dialect.unsubscribe`."""
+        self.forget(symbols)
+        return [Send(json.dumps({"type": "unsubscribe", "symbols": list(symbols)}))]
+
+    def parse(self, message: str | bytes, received_ms: int) -> list[Effect]:
         """Parse one message; see `Dialect.parse`. Ticks name their upstream as source, e.g. "ctrader", else "fx"."""
         frame = load_object(message)
-        events: list[Event] = []
+        events: list[Effect] = []
         match field_of(frame, "type"):
             case "tick":
                 events = self._quote(frame, received_ms)
@@ -61,7 +75,7 @@ class FxBackend(BaseDialect):
                 events = _status(frame)
         return events
 
-    def _quote(self, frame: dict[str, Any], received_ms: int) -> list[Event]:
+    def _quote(self, frame: dict[str, Any], received_ms: int) -> list[Effect]:
         symbol, timestamp, source = self.names.of(field_of(frame, "symbol")), frame.get("timestamp"), frame.get("source")
         time_ms = received_ms if timestamp is None else time_of(timestamp, "timestamp")
         bid, ask = frame.get("bid"), frame.get("ask")
@@ -71,7 +85,7 @@ class FxBackend(BaseDialect):
         return self._sides.quote(symbol, bid, ask, time_ms, name)
 
 
-def _status(frame: dict[str, Any]) -> list[Event]:
+def _status(frame: dict[str, Any]) -> list[Effect]:
     status = frame.get("status")
     if status == "connected":
         return [Ready()]

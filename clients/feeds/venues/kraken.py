@@ -17,7 +17,7 @@ from itertools import count
 from typing import Any
 
 from hulak.bus.errors import FeedError
-from hulak.clients.feeds.venues.dialect import FAILED, BaseDialect, Event, Heartbeat, Subscribed, classify_refusal
+from hulak.clients.feeds.venues.dialect import FAILED, BaseDialect, Effect, Heartbeat, Send, Subscribed, classify_refusal
 from hulak.clients.feeds.venues.parsing import field_of, iso_time_of, load_json, load_object, of_each, rows_of, shown
 
 
@@ -28,12 +28,20 @@ class Kraken(BaseDialect):
         super().__init__()
         self._ids = count(1)
 
-    def subscribe_messages(self, symbols: Sequence[str]) -> list[str]:
-        """Make one request; see `Dialect.subscribe_messages`. It asks for each change of the best prices, not only for trades."""
-        params = {"channel": "ticker", "symbol": list(symbols), "event_trigger": "bbo"}
-        return [json.dumps({"method": "subscribe", "params": params, "req_id": next(self._ids)})]
+    def subscribe(self, symbols: Sequence[str]) -> list[Effect]:
+        """Make one request; see `Dialect.subscribe`. It asks for each change of the best prices, not only for trades."""
+        return [self._request("subscribe", symbols)]
 
-    def parse(self, message: str | bytes, received_ms: int) -> list[Event]:
+    def unsubscribe(self, symbols: Sequence[str]) -> list[Effect]:
+        """Make one request; see `Dialect.unsubscribe`."""
+        self.forget(symbols)
+        return [self._request("unsubscribe", symbols)]
+
+    def _request(self, method: str, symbols: Sequence[str]) -> Send:
+        params = {"channel": "ticker", "symbol": list(symbols), "event_trigger": "bbo"}
+        return Send(json.dumps({"method": method, "params": params, "req_id": next(self._ids)}))
+
+    def parse(self, message: str | bytes, received_ms: int) -> list[Effect]:
         """Parse one message; see `Dialect.parse`."""
         frame = load_object(message)
         channel, method = frame.get("channel"), frame.get("method")
@@ -47,12 +55,12 @@ class Kraken(BaseDialect):
             raise FeedError(f"{shown(frame)} has neither channel nor method")
         return []
 
-    def _quote(self, row: dict[str, Any], received_ms: int) -> list[Event]:
+    def _quote(self, row: dict[str, Any], received_ms: int) -> list[Effect]:
         symbol, timestamp = self.names.of(field_of(row, "symbol")), row.get("timestamp")
         time_ms = received_ms if timestamp is None else iso_time_of(timestamp, "timestamp")
         return self._sides.quote(symbol, row.get("bid"), row.get("ask"), time_ms, "kraken")
 
-    def _answer(self, frame: dict[str, Any]) -> list[Event]:
+    def _answer(self, frame: dict[str, Any]) -> list[Effect]:
         if frame.get("success") is not True:
             return [classify_refusal(frame.get("symbol"), frame.get("error"), otherwise=FAILED)]
         result = frame.get("result")
@@ -64,11 +72,16 @@ class Kraken(BaseDialect):
 class KrakenV1(BaseDialect):
     """Version 1 of the protocol."""
 
-    def subscribe_messages(self, symbols: Sequence[str]) -> list[str]:
-        """Make one request; see `Dialect.subscribe_messages`."""
-        return [json.dumps({"event": "subscribe", "pair": list(symbols), "subscription": {"name": "ticker"}})]
+    def subscribe(self, symbols: Sequence[str]) -> list[Effect]:
+        """Make one request; see `Dialect.subscribe`."""
+        return [_request("subscribe", symbols)]
 
-    def parse(self, message: str | bytes, received_ms: int) -> list[Event]:
+    def unsubscribe(self, symbols: Sequence[str]) -> list[Effect]:
+        """Make one request; see `Dialect.unsubscribe`."""
+        self.forget(symbols)
+        return [_request("unsubscribe", symbols)]
+
+    def parse(self, message: str | bytes, received_ms: int) -> list[Effect]:
         """Parse one message; see `Dialect.parse`. Quotes carry no time and get `received_ms`."""
         frame = load_json(message)
         if isinstance(frame, list):
@@ -84,7 +97,7 @@ class KrakenV1(BaseDialect):
             return [Subscribed(self.names.key(field_of(frame, "pair")))]
         return []
 
-    def _quote(self, frame: list[Any], received_ms: int) -> list[Event]:
+    def _quote(self, frame: list[Any], received_ms: int) -> list[Effect]:
         if len(frame) < 4 or not isinstance(frame[-2], str):
             raise FeedError(f"{shown(frame)} is not [channel, data, name, pair]")
         if frame[-2] != "ticker":
@@ -94,6 +107,10 @@ class KrakenV1(BaseDialect):
             raise FeedError(f"data is {shown(data)}, must be an object")
         bid, ask = (_first(data.get(name), name) for name in ("b", "a"))
         return self._sides.quote(self.names.of(frame[-1]), bid, ask, received_ms, "kraken")
+
+
+def _request(event: str, symbols: Sequence[str]) -> Send:
+    return Send(json.dumps({"event": event, "pair": list(symbols), "subscription": {"name": "ticker"}}))
 
 
 def _first(values: object, name: str) -> object:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from hulak.bus.errors import FeedError
-from hulak.clients.feeds.venues.dialect import FAILED, Event, Heartbeat, UrlDialect, classify_refusal
+from hulak.clients.feeds.venues.dialect import FAILED, Effect, Heartbeat, UrlDialect, classify_refusal
 from hulak.clients.feeds.venues.parsing import field_of, iso_time_of, load_object, of_each, price_of, rows_of, shown, time_of
 
 CLOSED = ("non-tradeable", "invalid")  # values of `status` other than "tradeable"
@@ -25,7 +25,7 @@ class Oanda(UrlDialect):
 
     parameter = "instruments"
 
-    def parse(self, message: str | bytes, received_ms: int) -> list[Event]:
+    def parse(self, message: str | bytes, received_ms: int) -> list[Effect]:
         """Parse one line, or one snapshot; see `Dialect.parse`."""
         frame = load_object(message)
         if "prices" in frame:
@@ -39,7 +39,7 @@ class Oanda(UrlDialect):
                 return [Heartbeat()]
         return []
 
-    def _quote(self, price: dict[str, Any], received_ms: int) -> list[Event]:
+    def _quote(self, price: dict[str, Any], received_ms: int) -> list[Effect]:
         symbol = self.names.of(field_of(price, "instrument"))
         bid, ask = _best(price, "bids", max), _best(price, "asks", min)
         time_ms = _time_ms(price["time"]) if "time" in price else received_ms

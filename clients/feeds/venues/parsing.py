@@ -68,6 +68,17 @@ def time_of(value: object, name: str) -> int:
     return time_ms
 
 
+def time_text_of(value: object, name: str) -> int:
+    """Return a number that a venue writes as decimal text, such as a time.
+
+    Raises:
+        FeedError: it is not text of 1 to 19 digits.
+    """
+    if not (isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 19):
+        raise FeedError(f"{name} is {shown(value)}, must be text of at most 19 digits")
+    return int(value)
+
+
 def _whole_ms(value: int) -> int | None:
     """Determine a whole number's unit by its size; the ranges of the four units and of dates do not overlap."""
     if FIRST_MS <= value < END_MS:

@@ -9,7 +9,7 @@ added to it as `?symbols=EURUSD,USDJPY`.
 
 from typing import Any
 
-from hulak.clients.feeds.venues.dialect import Event, Heartbeat, Subscribed, UrlDialect, classify_refusal
+from hulak.clients.feeds.venues.dialect import Effect, Heartbeat, Subscribed, UrlDialect, classify_refusal
 from hulak.clients.feeds.venues.parsing import field_of, load_objects, of_each, time_of
 
 
@@ -26,11 +26,11 @@ class PlainJson(UrlDialect):
         super().__init__()
         self.source = source
 
-    def parse(self, message: str | bytes, received_ms: int) -> list[Event]:
+    def parse(self, message: str | bytes, received_ms: int) -> list[Effect]:
         """Parse one message; see `Dialect.parse`."""
         return of_each(load_objects(message), lambda frame: self._event(frame, received_ms))
 
-    def _event(self, frame: dict[str, Any], received_ms: int) -> list[Event]:
+    def _event(self, frame: dict[str, Any], received_ms: int) -> list[Effect]:
         match frame.get("type", "tick"):
             case "tick":
                 symbol, bid, ask = (field_of(frame, name) for name in ("symbol", "bid", "ask"))

@@ -3,9 +3,10 @@
 import pytest
 
 from hulak.bus.errors import FeedError
-from hulak.clients.feeds.subscriptions import GROUP, MAX_OTHERS, PAUSE_S, Subscriptions
+from hulak.clients.feeds.subscriptions import CHANGES, GROUP, LISTED_BYTES, MAX_OTHERS, PAUSE_S, Subscriptions
 from hulak.clients.feeds.venues.dialect import MAX_SYMBOLS, Subscribed, SymbolError
 from hulak.clients.feeds.venues.fx import FxBackend
+from hulak.clients.feeds.venues.hyperliquid import Hyperliquid
 
 NAMES = [f"S{number:02d}/USD" for number in range(25)]
 
@@ -161,3 +162,48 @@ def test_a_refusal_is_new_once_per_connection():
     assert subscriptions.is_known(SymbolError("NEW", "VENUE_ERROR", ""))
     subscriptions.opened(200.0, wait_for_ready=False)
     assert not subscriptions.is_known(error)
+
+
+def test_added_symbols_are_requested_and_removed_ones_forgotten_while_the_others_stay():
+    subscriptions = opened(["A/B", "C/D", "E/F"])
+    subscriptions.due(100.0)
+    for symbol in ("AB", "CD"):
+        subscriptions.confirm(Subscribed(symbol))
+    subscriptions.refuse(SymbolError("EF", "SYMBOL_NOT_FOUND", "no such pair"))
+    assert subscriptions.change(["A/B", "G/H"], 101.0) == ["C/D", "E/F"]
+    assert (subscriptions.names, subscriptions.errors, subscriptions.ended) == ({"AB": "A/B", "GH": "G/H"}, {}, {"CD", "EF"})
+    assert subscriptions.changes() == {"C/D": "removed", "E/F": "removed", "G/H": "pending"}
+    assert subscriptions.due(101.0) == ["G/H"]
+    subscriptions.confirm(Subscribed("GH"))
+    assert subscriptions.changes()["G/H"] == "subscribed"
+    assert subscriptions.change(["A/B", "G/H", "C/D"], 102.0) == []
+    assert (subscriptions.ended, subscriptions.changes()["C/D"]) == ({"EF"}, "pending")
+    subscriptions.opened(110.0, wait_for_ready=False)
+    assert (subscriptions.due(110.0), subscriptions.ended) == (["A/B", "G/H", "C/D"], set())
+
+
+def test_an_added_name_whose_topic_belongs_to_another_is_refused_and_the_first_one_stays():
+    subscriptions = opened(["BTC/USD"])
+    subscriptions.due(100.0)
+    assert subscriptions.change(["BTC/USD", "BTC_USD", "\x00"], 101.0) == []
+    assert subscriptions.names == {"BTCUSD": "BTC/USD"}
+    changes = subscriptions.changes()
+    assert changes["BTC_USD"].startswith("INVALID_SYMBOL: symbols 'BTC/USD' and 'BTC_USD' would both have")
+    assert changes["\x00"].startswith("INVALID_SYMBOL: ")
+    assert subscriptions.change(["BTC_USD"], 102.0) == ["BTC/USD"]
+    assert (subscriptions.due(102.0), subscriptions.errors) == (["BTC_USD"], {})
+
+
+def test_upper_and_lower_case_are_two_symbols_where_the_venue_says_so():
+    keys = Hyperliquid().names
+    with pytest.raises(FeedError, match=r"symbols 'kPEPE' and 'KPEPE' would both have the topic tick.KPEPE"):
+        Subscriptions(["kPEPE", "KPEPE"], 15.0, keys.key, keys.is_same)
+
+
+def test_reports_of_symbols_are_bounded():
+    names = [f"SYMBOL-{number:04d}-WITH-A-LONG-NAME" for number in range(500)]
+    subscriptions = opened(names[:250])
+    subscriptions.change(names, 101.0)
+    assert len(",".join(subscriptions.listed())) <= LISTED_BYTES
+    assert subscriptions.listed() == names[: len(subscriptions.listed())]
+    assert list(subscriptions.changes()) == names[-CHANGES:]

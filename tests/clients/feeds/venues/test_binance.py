@@ -8,7 +8,7 @@ import venue_messages
 from hulak.bus.errors import FeedError
 from hulak.bus.wire.messages import Tick
 from hulak.clients.feeds.venues.binance import Binance
-from hulak.clients.feeds.venues.dialect import Subscribed, SymbolError
+from hulak.clients.feeds.venues.dialect import Send, Subscribed, SymbolError
 
 SPOT = '{"u":400900217,"s":"BNBUSDT","b":"25.35190000","B":"31.21000000","a":"25.36520000","A":"40.66000000"}'
 FUTURES = (
@@ -95,10 +95,10 @@ def test_a_bad_message_is_refused_with_its_content(message, text):
 
 def test_symbols_are_subscribed_to_in_one_request_and_confirmed_by_its_reply():
     binance = Binance()
-    assert binance.subscribe_messages(["EURUSD", "gbpusd"]) == [
-        '{"method":"SUBSCRIBE","params":["eurusd@bookTicker","gbpusd@bookTicker"],"id":1}'
+    assert binance.subscribe(["EURUSD", "gbpusd"]) == [
+        Send('{"method":"SUBSCRIBE","params":["eurusd@bookTicker","gbpusd@bookTicker"],"id":1}')
     ]
-    assert '"id":2' in binance.subscribe_messages(["X"])[0]
+    assert '"id":2' in binance.subscribe(["X"])[0].text
     assert binance.parse('{"result":null,"id":1}', 5) == [Subscribed("EURUSD"), Subscribed("GBPUSD")]
     assert binance.parse('{"error":{"code":2,"msg":"Invalid request: bad stream"},"id":2}', 5) == [
         SymbolError("X", "SUBSCRIPTION_FAILED", "Invalid request: bad stream")
@@ -132,7 +132,7 @@ def test_an_empty_side_is_written_as_0_and_several_quotes_as_a_list():
     assert first == Tick("A", None, 2.0, 5, "binance")
     assert second == Tick("_E5B881E5AE89E4BABAE7949F_USDT", 1.0, 2.0, 5, "binance")
     assert "a (ask) is 'x'" in str(error)
-    assert json.loads(Binance().subscribe_messages(["币安人生USDT"])[0])["params"] == ["币安人生usdt@bookTicker"]
+    assert json.loads(Binance().subscribe(["币安人生USDT"])[0].text)["params"] == ["币安人生usdt@bookTicker"]
 
 
 def test_every_message_of_half_a_minute_is_parsed_exactly():

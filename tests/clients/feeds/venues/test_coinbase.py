@@ -14,7 +14,7 @@ from hulak.clients.feeds.venues.dialect import Heartbeat, Subscribed, SymbolErro
 
 
 def test_quotes_and_heartbeats_are_subscribed_to_together():
-    assert [json.loads(text) for text in Coinbase().subscribe_messages(["BTC-USD", "ETH-USD"])] == [
+    assert [json.loads(send.text) for send in Coinbase().subscribe(["BTC-USD", "ETH-USD"])] == [
         {"type": "subscribe", "product_ids": ["BTC-USD", "ETH-USD"], "channels": ["ticker", "heartbeat"]}
     ]
 

@@ -12,11 +12,11 @@ from hulak.clients.feeds.venues.fx import FxBackend
 
 
 def test_one_request_per_symbol_subscribes_and_asks_for_its_figures():
-    assert [json.loads(text) for text in FxBackend().subscribe_messages(["EURUSD", "USD/JPY"])] == [
+    assert [json.loads(send.text) for send in FxBackend().subscribe(["EURUSD", "USD/JPY"])] == [
         {"type": "get_symbol_data_package", "symbol": symbol, "adrLookbackDays": 14, "source": "ctrader"}
         for symbol in ("EURUSD", "USD/JPY")
     ]
-    assert json.loads(FxBackend("tradingview").subscribe_messages(["X"])[0])["source"] == "tradingview"
+    assert json.loads(FxBackend("tradingview").subscribe(["X"])[0].text)["source"] == "tradingview"
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from hulak.clients.feeds.venues.kraken import Kraken, KrakenV1
 
 def test_version_2_subscribes_to_every_change_of_the_best_prices():
     kraken = Kraken()
-    assert [json.loads(kraken.subscribe_messages(names)[0]) for names in (["BTC/USD", "ETH/USD"], ["X/Y"])] == [
+    assert [json.loads(kraken.subscribe(names)[0].text) for names in (["BTC/USD", "ETH/USD"], ["X/Y"])] == [
         {
             "method": "subscribe",
             "params": {"channel": "ticker", "symbol": symbols, "event_trigger": "bbo"},
@@ -96,7 +96,7 @@ def test_version_1_in_the_order_of_a_real_recording():
     assert [events for _, _, events in parsed[1:11]] == [[Subscribed(pair.replace("/", ""))] for pair in asked]
     assert parsed[0][2] == []  # systemStatus
     assert parsed[11][2] == [Tick("WAVESEUR", 13.2329, 13.2539, 1_618_678_132_949, "kraken")]
-    assert json.loads(kraken.subscribe_messages(asked)[0]) == {
+    assert json.loads(kraken.subscribe(asked)[0].text) == {
         "event": "subscribe",
         "pair": asked,
         "subscription": {"name": "ticker"},

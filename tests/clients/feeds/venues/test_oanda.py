@@ -8,7 +8,7 @@ from venue_messages import oanda_line, oanda_price
 
 from hulak.bus.errors import FeedError
 from hulak.bus.wire.messages import Tick
-from hulak.clients.feeds.venues.dialect import Heartbeat, SymbolError
+from hulak.clients.feeds.venues.dialect import Heartbeat, Subscribed, SymbolError
 from hulak.clients.feeds.venues.oanda import Oanda
 
 URL = "https://stream-fxpractice.oanda.com/v3/accounts/101-004-1-001/pricing/stream"
@@ -17,7 +17,9 @@ URL = "https://stream-fxpractice.oanda.com/v3/accounts/101-004-1-001/pricing/str
 def test_the_url_names_the_instruments():
     assert Oanda().address(URL, ["EUR_USD", "USD_JPY"]) == URL + "?instruments=EUR_USD,USD_JPY"
     assert Oanda().address(URL, []) == URL
-    assert Oanda().subscribe_messages(["EUR_USD"]) == []
+    oanda = Oanda()
+    oanda.address("https://h/v3/accounts/1/pricing/stream", ["EUR_USD"])
+    assert oanda.subscribe(["EUR_USD"]) == [Subscribed("EURUSD")]
 
 
 def test_the_snapshot_gives_each_price():

@@ -91,7 +91,9 @@ def test_the_url_names_the_symbols():
     assert PlainJson().address("ws://h/json", ["EURUSD", "USDJPY"]) == "ws://h/json?symbols=EURUSD,USDJPY"
     assert PlainJson().address("ws://h/json?x=1", ["A&B"]) == "ws://h/json?x=1&symbols=A%26B"
     assert PlainJson().address("ws://h/json", []) == "ws://h/json"
-    assert PlainJson().subscribe_messages(["EURUSD"]) == []
+    json_venue = PlainJson()
+    json_venue.address("ws://h/json", ["EURUSD"])
+    assert json_venue.subscribe(["EURUSD"]) == [Subscribed("EURUSD")]
 
 
 @pytest.mark.parametrize(

@@ -215,7 +215,7 @@ def _make(call: Call, make: Callable[["LiveConfig"], dict[str, Any]], wait_s: fl
 def _live(call: Call, client: "BusClient") -> "LiveConfig":
     from hulak.clients.live_config import LiveConfig
 
-    return LiveConfig(client, by=_user(), timeout_s=call.timeout_s or BROKER_S)
+    return LiveConfig(client, by=user(), timeout_s=call.timeout_s or BROKER_S)
 
 
 def _is_display(client: "BusClient", display: str) -> bool:
@@ -245,7 +245,8 @@ def _cell(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else table.text(value)
 
 
-def _user() -> str:
+def user() -> str:
+    """Return the name of the user, for the history."""
     try:
         return getpass.getuser()[:200]
     except (KeyError, OSError):  # the user of a container may have no name

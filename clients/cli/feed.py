@@ -33,6 +33,12 @@ VENUES = [
     "kraken",
     "kraken-v1",
     "coinbase",
+    "okx",
+    "bybit",
+    "bitget",
+    "hyperliquid",
+    "deribit",
+    "ctrader",
     "oanda",
     "fx",
     "json",
@@ -137,7 +143,8 @@ def feed(
     """Publish ticks from a venue, with reconnection, or from a file.
 
     Each feed is a process with a unique name; `hulak feeds` shows their status. The variable HULAK_FEED__TOKEN has the token for
-    the venue. Two feeds of one symbol share a topic, and displays mix their ticks, unless one of them has a --prefix.
+    the venue; docs/howto/venues.md has each venue's address and symbols, and a feed takes symbols while it runs. Two
+    feeds of one symbol share a topic, and displays mix their ticks, unless one of them has a --prefix.
 
     The venue nepse has no URL: the feed asks the NEPSE workers for the prices once a minute, while the exchange trades. It also
     publishes the state of the exchange as market.nepse and, with --trades, single trades as trade.SYMBOL.

@@ -1,4 +1,4 @@
-"""`hulak feeds`: the status of each feed."""
+"""`hulak feeds`: the status of each feed, and its symbols."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,15 +7,31 @@ import click
 
 from hulak.clients.cli import table
 from hulak.clients.cli.command import Call, Command, print_json
+from hulak.clients.cli.feed_symbols import add, remove, symbols
 from hulak.clients.cli.help_text import examples
+from hulak.clients.cli.workers import ListingGroup
 from hulak.clients.judge.perf import age
 from hulak.clients.printable import printable
 
 HEADS = ["feed", "state", "for", "data", "heartbeat", "posted", "unconfirmed", "resent", "refused", "symbols", "stale", "errors"]
 
 
-@click.command(cls=Command, short_help="Show feed status.", epilog=examples("hulak feeds", "hulak feeds --json"))
-def feeds(call: Call) -> None:
+@click.group(
+    cls=ListingGroup,
+    short_help="Show feed status.",
+    epilog=examples("hulak feeds", "hulak feeds symbols kraken", "hulak feeds add kraken SOL/USD"),
+)
+def feeds() -> None:
+    """Show the status of feeds, and add and remove their symbols; without a command, show the status as `hulak feeds ls`."""
+
+
+feeds.add_command(add)
+feeds.add_command(remove)
+feeds.add_command(symbols)
+
+
+@feeds.command(cls=Command, short_help="Show feed status.", epilog=examples("hulak feeds", "hulak feeds ls --json"))
+def ls(call: Call) -> None:
     """Show the status of each feed: state, age of data and heartbeats, published ticks, refused symbols.
 
     States: connecting, restoring (subscriptions), connected, degraded (heartbeats without data), stale (neither), backoff, closed

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 Row = Sequence[Any]
+GAP = 2  # columns of a terminal between two columns of a table
 TEXT_COLUMNS = 16  # of a column of text, at least, where a table is wider than the terminal
 WORD_COLUMNS = 40  # of its longest word, at most: a time or a name is not broken, an address may be
 
@@ -115,7 +116,7 @@ def show(heads: Sequence[str], rows: Iterable[Row]) -> None:
 
 def narrowest(heads: Sequence[str], rows: Sequence[Row]) -> int:
     """Return the columns of a terminal that a table needs, if only long texts are wrapped."""
-    return sum(_least(head, rows, at) for at, head in enumerate(heads)) + max(0, len(heads) - 1)
+    return sum(_least(head, rows, at) for at, head in enumerate(heads)) + GAP * max(0, len(heads) - 1)
 
 
 def _least(head: str, rows: Sequence[Row], at: int) -> int:

@@ -118,7 +118,7 @@ def test_a_number_that_is_none_is_named():
 
 def test_a_table_that_does_not_fit_is_printed_record_by_record():
     heads, rows = ["symbol", "price", "name"], [["NABIL", 4756272113489.3, "Nabil Bank Limited, Kathmandu"], ["NICA", 1.5, ""]]
-    assert narrowest(heads, rows) == 6 + 1 + 15 + 1 + 16
+    assert narrowest(heads, rows) == 6 + 2 + 15 + 2 + 16
     assert records(heads, rows) == [
         "symbol  NABIL\nprice   4756272113489.3\nname    Nabil Bank Limited, Kathmandu",
         "symbol  NICA\nprice   1.5\nname    ",
@@ -177,9 +177,9 @@ def test_lists_of_maps_within_a_row_are_tables_below_its_name_or_blocks_where_th
 
 def test_times_and_names_are_not_broken_and_long_texts_only_between_words():
     heads = ["symbol", "time", "text"]
-    assert narrowest(heads, [["NABIL", "2026-11-30T00:00:00", "a b " * 50]]) == 6 + 1 + 19 + 1 + 16
-    assert narrowest(["a", "authorizedContactPersonNumber"], [["b", "1 2"]]) == 1 + 1 + 29
-    assert narrowest(["a", "b"], [["c", "x" * 500]]) == 1 + 1 + 40
+    assert narrowest(heads, [["NABIL", "2026-11-30T00:00:00", "a b " * 50]]) == 6 + 2 + 19 + 2 + 16
+    assert narrowest(["a", "authorizedContactPersonNumber"], [["b", "1 2"]]) == 1 + 2 + 29
+    assert narrowest(["a", "b"], [["c", "x" * 500]]) == 1 + 2 + 40
 
 
 def test_a_page_within_an_answer_is_shown_as_its_rows(capsys):

@@ -1,8 +1,8 @@
 """A venue on a WebSocket, with the protocols of many venues, live or from a recording.
 
 The paths and formats are in `sim.venue_streams`. A client with more than `buffer_bytes` unread is closed with 1013 (try again
-later), so that a slow client does not affect the others; with `silence_s`, so is one of OKX and its like that sends nothing for
-so long. For tests of its clients, a venue can be `quiet`, `hang`, and `drop` all connections.
+later), so that a slow client does not affect the others. A client of OKX and similar venues is closed if it sends nothing for
+`silence_s` seconds. For tests of its clients, a venue can be `quiet`, `hang`, and `drop` all connections.
 """
 
 import asyncio

@@ -58,7 +58,7 @@ class CryptoClient:
         raise NotImplementedError
 
     def quote(self, quote: Quote, number: int, time_ms: int) -> str:
-        """Encode a quote; arguments as of `sim.venue_streams.encode_quote`."""
+        """Encode a quote; arguments: see `sim.venue_streams.encode_quote`."""
         raise NotImplementedError
 
     def take(self, name: object, *, subscribe: bool) -> bool:
@@ -204,8 +204,8 @@ class DeribitClient(CryptoClient):
 
 
 def _list(values: Any, name: str) -> list[Any]:
-    found = values.get(name) if isinstance(values, dict) else None
-    return found if isinstance(found, list) else []
+    items = values.get(name) if isinstance(values, dict) else None
+    return items if isinstance(items, list) else []
 
 
 def _prices(quote: Quote) -> tuple[str, str]:

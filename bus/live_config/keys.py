@@ -125,7 +125,7 @@ TABLE = (
     _number(
         "stale_s", "feed", 60.0, Range(0, 86400, low_open=True), "s", "data older than this is stale", setting="feed.stale_s"
     ),
-    _symbols("symbols_added", "symbols that the feed has besides those of its start"),
+    _symbols("symbols_added", "symbols that the feed has in addition to those of its start"),
     _symbols("symbols_removed", "symbols of its start that the feed does not have"),
     _number("frame_ms", "gateway", 16.0, Range(1, 1000), "ms", "interval of messages to a browser", setting="gateway.frame_ms"),
     _number(

@@ -58,7 +58,7 @@ def add(present: Sequence[str], added: str, removed: str, names: Sequence[str]) 
 
 
 def remove(added: str, removed: str, names: Sequence[str]) -> tuple[str, str]:
-    """Return both lists after symbols were removed; arguments as of `add`."""
-    mine = split(added)
-    of_start = [name for name in names if name not in mine]
-    return joined(name for name in mine if name not in names), joined(dict.fromkeys([*split(removed), *of_start]))
+    """Return both lists after symbols were removed; arguments: see `add`."""
+    later = split(added)
+    of_start = [name for name in names if name not in later]
+    return joined(name for name in later if name not in names), joined(dict.fromkeys([*split(removed), *of_start]))

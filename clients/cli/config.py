@@ -37,8 +37,8 @@ WAIT_S = 2.0
 def config() -> None:
     """Show and change the live configuration; every process applies a change within milliseconds, and it survives restarts.
 
-    The scope of a value is `global` (the default), a kind of process (`kind:nepse`) or one display (`display:eurusd-1`). The
-    narrowest scope that has a key overrides the others; keys without a value have that of the settings file.
+    The scope of a value is `global` (the default), a kind of process (`kind:nepse`), one display (`display:eurusd-1`) or one feed
+    (`feed:kraken`). The narrowest scope that has a key overrides the others; keys without a value have that of the settings file.
     """
 
 
@@ -99,8 +99,8 @@ def get(call: Call, scope: str | None, version: int | None) -> None:
 def set_(call: Call, words: tuple[str, ...], note: str | None, wait_s: float) -> None:
     """Set keys in a scope, all or none, and wait until all processes have applied them.
 
-    SCOPE is global by default, kind:KIND or display:ID. If a process has not applied the change after --wait seconds, the exit
-    code is 1 and the process is named; the values stay set, and the process applies them when it can. Sends REQUEST
+    SCOPE is global by default, kind:KIND, display:ID or feed:NAME. If a process has not applied the change after --wait seconds,
+    the exit code is 1 and the process is named; the values stay set, and the process applies them when it can. Sends REQUEST
     hulak.config.set to the frontend.
     """
     scope, pairs = _split(words)

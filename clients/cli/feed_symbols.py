@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 HEADS = ["symbol", "topic", "since", "state"]
 WAIT_S = 10.0
 ASK_S = 0.2  # between two questions whether the feed has applied a change
-TRIES = 5  # of a change that somebody else's change came before
-PENDING = "pending"
+TRIES = 5  # of a change, if another change came before it
+PENDING, DONE = "pending", ("", "subscribed", "removed")  # states of a symbol that was added or removed
 ADDED, REMOVED = "symbols_added", "symbols_removed"  # keys of the live configuration
 Row = Mapping[str, Any]
 Lists = Callable[[Row, str, str], tuple[str, str]]  # from the feed's row and both lists to both lists
@@ -81,8 +81,8 @@ def remove(call: Call, feed: str, names: tuple[str, ...], wait_s: float) -> None
         present = list(dict.fromkeys([*row["symbol_names"], *symbol_lists.split(added)]))
         if row["symbols_named"] <= len(row["symbol_names"]) and (unknown := [name for name in names if name not in present]):
             raise FeedError(f"feed {feed!r} has no symbol {unknown[0]!r}{suggestion(unknown[0], present)}")
-        left = row["symbols_named"] - len(set(row["symbol_names"]) & set(names))
-        if left < 1 and "market" not in row:  # that of the exchange posts all prices, also without order books
+        remaining = row["symbols_named"] - len(set(row["symbol_names"]) & set(names))
+        if remaining < 1 and "market" not in row:  # that of the exchange posts all prices, also without order books
             raise FeedError(f"feed {feed!r} would have no symbol left; end the feed, or add another symbol first")
         return symbol_lists.remove(added, removed, names)
 
@@ -135,9 +135,11 @@ def rows_of(row: Row, values: Mapping[str, Any]) -> list[dict[str, Any]]:
         except FeedError:
             key = ""
         state = errors.get(name) or errors.get(key) or ("no recent tick" if key in stale else "")
+        if (change := states.get(name, "")) not in DONE:
+            state = change
         since = "removed" if name in removed else "added" if name in added else "start"
-        shown = PENDING if states.get(name) == PENDING else "" if since == "removed" else state
-        listed.append({"symbol": name, "topic": prefix + key if key else None, "since": since, "state": shown})
+        topic = prefix + key if key else None
+        listed.append({"symbol": name, "topic": topic, "since": since, "state": "" if since == "removed" else state})
     return listed
 
 
@@ -145,16 +147,16 @@ def _row(client: "BusClient", feed: str) -> Row:
     """Return the row of a feed whose symbols can be changed. Raises `FeedError`."""
     processes: list[Row] = client.call("hulak.stats", timeout_s=BROKER_S)["processes"]
     rows = [row for row in processes if row["kind"] == "feed"]
-    mine = [row for row in rows if row["name"] == feed]
+    matches = [row for row in rows if row["name"] == feed]
     names = sorted({str(row["name"]) for row in rows})
-    if not mine:
+    if not matches:
         near = suggestion(feed, names) or (f"; there are {', '.join(names)}" if names else "; none runs")
         raise FeedError(f"no feed has the name {feed!r}{near}")
-    if len(mine) > 1:
-        raise FeedError(f"{len(mine)} feeds have the name {feed!r}; give each its own with `hulak feed --name`")
-    if "symbol_names" not in mine[0]:
+    if len(matches) > 1:
+        raise FeedError(f"{len(matches)} feeds have the name {feed!r}; give each its own with `hulak feed --name`")
+    if "symbol_names" not in matches[0]:
         raise FeedError(f"the symbols of feed {feed!r} cannot be changed: it replays a file, or a program posts its ticks")
-    return mine[0]
+    return matches[0]
 
 
 def _change(call: Call, feed: str, names: Sequence[str], wait_s: float, make: Lists, done: str) -> None:

@@ -2,8 +2,8 @@
 
 Each connection has a reader and, beside it, a loop that runs ten times a second: it subscribes to symbols, takes symbols that
 were added and removed, checks the ages, and closes the connection when they are too old. So a venue that hangs after connecting
-is dropped in a bounded time. What the dialect returns as effects is carried out here; a task of each of its timers sends what it
-wants regularly.
+is dropped in a bounded time. The effects that the dialect returns are carried out here; each of its timers has a task, which
+sends its message regularly.
 """
 
 import asyncio

@@ -104,7 +104,7 @@ class Subscriptions:
         self._pause_s = PAUSE_S
 
     def change(self, wanted: Sequence[str], now: float) -> list[str]:
-        """Have other symbols from now on: new ones are requested, and the others' state stays.
+        """Replace the symbols: new ones are requested, and the others' state stays.
 
         A new name that cannot be a topic, or whose topic belongs to another name, is refused with its error.
 
@@ -167,10 +167,10 @@ class Subscriptions:
 
     def listed(self) -> list[str]:
         """Return the symbols as the venue writes them, as many as a report can hold."""
-        names, left = [], LISTED_BYTES
+        names, room = [], LISTED_BYTES
         for name in self.names.values():
-            left -= len(name.encode()) + 3
-            if left < 0:
+            room -= len(name.encode()) + 3
+            if room < 0:
                 break
             names.append(name)
         return names

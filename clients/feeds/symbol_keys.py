@@ -204,12 +204,12 @@ class SymbolKeys:
         key = self._keys.get(name) if isinstance(name, str) else None
         return key if key is not None else self._new(name)
 
-    def is_same(self, one: str, other: str) -> bool:
+    def is_same(self, name: str, other: str) -> bool:
         """Return whether two names of one key are one instrument."""
-        return one == other or (not self._by_case and one.upper() == other.upper())
+        return name == other or (not self._by_case and name.upper() == other.upper())
 
     def forget(self, name: str) -> None:
-        """Give the key of a name free, whose subscription ends."""
+        """Release the key of a name, whose subscription ends."""
         key = self.key(name)
         if self.is_same(self._names.get(key, ""), name):
             self._names.pop(key, None)

@@ -39,16 +39,13 @@ class WatchList:
             wanted: all of them, as the exchange writes them.
             listed: the names in upper case that the exchange lists; none if they are not known.
         """
-        for symbol, name in list(self.names.items()):
+        self.names = {symbol: name for symbol, name in self.names.items() if name in wanted}
+        for name in self.asked_for:
             if name not in wanted:
-                del self.names[symbol]
                 self._note(name, "removed")
         for name in wanted:
             if name not in self.asked_for:
                 self._note(name, self._add(name, listed))
-        for name in self.asked_for:
-            if name not in wanted:
-                self._note(name, "removed")
         self.asked_for = list(wanted)
 
     def _add(self, name: str, listed: Collection[str]) -> str:

@@ -29,7 +29,7 @@ from hulak.clients.feeds.venues.levels import best_ask, best_bid
 from hulak.clients.feeds.venues.parsing import field_of, load_object, shown, time_of
 
 BOOK, TICKERS = "orderbook.1.", "tickers."
-CATEGORIES = ("linear", "inverse", "option")  # besides spot
+CATEGORIES = ("linear", "inverse", "option")  # other than spot
 MOST_ASKED = 10_000  # requests whose answers are waited for
 
 

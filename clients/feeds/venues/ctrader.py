@@ -71,7 +71,7 @@ SIGN_IN = ("application", "account", "symbols")  # clientMsgId of the requests t
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """Who signs in."""
+    """The application and the account that sign in."""
 
     client_id: str = ""  # of the application
     client_secret: str = field(default="", repr=False)
@@ -117,8 +117,8 @@ class CTrader(BaseDialect):
 
     def opening(self) -> list[Effect]:
         """Sign the application in; see `Dialect.opening`."""
-        mine = self._credentials
-        return [_message(Type.APPLICATION_AUTH, "application", clientId=mine.client_id, clientSecret=mine.client_secret)]
+        signing = self._credentials
+        return [_message(Type.APPLICATION_AUTH, "application", clientId=signing.client_id, clientSecret=signing.client_secret)]
 
     def subscribe(self, symbols: Sequence[str]) -> list[Effect]:
         """Make one request for each symbol, as soon as the account's symbols are known; see `Dialect.subscribe`."""
@@ -178,7 +178,7 @@ class CTrader(BaseDialect):
         return effects
 
     def _learn(self, rows: list[Any]) -> list[FeedError]:
-        """Note the numbers of the enabled symbols; a bad row does not affect the others."""
+        """Record the numbers of the enabled symbols; a bad row does not affect the others."""
         bad = []
         for row in rows:
             values = row if isinstance(row, dict) else {}

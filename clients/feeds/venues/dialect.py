@@ -1,7 +1,7 @@
 """How a feed talks to a venue: the events in a venue's messages, as values, and the interface of every dialect.
 
-A dialect is the language of one venue, pure: it parses each message into events, and returns what is to be done as effects
-(`Send`, `Reconnect`), which the feed carries out. What has to be sent regularly is data: its `timers`. It raises `FeedError` on
+A dialect is the language of one venue, pure: it parses each message into events, and returns effects (`Send`,
+`Reconnect`), which the feed carries out. Messages that the venue wants regularly are data: its `timers`. It raises `FeedError` on
 any bad input and nothing else; of several quotes in a message, a bad one becomes an event, its error, and does not affect the
 others. A valid message without anything of interest (a status, another stream) gives no events. Prices are not checked here:
 `clients.feeds.quote_flags` flags unusual quotes.

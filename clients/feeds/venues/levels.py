@@ -6,7 +6,7 @@ from typing import Any
 from hulak.bus.errors import FeedError
 from hulak.clients.feeds.venues.parsing import field_of, price_of, shown
 
-EMPTY = 0.0  # what `Sides` takes for an empty side
+EMPTY = 0.0  # an empty side, for `Sides`
 
 
 def best_bid(book: dict[str, Any], name: str = "bids", *, is_delta: bool = False) -> float | None:

@@ -44,5 +44,5 @@ def dialect_of(venue: str, settings: FeedSettings) -> Callable[[], Dialect]:
     """
     if venue != "ctrader":
         return VENUES[venue]
-    mine = Credentials(settings.client_id, settings.client_secret, settings.token, settings.account)
-    return partial(CTrader, mine)
+    credentials = Credentials(settings.client_id, settings.client_secret, settings.token, settings.account)
+    return partial(CTrader, credentials)

@@ -41,7 +41,7 @@ def test_the_lists_are_checked_as_live_values():
 
 
 @pytest.mark.parametrize("scope", ["feed:kraken", "feed:" + "x" * 195, "feed:my feed"])
-def test_a_feed_has_a_scope_of_its_own(scope):
+def test_each_feed_has_a_separate_scope(scope):
     assert check_scope(scope) == scope
     assert check_values(scope, {"stale_s": 5}) == {"stale_s": 5.0}
 

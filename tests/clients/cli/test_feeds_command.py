@@ -1,5 +1,11 @@
 """`hulak feeds`: rows and remarks from statistics."""
 
+from io import StringIO
+
+from rich.console import Console
+
+from hulak.clients.cli import table
+from hulak.clients.cli.feed_symbols import rows_of, states_of
 from hulak.clients.cli.feeds import HEADS, cells, feeds_of, mixed, remarks
 
 LIVE = {
@@ -66,3 +72,49 @@ def test_what_is_missing_is_named():
         "fx: venue VENUE_ERROR: upstream lost",
     ]
     assert remarks(REPLAY) == []
+
+
+def test_the_headings_are_whole_in_the_narrowest_terminal_that_gets_a_table():
+    rows = [cells({**LIVE, "state": "disconnected"}), cells(REPLAY)]
+    width = table.narrowest(HEADS, rows)
+    console = Console(width=width, file=StringIO())
+    console.print(table.columns(HEADS, rows))
+    first, *others = console.file.getvalue().splitlines()
+    assert (first.split(), len(others)) == (HEADS, 2)
+    assert others[0].split()[-3:] == ["40", "21", "2"]
+
+
+ROW = {
+    **LIVE,
+    "prefix": "desk",
+    "config_version": 4,
+    "symbols_version": 4,
+    "symbols_named": 3,
+    "symbol_names": ["EUR/USD", "USD/JPY", "@107"],
+    "symbol_changes": {"@107": "pending", "X": "removed", "NOPE": "SYMBOL_NOT_FOUND: no such symbol"},
+    "symbol_errors": {"USDJPY": "TIMEOUT: no answer"},
+}
+
+
+def test_the_symbols_of_a_feed_are_listed_with_their_topics_and_states():
+    rows = rows_of(ROW, {"symbols_added": "@107,NOPE", "symbols_removed": "X"})
+    assert [tuple(row.values()) for row in rows] == [
+        ("EUR/USD", "tick.desk.EURUSD", "start", "no recent tick"),
+        ("USD/JPY", "tick.desk.USDJPY", "start", "TIMEOUT: no answer"),
+        ("@107", "tick.desk._40_107", "added", "pending"),
+        ("NOPE", "tick.desk.NOPE", "added", "SYMBOL_NOT_FOUND: no such symbol"),
+        ("X", "tick.desk.X", "removed", ""),
+    ]
+
+
+def test_a_change_is_pending_until_the_feed_has_taken_it():
+    names = ["EUR/USD", "@107", "X", "NOPE", "GONE"]
+    assert set(states_of(ROW, names, 5).values()) == {"pending"}
+    assert set(states_of({**ROW, "symbols_version": 3}, names, 4).values()) == {"pending"}
+    assert states_of(ROW, names, 4) == {
+        "EUR/USD": "subscribed",
+        "@107": "pending",
+        "X": "removed",
+        "NOPE": "SYMBOL_NOT_FOUND: no such symbol",
+        "GONE": "removed",
+    }

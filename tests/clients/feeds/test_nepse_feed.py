@@ -276,6 +276,33 @@ def test_a_watched_symbol_that_is_not_listed_is_named_and_not_asked_for():
     assert {tick.symbol for _, tick in world.ticks if not tick.flags} == {"NABIL"}
 
 
+def test_securities_are_added_to_the_watch_list_and_removed_while_the_feed_runs():
+    """The order book of a new security is read from the next minute on; an unlisted name is refused with its code."""
+    world = World(at(12), until_s=at(12, 6))
+    other = next(company.symbol for company in world.exchange.companies if company.symbol != "NABIL")
+    changes = iter([(1, [other, "NOSUCH"])])
+
+    async def sleep(left_s):
+        if world.now_s >= at(12, 3):
+            for version, names in changes:
+                await feed.watch(version, names)
+        await world.sleep(left_s)
+
+    feed = NepseFeed(world, world.ask, ["NABIL"], clock=lambda: world.now_s, sleep=sleep)
+    with pytest.raises(Ended):
+        asyncio.run(feed.run())
+    booked = {tick.symbol: timed_s for timed_s, tick in world.ticks if not tick.flags}
+    assert set(booked) == {"NABIL", other}
+    assert booked["NABIL"] < at(12, 4) <= booked[other]
+    assert world.counters["symbol_names"] == [other]
+    assert world.counters["symbols_version"] == 1
+    assert world.counters["symbol_changes"] == {
+        "NABIL": "removed",
+        other: "subscribed",
+        "NOSUCH": "SYMBOL_NOT_FOUND: the exchange does not list it",
+    }
+
+
 def test_rows_without_symbol_or_price_are_counted_and_the_others_posted():
     world = World(at(12), until_s=at(12, 0, 40))
     rows = [*world.market.live(at(11, 59)), {"symbol": None}, {"symbol": "X", "lastTradedPrice": None}, 7]

@@ -194,7 +194,7 @@ def test_an_added_name_whose_topic_belongs_to_another_is_refused_and_the_first_o
     assert (subscriptions.due(102.0), subscriptions.errors) == (["BTC_USD"], {})
 
 
-def test_upper_and_lower_case_are_two_symbols_where_the_venue_says_so():
+def test_upper_and_lower_case_are_two_symbols_where_the_venue_has_both():
     keys = Hyperliquid().names
     with pytest.raises(FeedError, match=r"symbols 'kPEPE' and 'KPEPE' would both have the topic tick.KPEPE"):
         Subscriptions(["kPEPE", "KPEPE"], 15.0, keys.key, keys.is_same)

@@ -10,7 +10,7 @@ import pytest
 from websockets.asyncio.server import serve
 
 from hulak.bus.errors import ConfigError
-from hulak.clients.feeds.transports import BROKEN, VenueRefused, check_url, connection
+from hulak.clients.feeds.transports import BROKEN, KEEPALIVE_S, VenueRefused, check_url, connection
 
 LIMIT_S = 10.0
 
@@ -146,6 +146,19 @@ def test_retry_after_of_a_refused_websocket_is_read(headers, again_s):
     with pytest.raises(VenueRefused, match="the venue answered 429 Too Many Requests: slow down") as error:
         asyncio.run(story())
     assert error.value.again_s == again_s
+
+
+@pytest.mark.parametrize(("keepalive", "ping_s"), [(True, KEEPALIVE_S), (False, None)])
+def test_a_websocket_is_not_pinged_where_the_venue_leaves_pings_unanswered(keepalive, ping_s):
+    """Otherwise it would be closed as dead after 40 s, by ourselves."""
+
+    async def story():
+        async with serve(lambda socket: socket.wait_closed(), "127.0.0.1", 0) as server:
+            url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+            async with connection(url, token="", connect_s=5.0, read_s=5.0, keepalive=keepalive) as venue:
+                return venue._socket.ping_interval
+
+    assert asyncio.run(story()) == ping_s
 
 
 @pytest.mark.parametrize("cancelled", [False, True])

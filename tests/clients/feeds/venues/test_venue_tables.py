@@ -1,4 +1,4 @@
-"""The dialects against tables: what they send, and exactly what each message means (`tests/vectors/feed_venues.json`)."""
+"""The dialects against tables: the messages that they send, and the exact effects of each one that they get (`feed_venues`)."""
 
 import json
 import re
@@ -59,7 +59,7 @@ def check(dialect, steps):
 
 
 @pytest.mark.parametrize("name", TABLES)
-def test_each_message_of_a_venue_means_exactly_what_its_table_says(name):
+def test_each_message_of_a_venue_has_exactly_the_effects_of_its_table(name):
     made, table = dialect(name)
     made.opening()
     check(made, table.get("before", []))
@@ -157,7 +157,7 @@ def test_each_category_of_bybit_is_a_source(url, source):
         ("dstream.binance.com", "binance-coin"),
     ],
 )
-def test_spot_and_futures_of_binance_are_told_apart_by_their_source(host, source):
+def test_spot_and_futures_of_binance_have_different_sources(host, source):
     made = dialect_of("binance", SETTINGS)()
     made.address(f"wss://{host}/ws", [])
     (tick,) = made.parse('{"s":"BTCUSDT","b":"1","a":"2"}', RECEIVED_MS)

@@ -44,6 +44,7 @@ VENUES = [
     "json",
     "nepse",
 ]  # `clients.feeds.VENUES`, copied to avoid its imports
+CCXT = "ccxt:"  # copied likewise
 FORMATS = [
     "plain",
     "histdata",
@@ -55,6 +56,14 @@ FORMATS = [
     "lean-option",
     "binance",
 ]  # copied from `clients.feeds.file_columns`
+
+
+class Venue(click.Choice[str]):
+    """One of the venues, or `ccxt:EXCHANGE`."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the venue; ccxt knows whether it has the exchange."""
+        return value if str(value).startswith(CCXT) else super().convert(value, param, ctx)
 
 
 @click.command(
@@ -69,7 +78,7 @@ FORMATS = [
         "hulak feed --file EURUSD/2024 --file mt5.csv --zone America/New_York+7 --dry-run",
     ),
 )
-@click.option("--venue", type=click.Choice(VENUES), help="Protocol of the URL; [feed] venue by default.")
+@click.option("--venue", type=Venue(VENUES), help="Protocol of the URL, or ccxt:EXCHANGE; [feed] venue by default.")
 @click.option("--url", help="Address to connect to, ws(s):// or, for oanda, http(s)://; [feed] url by default.")
 @click.option(
     "--symbols",
@@ -146,6 +155,8 @@ def feed(
     the venue; docs/howto/venues.md has each venue's address and symbols, and a feed takes symbols while it runs. Two
     feeds of one symbol share a topic, and displays mix their ticks, unless one of them has a --prefix.
 
+    --venue ccxt:EXCHANGE reads an exchange with the library ccxt (extra `ccxt`): the newest quotes, not each one.
+
     The venue nepse has no URL: the feed asks the NEPSE workers for the prices once a minute, while the exchange trades. It also
     publishes the state of the exchange as market.nepse and, with --trades, single trades as trade.SYMBOL.
 
@@ -197,8 +208,11 @@ def feed(
         return
     if trades_s is not None:
         raise click.UsageError("--trades needs --venue nepse")
-    where = url or section.url
-    if not where:
+    is_ccxt = (venue or section.venue).startswith(CCXT)
+    if is_ccxt and url is not None:
+        raise click.UsageError("--venue ccxt:EXCHANGE excludes --url; ccxt knows the addresses")
+    where = "" if is_ccxt else url or section.url
+    if not where and not is_ccxt:
         raise ConfigError("setting feed.url is '', must be a ws(s):// or http(s):// address; give --url or --file")
     if source is None and url is None:
         source = section.source  # it belongs to the url of the settings

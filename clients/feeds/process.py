@@ -21,6 +21,7 @@ from hulak.bus.process.requests import SEARCH_AGAIN_S
 from hulak.bus.process.settings import Settings
 from hulak.bus.subscriber.events import event_of
 from hulak.clients.calls.async_client import AsyncBusClient
+from hulak.clients.feeds.ccxt_connection import exchange_class
 from hulak.clients.feeds.file_lines import STDIN
 from hulak.clients.feeds.file_replay import FileReplay, Progress, check_live
 from hulak.clients.feeds.files.reader import FileOptions
@@ -36,7 +37,7 @@ from hulak.clients.feeds.subscriptions import Subscriptions
 from hulak.clients.feeds.symbol_keys import LONGEST_NAME, check_prefix, check_source, check_text
 from hulak.clients.feeds.transports import check_url
 from hulak.clients.feeds.venues.dialect import Dialect
-from hulak.clients.feeds.venues.registry import VENUES, dialect_of
+from hulak.clients.feeds.venues.registry import CCXT, VENUES, dialect_of
 
 Work = Callable[[TickPublisher, Member], Coroutine[Any, Any, None]]
 POOL_S = 60.0  # limit for an answer of the NEPSE workers, all attempts included
@@ -62,8 +63,8 @@ def run_feed(
     Args:
         settings: checked.
         home: the broker's folder.
-        venue: one of `clients.feeds.venues.registry.VENUES`.
-        url: ws://, wss://, http:// or https://.
+        venue: one of `clients.feeds.venues.registry.VENUES`, or `ccxt:EXCHANGE`.
+        url: ws://, wss://, http:// or https://; empty for ccxt.
         symbols: to subscribe to, as the venue writes them; empty to take what the url sends; None for setting feed.symbols.
         name: of the feed, in the broker's statistics; the source or else the venue if None.
         prefix: of its topics; None for setting feed.prefix.
@@ -72,9 +73,14 @@ def run_feed(
         ConfigError: the venue is unknown; the url is invalid, or the venue sends nothing there; all symbols are bad; two of them
             have one topic; or the prefix, the name or the source is invalid.
     """
-    if venue not in VENUES:
-        raise ConfigError(f"venue {venue!r} is unknown, must be one of {', '.join(VENUES)}")
-    check_url(url)
+    if venue.startswith(CCXT):
+        exchange = venue.removeprefix(CCXT)
+        exchange_class(exchange)
+        url, name = f"ccxt://{exchange}", name or source or f"ccxt-{exchange}"
+    elif venue not in VENUES:
+        raise ConfigError(f"venue {venue!r} is unknown, must be one of {', '.join(VENUES)} or {CCXT}EXCHANGE")
+    else:
+        check_url(url)
     try:
         check_source(source)
         if name is not None:

@@ -1,7 +1,8 @@
 """How a feed connects to its venue: by a WebSocket, or by the lines of an endless HTTP response. Independent of dialects.
 
-Both are a `Connection`. HTTP lines are read by a daemon thread, because `requests` blocks; it passes each line to the event loop
-and waits until it was taken, so that a busy feed slows the venue down instead of filling the memory.
+The library ccxt is a third way, see `clients.feeds.ccxt_connection`. All are a `Connection`. HTTP lines are read by a daemon
+thread, because `requests` blocks; it passes each line to the event loop and waits until it was taken, so that a busy feed slows
+the venue down instead of filling the memory.
 """
 
 import asyncio
@@ -17,6 +18,7 @@ from websockets.exceptions import InvalidStatus, WebSocketException
 
 from hulak.bus.errors import ConfigError
 from hulak.bus.wire.retry_after import retry_after_s
+from hulak.clients.feeds.ccxt_connection import ccxt_connection
 
 if TYPE_CHECKING:
     import requests
@@ -171,6 +173,10 @@ async def connection(
         one of `BROKEN`; `VenueRefused`, which is one of them, if the venue refused.
     """
     parts = urlsplit(url)
+    if parts.scheme == "ccxt":
+        async with ccxt_connection(url, connect_s) as exchange:
+            yield exchange
+        return
     local = parts.hostname in LOCAL
     if token and not local and parts.scheme in ("ws", "http"):
         raise ConnectionError(f"the token is not sent over {parts.scheme}://, which is not encrypted; use {parts.scheme}s://")

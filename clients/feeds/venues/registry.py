@@ -7,6 +7,7 @@ from hulak.bus.process.settings import FeedSettings
 from hulak.clients.feeds.venues.binance import Binance
 from hulak.clients.feeds.venues.bitget import Bitget
 from hulak.clients.feeds.venues.bybit import Bybit
+from hulak.clients.feeds.venues.ccxt_quotes import CcxtQuotes
 from hulak.clients.feeds.venues.coinbase import Coinbase
 from hulak.clients.feeds.venues.ctrader import Credentials, CTrader
 from hulak.clients.feeds.venues.deribit import Deribit
@@ -33,15 +34,18 @@ VENUES: dict[str, Callable[[], Dialect]] = {
     "fx": FxBackend,
     "json": PlainJson,
 }
+CCXT = "ccxt:"  # followed by ccxt's name of an exchange
 
 
 def dialect_of(venue: str, settings: FeedSettings) -> Callable[[], Dialect]:
     """Return what makes a venue's dialect, with the credentials of the settings where it signs in itself.
 
     Args:
-        venue: one of `VENUES`.
+        venue: one of `VENUES`, or `CCXT` and an exchange.
         settings: of the feed.
     """
+    if venue.startswith(CCXT):
+        return CcxtQuotes
     if venue != "ctrader":
         return VENUES[venue]
     credentials = Credentials(settings.client_id, settings.client_secret, settings.token, settings.account)

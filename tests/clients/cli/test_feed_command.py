@@ -3,7 +3,9 @@
 from types import SimpleNamespace
 
 import pytest
+from click.testing import CliRunner
 
+from hulak.clients.cli.feed import feed
 from hulak.clients.cli.feed_files import is_done, show
 
 WHOLE = {
@@ -43,3 +45,16 @@ def test_the_first_refused_line_is_shown(capsys):
         "the first refused line: a.csv line 3: bid is 'x'",
         "the broker refused ticks of EURUSD: BAD_BODY",
     ]
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "text"),
+    [
+        (["--venue", "ccxt:gate", "--url", "wss://h"], 2, "--venue ccxt:EXCHANGE excludes --url"),
+        (["--venue", "okex"], 2, "'okex' is not one of 'binance'"),
+        (["--venue", "ctrader", "--url", "wss://h:5036", "--symbols", "EURUSD"], 78, "setting feed.client_id is empty"),
+    ],
+)
+def test_a_venue_that_cannot_be_read_is_refused_before_anything_starts(words, code, text, tmp_path):
+    result = CliRunner().invoke(feed, [*words, "--home", str(tmp_path)])
+    assert (result.exit_code, text in result.output) == (code, True), result.output

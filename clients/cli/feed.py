@@ -1,6 +1,7 @@
 """`hulak feed`: publishes ticks from a venue or a file."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -199,16 +200,22 @@ def feed(
         raise click.UsageError(
             "--symbol, --format, --zone, --scale, --date, --from, --to, --dry-run, --live and --speed need --file"
         )
-    section = call.settings.feed
     listed = None if symbols is None else symbols.split(",")
-    if (venue or section.venue) == "nepse":
+    if (venue or call.settings.feed.venue) == "nepse":
         if url is not None or source is not None:
             raise click.UsageError("--venue nepse excludes --url and --source; the workers ask [nepse] base_url")
         feeds.run_nepse(call.settings, call.home, watched=listed, name=name, prefix=prefix, trades_s=trades_s)
         return
     if trades_s is not None:
         raise click.UsageError("--trades needs --venue nepse")
-    is_ccxt = (venue or section.venue).startswith(CCXT)
+    feeds.run_feed(call.settings, call.home, symbols=listed, name=name, prefix=prefix, **_place(call, venue, url, source))
+
+
+def _place(call: Call, venue: str | None, url: str | None, source: str | None) -> dict[str, str]:
+    """Return the venue, its address and the source of its ticks, with those of the settings if they are not given."""
+    section = call.settings.feed
+    venue = venue or section.venue
+    is_ccxt = venue.startswith(CCXT)
     if is_ccxt and url is not None:
         raise click.UsageError("--venue ccxt:EXCHANGE excludes --url; ccxt knows the addresses")
     where = "" if is_ccxt else url or section.url
@@ -216,13 +223,4 @@ def feed(
         raise ConfigError("setting feed.url is '', must be a ws(s):// or http(s):// address; give --url or --file")
     if source is None and url is None:
         source = section.source  # it belongs to the url of the settings
-    feeds.run_feed(
-        call.settings,
-        call.home,
-        venue=venue or section.venue,
-        url=where,
-        symbols=listed,
-        name=name,
-        prefix=prefix,
-        source=source or "",
-    )
+    return {"venue": venue, "url": where, "source": source or ""}

@@ -54,6 +54,7 @@ PURE = (
 CALM = {"bisect", "collections", "dataclasses", "enum", "functools", "heapq", "itertools", "math", "operator", "typing"}
 CALM |= {"array", "decimal", "fractions", "datetime", "difflib", "email", "re", "reprlib"}  # numbers and texts
 CALM |= {"binascii", "contextlib", "msgpack", "msgspec", "struct", "zlib"}  # bytes to bytes, and values that cost little to make
+CALM |= {"zstandard"}  # likewise
 NEEDS = {"bus/version.py": "importlib", "bus/wire/codec.py": "threading"}  # its own metadata; a packer for each thread
 NEEDS |= {"clients/doctor/checks/result.py": "clients"}  # the levels of the judge, which is pure too
 NEEDS |= {"bus/core/schedules/due_times.py": "cronsim"}  # pure too: a time in, times out

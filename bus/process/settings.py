@@ -97,8 +97,20 @@ class JournalSettings(Section, frozen=True):
 
     fsync_s: Seconds = 1.0
     max_hours: Annotated[float, Meta(gt=0, le=24 * 366)] = 36.0
+    max_days: Annotated[float, Meta(ge=0, le=3660)] = 0.0
+    min_hours: Annotated[float, Meta(ge=0, le=24 * 3660)] = 0.0
     max_bytes: Annotated[int, Meta(ge=1 << 16, le=1 << 44)] = 2 << 30
     segment_bytes: Annotated[int, Meta(ge=1 << 12, le=1 << 30)] = 32 << 20
+    compress: bool = True
+    plain_segments: Annotated[int, Meta(ge=0, le=10_000)] = 2
+    archive: Path | None = None
+    archive_spare_bytes: Annotated[int, Meta(ge=0, le=1 << 44)] = 1 << 30
+    archive_failed: Literal["drop", "keep"] = "drop"
+
+    @property
+    def max_s(self) -> float:
+        """Seconds that a tick is kept: `max_days` if it is set, else `max_hours`."""
+        return self.max_days * 86400 or self.max_hours * 3600
 
 
 class TaskSettings(Section, frozen=True):

@@ -14,7 +14,7 @@ import zlib
 import pytest
 from journal_fixture import Disk, JournalFixture, killed
 
-from hulak.bus.broker.storage.journal_recovery import read_head
+from hulak.bus.broker.storage.segment_file import read_head
 from hulak.bus.core.journal.record_format import SNAPSHOT, TICK, Record, scan
 from hulak.bus.core.journal.segment_names import name_of, numbers_in
 from hulak.bus.wire.codec import NUL, STAMP, pack

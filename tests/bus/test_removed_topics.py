@@ -5,7 +5,7 @@ import random
 import pytest
 from journal_fixture import killed, newest
 
-from hulak.bus.broker.storage.journal_recovery import read_head
+from hulak.bus.broker.storage.segment_file import read_head
 from hulak.bus.core.journal.record_format import Snapshot
 from hulak.bus.errors import ProtocolError
 

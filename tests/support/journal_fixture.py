@@ -97,16 +97,18 @@ class JournalFixture:
         assert self.journal.degraded == ""
 
     def replay(self, **args):
-        """Read everything that is wanted, over as many requests as it takes; the numbers and bids, and the last summary."""
-        library, rows = JournalReader(self.journal), []
+        """Read all that is wanted, in as many requests as it takes; rows, and the last summary with all that is missing."""
+        library, rows, missing = JournalReader(self.journal), [], []
         args = {"topic": "ticks", **{name.removesuffix("_"): value for name, value in args.items()}}
         while True:
             replay = library.begin(read_wanted(args), self.topics)
             while not replay.ended:
                 rows += replay.step(library) or []
             summary = replay.summary()
+            missing += summary["missing"]
             if summary["next"] is None:
                 library.close()
+                summary["missing"] = missing
                 return [[number, decode_publication(frame)] for number, frame in rows], summary
             args["from"] = summary["next"]
 

@@ -14,6 +14,8 @@ SYMBOLS = ("EURUSD", "USDJPY")
 class MemorySegment:
     """One segment in memory."""
 
+    compressed = False
+
     def __init__(self, ticks, frames):
         self.ticks = ticks
         self.data = bytearray(Snapshot(1, "boot", 1, ticks, dict(frames)).encode())

@@ -22,13 +22,14 @@ from hulak.bus.broker.storage.journal_note import CLOSED, JournalNotes, Noted
 from hulak.bus.broker.storage.journal_opening import Recovered, read_start
 from hulak.bus.broker.storage.journal_recovery import highest_serial
 from hulak.bus.broker.storage.journal_segments import JournalSegments, Segment, index_path
+from hulak.bus.broker.storage.journal_upkeep import JournalUpkeep
+from hulak.bus.broker.storage.segment_jobs import remove_leftovers
 from hulak.bus.broker.storage.sync_thread import SyncThread, new_file
 from hulak.bus.core.journal.broker_clock import Aged, Ages, Clocks
 from hulak.bus.core.journal.held_batches import HeldBatches
 from hulak.bus.core.journal.record_format import Batch, Snapshot
 from hulak.bus.core.journal.segment_index import SegmentIndex, TopicOrdinals
 from hulak.bus.core.journal.segment_names import name_of
-from hulak.bus.core.journal.segment_retention import Retention
 from hulak.bus.process.lifecycle import since_boot
 from hulak.bus.process.log import Notice
 from hulak.bus.process.settings import JournalSettings
@@ -79,7 +80,8 @@ class Journal:
         self._sync_at = 0.0
         self._notes = JournalNotes(folder, flags)
         self._sync_thread = SyncThread()
-        self.segment_files = JournalSegments(self._sync_thread, Retention(settings.max_bytes, settings.max_hours * 3600))
+        self.segment_files = JournalSegments(self._sync_thread)
+        self.upkeep = JournalUpkeep(self.segment_files, settings, folder.parent)
         # Empty after a start on a disk that cannot be written, if there were none before.
         self.segments = self.segment_files.segments
         self._comeback = JournalComeback(self, self._sync_thread, self.held)
@@ -92,6 +94,7 @@ class Journal:
         Args:
             now: monotonic seconds.
         """
+        remove_leftovers(self.folder)
         start = read_start(self.folder, self._notes, self._clocks())
         contents = start.contents
         self._now, self.ages = now, Ages(start.age_s(), now)
@@ -203,7 +206,9 @@ class Journal:
                 self.begin(state(), now)
             except OSError as error:
                 self._degrade(str(error), now)
-        self._delete_old(now)
+        self.upkeep.beat(self.id, self.ages.now(now), now)
+        self.notices += self.upkeep.notices
+        self.upkeep.notices.clear()
         return False
 
     def _come_back(self, now: float, state: Callable[[], Snapshot]) -> bool:
@@ -269,11 +274,6 @@ class Journal:
         path = self.segments.pop().path
         self._sync_thread.delete(path, index_path(path))
 
-    def _delete_old(self, now: float) -> None:
-        deleted = self.segment_files.delete_old(self.ages.now(now), now)
-        if deleted:
-            self._log("info", "journal segments deleted", **deleted)
-
     # The note and the log
 
     def _note_live(self, *, sync: bool) -> None:
@@ -298,6 +298,7 @@ class Journal:
 
     def close(self) -> None:
         """Sync and close; the next start continues under this epoch."""
+        self.upkeep.close()
         self._sync_thread.end()
         if self._fd < 0:
             return

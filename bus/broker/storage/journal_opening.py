@@ -7,10 +7,12 @@ from pathlib import Path
 
 from hulak.bus.broker.storage.journal_note import CLOSED, DEGRADED, LIVE, JournalNotes, Noted
 from hulak.bus.broker.storage.journal_recovery import Reading, set_aside, survey
+from hulak.bus.broker.storage.segment_file import read_head, read_whole
 from hulak.bus.core.journal.broker_clock import Clocks
 from hulak.bus.core.journal.record_format import Snapshot
 from hulak.bus.core.journal.segment_index import IndexBuilder, SegmentIndex
-from hulak.bus.core.journal.segment_names import Candidate
+from hulak.bus.core.journal.segment_names import Candidate, is_compressed
+from hulak.bus.errors import ProtocolError
 
 ROOM_FOR_EPOCHS = 1 << 20  # epochs that may have been published but never written: one each time the journal degraded
 
@@ -67,6 +69,9 @@ def find(folder: Path, noted: str) -> FolderContents:
     while (trouble := _read(folder, contents)) is not None:
         reasons[trouble[0]] = trouble[1]
         contents.segments = [segment for segment in contents.segments if segment.name != trouble[0]]
+    for name in surveyed.doubles:
+        with contextlib.suppress(OSError):
+            (folder / name).unlink(missing_ok=True)  # it is made again
     contents.aside = [Aside(name, why, set_aside(folder, name)) for name, why in reasons.items()]
     contents.not_files = [Aside(name, "it is not a file", moved=False) for name in surveyed.not_files]
     return contents
@@ -75,23 +80,28 @@ def find(folder: Path, noted: str) -> FolderContents:
 def _read(folder: Path, contents: FolderContents) -> tuple[str, str] | None:
     """Read the newest segments; returns the name of the first unreadable one, and the reason."""
     at = max((at for at, segment in enumerate(contents.segments) if segment.head is not None), default=0)
-    reading = Reading(contents.segments[at].head if contents.segments else None)
+    reading = Reading(_full_head(folder, contents.segments[at]) if contents.segments else None)
     for place in range(at, len(contents.segments)):
         segment = contents.segments[place]
         try:
-            data = (folder / segment.name).read_bytes()
-        except OSError as error:
+            data = read_whole(folder / segment.name)
+        except (OSError, ProtocolError) as error:
             return segment.name, str(error)
-        builder = IndexBuilder(segment.head, segment.ticks + 1)
+        builder = IndexBuilder(_full_head(folder, segment), segment.ticks + 1)
         if reading.segment(data, builder.index):
             contents.indexes[segment.name] = builder.index
-        if reading.torn:
+        if reading.torn and not is_compressed(segment.name):
             segment = contents.segments[place] = replace(segment, size=segment.size - reading.torn)
             with contextlib.suppress(OSError):  # on a disk that cannot be written: no reader goes beyond the size
                 os.truncate(folder / segment.name, segment.size)
     contents.state, contents.read = reading.state(), reading.ticks_read
     contents.corrupt, contents.torn = reading.corrupt, reading.torn_in_all
     return None
+
+
+def _full_head(folder: Path, segment: Candidate) -> Snapshot | None:
+    """Return a segment's head with its last values, which were not read of a compressed segment."""
+    return read_head(folder / segment.name) if is_compressed(segment.name) else segment.head
 
 
 def why_new_epoch(contents: FolderContents, word: str, noted: Noted, boot: str, *, flagged: bool) -> str:

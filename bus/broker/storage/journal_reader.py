@@ -1,14 +1,12 @@
 """Reads of the journal: where a replay begins, the bytes of its segments, and their indexes."""
 
-import os
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 
 from hulak.bus.broker.storage.journal import Journal
-from hulak.bus.broker.storage.journal_recovery import read_head
 from hulak.bus.broker.storage.journal_segments import Segment, index_path
+from hulak.bus.broker.storage.segment_file import SegmentFile, read_head
 from hulak.bus.core.journal.segment_index import IndexBuilder, SegmentIndex
 from hulak.bus.core.ticks.replay import SLICE_BYTES, Replay
 from hulak.bus.core.ticks.topic_logs import TopicLogs
@@ -31,11 +29,12 @@ class JournalReader:
 
     def __init__(self, journal: Journal) -> None:
         self.journal = journal
-        self._files: OrderedDict[int, int] = OrderedDict()  # serial -> descriptor
+        self._files: OrderedDict[int, SegmentFile] = OrderedDict()  # by serial
         self._indexes: OrderedDict[int, SegmentIndex] = OrderedDict()  # serial -> index
         self._builders: dict[int, tuple[IndexBuilder, int]] = {}  # serial -> builder, bytes read
         self._without: set[int] = set()  # serials of segments that can have no index
         self._places: OrderedDict[tuple[bytes, int], tuple[Segment, int]] = OrderedDict()  # topic, sequence -> place
+        journal.segment_files.left = self._forget
 
     def read(self, place: Segment, offset: int, size: int) -> bytes:
         """Read bytes of a segment, none after its last whole write; empty if it was deleted meanwhile."""
@@ -43,30 +42,36 @@ class JournalReader:
         if size <= 0:
             return b""
         try:
-            return os.pread(self._file(place), size, offset)
-        except OSError:
+            return self._file(place).read(size, offset)
+        except (OSError, ProtocolError):
             return b""
 
     def reader(self, place: Segment) -> Callable[[int, int], bytes]:
         """Return a function that reads bytes of a segment, by size and offset; valid until `reader` or `read` is called again."""
         try:
-            return partial(os.pread, self._file(place))
-        except OSError:
+            return self._file(place).read
+        except (OSError, ProtocolError):
             return _nothing
 
-    def _file(self, place: Segment) -> int:
-        fd = self._files.get(place.serial)
-        if fd is None:
-            fd = self._files[place.serial] = os.open(place.path, os.O_RDONLY)
+    def _file(self, place: Segment) -> SegmentFile:
+        file = self._files.get(place.serial)
+        if file is None:
+            file = self._files[place.serial] = SegmentFile(place.path)
             if len(self._files) > OPEN_FILES:
-                os.close(self._files.popitem(last=False)[1])
+                self._files.popitem(last=False)[1].close()
         self._files.move_to_end(place.serial)
-        return fd
+        return file
+
+    def _forget(self, serial: int) -> None:
+        """Close a file that was replaced or deleted: its space on the disk is free only then."""
+        file = self._files.pop(serial, None)
+        if file is not None:
+            file.close()
 
     def close(self) -> None:
         """Close all files."""
-        for fd in self._files.values():
-            os.close(fd)
+        for file in self._files.values():
+            file.close()
         self._files.clear()
 
     def after(self, place: Segment) -> Segment | None:

@@ -4,29 +4,37 @@ Other files do not prevent a start: files without a segment's name are left alon
 not of this journal is reported, and moved to the folder `aside` by the process that writes the journal.
 """
 
+import contextlib
 import os
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from hulak.bus.broker.storage.segment_file import SegmentFile
 from hulak.bus.core.journal.record_format import (
     MAX_EPOCH,
     MAX_NUMBER,
-    SNAPSHOT,
     TICK,
     TICK_HEAD,
     Corrupt,
     Record,
     Snapshot,
     key_of,
-    needs,
-    record_at,
     scan,
     ticks_in,
 )
 from hulak.bus.core.journal.segment_index import SegmentIndex
-from hulak.bus.core.journal.segment_names import Candidate, misfits, numbers_in, own_journal, serial_in
+from hulak.bus.core.journal.segment_names import (
+    Candidate,
+    compressed_name,
+    is_compressed,
+    misfits,
+    numbers_in,
+    own_journal,
+    plain_name,
+    serial_in,
+)
 from hulak.bus.errors import ProtocolError
 from hulak.bus.wire.codec import NUL, STAMP, check_topic
 from hulak.bus.wire.names import OWN_TOPICS, OWNED_BY_FEEDS
@@ -34,32 +42,6 @@ from hulak.bus.wire.own_names import owned_name
 
 ASIDE = "aside"
 SEARCH_BYTES = 64 << 20  # searched for a whole record, where a segment's head is damaged
-
-
-def read_head(path: Path) -> Snapshot | None:
-    """Read a segment's snapshot; None if it is not whole."""
-    try:
-        return _head_of(path)[0]
-    except (OSError, ProtocolError):
-        return None
-
-
-def _head_of(path: Path) -> tuple[Snapshot | None, int]:
-    """Read a segment's snapshot, and the size of its record in bytes; None and 0 if it is not whole.
-
-    Raises:
-        OSError: the file cannot be read.
-        ProtocolError: `BAD_BODY`.
-    """
-    with path.open("rb") as file:
-        data = file.read(1 << 16)
-        wanted = needs(data, 0)
-        if wanted is not None and wanted > len(data):
-            data += file.read(wanted - len(data))
-    record: Record | None = record_at(data, 0)
-    if record is None or record.kind != SNAPSHOT:
-        return None, 0
-    return Snapshot.decode(record.payload), record.end
 
 
 @dataclass(slots=True)
@@ -71,6 +53,7 @@ class Survey:
         default_factory=list
     )  # names of files that have a segment's name and are not segments, and why
     not_files: list[str] = field(default_factory=list)  # segments' names of folders and the like
+    doubles: list[str] = field(default_factory=list)  # compressed segments that are there uncompressed, too: these count
     journal: str = ""  # id; empty if no head has it
     highest: int = 0  # serial in any name
 
@@ -87,23 +70,30 @@ def survey(folder: Path, noted: str = "") -> Survey:
     candidates: list[Candidate] = []
     reasons: dict[str, str] = {}
     not_files: list[str] = []
-    for path in sorted(folder.iterdir()):
+    doubles: list[str] = []
+    paths = sorted(folder.iterdir())
+    names = {path.name for path in paths}
+    for path in paths:
         numbers = numbers_in(path.name)
         if numbers is None:
+            continue
+        if is_compressed(path.name) and plain_name(path.name) in names:
+            doubles.append(path.name)  # a broker was killed before it removed the uncompressed file
             continue
         if not os.path.isfile(path):  # noqa: PTH113 - also false if the path cannot be read
             not_files.append(path.name)
             continue
         try:
             candidates.append(_candidate(path, *numbers))
-        except FileNotFoundError:
-            continue  # a running broker has deleted it meanwhile
+        except FileNotFoundError:  # a running broker has compressed or deleted it meanwhile
+            with contextlib.suppress(OSError, ProtocolError):
+                candidates.append(_candidate(path.with_name(compressed_name(path.name)), *numbers))
         except (OSError, ProtocolError) as error:
             reasons[path.name] = str(error)
     journal = own_journal(candidates, noted)
     reasons |= misfits(candidates, journal)
     segments = sorted((file for file in candidates if file.name not in reasons), key=lambda file: file.serial)
-    return Survey(segments, sorted(reasons.items()), not_files, journal, highest_serial(folder))
+    return Survey(segments, sorted(reasons.items()), not_files, doubles, journal, highest_serial(folder))
 
 
 def highest_serial(folder: Path) -> int:
@@ -114,20 +104,19 @@ def highest_serial(folder: Path) -> int:
 
 
 def _candidate(path: Path, serial: int, ticks: int) -> Candidate:
-    size = path.stat().st_size
-    try:
-        head, head_bytes = _head_of(path)
-    except ProtocolError as error:
-        if "version" in error.details:
-            raise  # a later version of Hulak can read it: its ticks are left as they are
-        head, head_bytes = None, 0
-    first = 0 if head is not None else _first_tick(path)
-    return Candidate(path.name, serial, ticks, size, head, head_bytes, first)
+    with SegmentFile(path) as file:
+        try:
+            head, head_bytes = file.summary()
+        except ProtocolError as error:
+            if "version" in error.details:
+                raise  # a later version of Hulak can read it: its ticks are left as they are
+            head, head_bytes = None, 0
+        first = 0 if head is not None else _first_tick(file.read(SEARCH_BYTES, 0))
+        stored = file.stored if file.compressed else 0
+        return Candidate(path.name, serial, ticks, file.size, head, head_bytes, first, stored)
 
 
-def _first_tick(path: Path) -> int:
-    with path.open("rb") as file:
-        data = file.read(SEARCH_BYTES)
+def _first_tick(data: bytes) -> int:
     for entry in scan(data):
         if isinstance(entry, Record) and entry.kind == TICK and len(entry.payload) >= TICK_HEAD.size:
             return entry.tick()[0]

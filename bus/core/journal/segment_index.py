@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import Any
 
+from hulak.bus.core.journal import compressed_index
 from hulak.bus.core.journal.record_format import Corrupt, Snapshot, scan, ticks_in
 from hulak.bus.errors import ProtocolError
 from hulak.bus.wire.codec import NUL, STAMP, pack, unpack
@@ -26,17 +27,18 @@ MAGIC = b"HX01"
 PREFIX = struct.Struct("<4sIIII")  # magic, crc, bytes of the head, ticks, zero
 BIG_ENDIAN = struct.pack("=H", 1) == struct.pack(">H", 1)  # this machine
 MOST_HOLES = 1_000_000  # numbers without a record in one segment: more means another file, not damage
+SLACK_BYTES = 64 << 20  # by which an index may be larger than its segment: heads and holes
 FOREVER = (1 << 63) - 1
 
 
-def _little(values: "array[int]") -> bytes:
+def little_endian(values: "array[int]") -> bytes:
     if BIG_ENDIAN:
         values = values[:]
         values.byteswap()
     return values.tobytes()
 
 
-def _array(kind: str, data: bytes | memoryview) -> "array[int]":
+def array_of(kind: str, data: bytes | memoryview) -> "array[int]":
     values = array(kind)
     values.frombytes(data)
     if BIG_ENDIAN:
@@ -122,7 +124,7 @@ class SegmentIndex:
         """
         if not self.epochs or self.epochs[-1][1] != epoch:
             self.epochs.append([self.behind, epoch])
-        self.ordinals += _little(array("I", ordinals))
+        self.ordinals += little_endian(array("I", ordinals))
         ends = accumulate(map(len, records), initial=self.offsets.pop())
         self.offsets.extend(ends)
         self.most_ns = max(self.most_ns, time_ns)
@@ -205,7 +207,7 @@ class SegmentIndex:
 
     def find_any(self, ordinals: Collection[int], at: int, until: int) -> list[int]:
         """Find the ticks of several topics in a range of places."""
-        view = _array("I", memoryview(self.ordinals)[4 * at : 4 * until])
+        view = array_of("I", memoryview(self.ordinals)[4 * at : 4 * until])
         return [place for place, ordinal in enumerate(view, at) if ordinal in ordinals]
 
     # Bytes
@@ -223,12 +225,14 @@ class SegmentIndex:
             "epochs": self.epochs,
             "times": [self.least_ns, self.most_ns],
             "topics": keys,
-            "before": None if self.before is None else _little(array("Q", [self.before.get(key, self.floor) for key in keys])),
+            "before": None
+            if self.before is None
+            else little_endian(array("Q", [self.before.get(key, self.floor) for key in keys])),
             "holes": self.holes,
             "floor": self.floor,
         }
         packed = pack(head)
-        pieces = (struct.pack("<III", len(packed), self.count, 0), packed, self.ordinals, _little(self.offsets))
+        pieces = (struct.pack("<III", len(packed), self.count, 0), packed, self.ordinals, little_endian(self.offsets))
         crc = 0
         for piece in pieces:
             crc = zlib.crc32(piece, crc)
@@ -239,12 +243,13 @@ class SegmentIndex:
         """Decode a file.
 
         Args:
-            data: of the file.
+            data: of the file, which may be compressed.
             size: bytes of the segment that it must belong to.
             first: number of that segment's first tick.
         Raises:
             ProtocolError: `BAD_BODY`, it is not whole, or not of this segment in its present state.
         """
+        data = compressed_index.whole(data, size + SLACK_BYTES)
         if len(data) < PREFIX.size:
             raise ProtocolError("BAD_BODY", f"an index of {len(data)} bytes")
         magic, crc, head_bytes, count, _ = PREFIX.unpack_from(data)
@@ -258,8 +263,8 @@ class SegmentIndex:
         topics = TopicOrdinals()
         for key in head["topics"]:
             topics.of(key)
-        before = None if head["before"] is None else dict(zip(head["topics"], _array("Q", head["before"]), strict=True))
-        bounds = _array("I", memoryview(data)[offsets:])
+        before = None if head["before"] is None else dict(zip(head["topics"], array_of("Q", head["before"]), strict=True))
+        bounds = array_of("I", memoryview(data)[offsets:])
         floor, placed = head.get("floor", 0), bytearray(memoryview(data)[ordinals:offsets])
         index = cls(head["first"], topics, before, bounds[0], floor, placed, bounds, head["epochs"])
         (index.least_ns, index.most_ns), index.holes = head["times"], head["holes"]

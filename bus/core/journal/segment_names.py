@@ -1,7 +1,8 @@
 """The names of the journal's files, and the files that belong to one journal. Pure.
 
 A segment is named `SERIAL-TICKS.hj`: its serial number, and the number of the last tick before it, in ten and twenty digits.
-Files with other names do not belong to the journal. A file with such a name may still be a copy, or be of another journal.
+A compressed one is named `SERIAL-TICKS.hj.zst`. Files with other names do not belong to the journal. A file with such a name may
+still be a copy, or be of another journal.
 """
 
 from bisect import bisect_right
@@ -12,6 +13,8 @@ from dataclasses import dataclass
 from hulak.bus.core.journal.record_format import Snapshot
 
 ENDING = ".hj"
+COMPRESSED = ".hj.zst"
+INDEX = ".hx"  # of a segment's index, for both forms of it
 SERIAL_DIGITS, TICKS_DIGITS = 10, 20
 DIGITS = frozenset("0123456789")
 
@@ -23,11 +26,32 @@ def name_of(serial: int, ticks: int) -> str:
 
 def numbers_in(name: str) -> tuple[int, int] | None:
     """Parse a segment's name: serial, and number of the last tick before it; None for any other name."""
-    serial, _, ticks = name.removesuffix(ENDING).partition("-")
+    plain = plain_name(name)
+    serial, _, ticks = plain.removesuffix(ENDING).partition("-")
     if not DIGITS.issuperset(serial + ticks) or not serial or not ticks:
         return None
     numbers = int(serial), int(ticks)
-    return numbers if numbers[0] and name_of(*numbers) == name else None
+    return numbers if numbers[0] and name_of(*numbers) == plain else None
+
+
+def is_compressed(name: str) -> bool:
+    """Return whether a name is that of a compressed segment."""
+    return name.endswith(COMPRESSED)
+
+
+def plain_name(name: str) -> str:
+    """Return the name that a segment has when it is not compressed."""
+    return name.removesuffix(COMPRESSED) + ENDING if is_compressed(name) else name
+
+
+def compressed_name(name: str) -> str:
+    """Return the name that a segment has when it is compressed."""
+    return plain_name(name).removesuffix(ENDING) + COMPRESSED
+
+
+def index_name(name: str) -> str:
+    """Return the name of a segment's index."""
+    return plain_name(name).removesuffix(ENDING) + INDEX
 
 
 def serial_in(name: str) -> int:
@@ -47,6 +71,7 @@ class Candidate:
     head: Snapshot | None  # None if it is damaged
     head_bytes: int = 0  # 0 if it is damaged
     first: int = 0  # number of the first whole tick; known only where the head is damaged
+    stored: int = 0  # bytes of the file, where they are not `size`: of a compressed segment
 
 
 def own_journal(candidates: Sequence[Candidate], noted: str) -> str:

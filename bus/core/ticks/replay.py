@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from hulak.bus.core.journal.compressed_segment import BLOCK_BYTES, few_blocks
 from hulak.bus.core.journal.record_format import CHECKED_FROM, HEAD_BYTES, MAGIC, TICK, TICK_BYTES, TICK_NUMBER
 from hulak.bus.core.journal.segment_index import SegmentIndex, TopicOrdinals
 from hulak.bus.wire.codec import NUL, STAMP
@@ -22,6 +23,7 @@ SLICE_BYTES = 1 << 16  # of the journal, per step
 NEAR_BYTES = 8192  # gap between two records of a topic: a smaller one is read along, a larger one starts another read
 SLICE_TICKS = 512  # ticks of one topic that are searched, per step
 SEARCHED = 8192  # ticks of a segment that are searched for several topics, per step
+BLOCKS = 8  # of a compressed segment that are decompressed, per step: about a millisecond
 SKIPPED = 4096  # ticks of a topic that are skipped to reach the first requested one, per step
 PART_BYTES = 1 << 16  # of frames, in one PART
 REPLY_BYTES = 1 << 20  # of frames, in all PARTs of one request: the rest needs another request
@@ -34,6 +36,10 @@ class ReplaySegment(Protocol):
 
     ticks: int  # number of the last tick before it
     size: int
+
+    @property
+    def compressed(self) -> bool:
+        """Whether reading a tick decompresses a block."""
 
 
 class ReplaySource(Protocol):
@@ -164,16 +170,19 @@ class Replay:
             behind = max(at + 1, behind)
             return range(at, behind), behind
         if len(chosen) == 1:
-            return self._of_one(index, next(iter(chosen)), at, until)
-        behind = min(until, at + SEARCHED)
-        places = index.find_any(chosen, at, behind) if chosen else []
-        return (places, behind) if len(places) <= SLICE_TICKS else (places[:SLICE_TICKS], places[SLICE_TICKS])
+            places, behind = self._of_one(index, next(iter(chosen)), at, until)
+        else:
+            behind = min(until, at + SEARCHED)
+            places = index.find_any(chosen, at, behind) if chosen else []
+        most = few_blocks(index.offsets, places, BLOCK_BYTES, BLOCKS) if self.place.compressed else SLICE_TICKS
+        most = min(most, SLICE_TICKS)
+        return (places, behind) if len(places) <= most else (places[:most], places[most])
 
-    def _of_one(self, index: SegmentIndex, ordinal: int, at: int, until: int) -> tuple[Sequence[int], int]:
+    def _of_one(self, index: SegmentIndex, ordinal: int, at: int, until: int) -> tuple[list[int], int]:
         if self._over:
             passed, behind = index.find(ordinal, at, min(self._over, SKIPPED))
             self._over = self._over - len(passed) if behind < until else 0
-            return (), behind
+            return [], behind
         places, behind = index.find(ordinal, at, SLICE_TICKS)
         if places and places[-1] >= until:
             places = places[: bisect_right(places, until - 1)]

@@ -18,6 +18,7 @@ from hulak.bus.process.settings import BrokerSettings, ServiceScaling, Settings,
 DOCUMENTED_ONLY = {  # shown as comments: TOML has no value for none
     ("nepse", "ca_file"),
     ("archive", "folder"),
+    ("journal", "archive"),
     ("scaling", "supervisor_socket"),
     ("security", "key"),
     ("gateway", "tls_cert"),

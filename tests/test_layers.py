@@ -37,6 +37,8 @@ MAY = {  # room of `bus` -> what of `bus` it may import, beside itself
 OF_THE_BROKER = ("bus.core.", "bus.broker.")  # and of no other room, except:
 MAY_IMPORT_THE_BROKER = {
     "clients/cli/journal.py": ("bus.core.journal.", "bus.broker.storage."),  # reads its files where no broker runs
+    "clients/cli/journal_files.py": ("bus.core.journal.", "bus.broker.storage."),  # likewise
+    "clients/cli/journal_info.py": ("bus.core.journal.", "bus.broker.storage."),
     "clients/cli/task_load.py": ("bus.broker.loop.",),  # starts a separate broker, to measure it
     "benchmarks/": OF_THE_BROKER,  # measures it from inside
 }

@@ -3,22 +3,19 @@
 import csv
 import io
 import sys
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 import click
 
-from hulak.bus.broker.storage.journal_note import NoteFile
-from hulak.bus.broker.storage.journal_recovery import survey
-from hulak.bus.core.journal.record_format import TICK, Corrupt, Record, scan
 from hulak.bus.errors import ConfigError
 from hulak.bus.wire.codec import NUL
 from hulak.clients.cli.command import FAILED, Call, Command, print_json
 from hulak.clients.cli.help_text import examples
 from hulak.clients.cli.history import Moment
+from hulak.clients.cli.journal_files import SegmentContents, find_gaps, frames, journals_in, segments, segments_in
 from hulak.clients.cli.table import show
 
 if TYPE_CHECKING:
@@ -27,124 +24,96 @@ if TYPE_CHECKING:
 
 @click.group(
     short_help="List, verify and export the tick journal.",
-    epilog=examples("hulak journal ls", "hulak journal verify", "hulak journal export --topic tick.EURUSD"),
+    epilog=examples("hulak journal info", "hulak journal ls", "hulak journal verify", "hulak journal export --topic tick.EURUSD"),
 )
 def journal() -> None:
-    """Read the files of the tick journal in the home folder, with or without a running broker."""
+    """Read the files of the tick journal and of its archive, with or without a running broker."""
 
 
-@dataclass(slots=True)
-class SegmentContents:
-    """Contents of one segment."""
-
-    path: Path
-    size: int
-    epoch: int = 0
-    ticks: int = 0
-    first: int = 0
-    last: int = 0
-    corrupt: list[tuple[int, int]] = field(default_factory=list)  # (offset, end) of bytes that are not a record
-    torn: int = 0  # bytes of an incomplete record at the end
-    missing: list[tuple[int, int]] = field(default_factory=list)  # (first, last) of gaps in its sequences
-
-    def read(self) -> bytes:
-        """Return all its bytes; none if a running broker has removed it.
-
-        Raises:
-            ConfigError: the file cannot be read.
-        """
-        try:
-            return self.path.read_bytes()
-        except FileNotFoundError:
-            return b""
-        except OSError as error:
-            raise ConfigError(f"{self.path} cannot be read: {error}") from error
-
-    def scan(self) -> "SegmentContents":
-        """Read the whole segment and return it with its counts."""
-        for record in scan(self.read()):
-            if isinstance(record, Corrupt):
-                if record.last:
-                    self.torn = record.end - record.offset
-                else:
-                    self.corrupt.append((record.offset, record.end))
-            elif record.kind == TICK:
-                self._count(record)
-        return self
-
-    def _count(self, record: Record) -> None:
-        number = record.tick()[0]
-        if self.ticks and number != self.last + 1:
-            self.missing.append((self.last + 1, number - 1))
-        self.first = self.first or number
-        self.last = number
-        self.ticks += 1
+ARCHIVE = click.option("--archive", is_flag=True, help="Begin with the archive, `[journal] archive`.")
+FOLDER = click.argument("folder", required=False, type=click.Path(path_type=Path, file_okay=False))
 
 
-def segments(call: Call) -> tuple[list[SegmentContents], list[tuple[str, str]]]:
-    """List the segments, oldest first, and the files with a segment's name that are no segments (name, reason); print the latter.
+def _rows(call: Call, folder: Path | None, archive: bool) -> list[tuple[list[SegmentContents], list[tuple[str, str]]]]:
+    """Return the segments, and the files that are none, of each journal that the arguments of a command mean.
 
     Raises:
-        ConfigError: no journal in the home folder.
+        ConfigError: there is none; or both arguments are given.
     """
-    folder = call.home / "journal"
-    try:
-        listing = survey(folder, NoteFile(folder).read()[1].journal)
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise ConfigError(f"no journal in {folder}: {reason}; name the broker's home with --home") from error
-    if not listing.segments and not listing.misfits:
-        raise ConfigError(f"no journal in {folder}; name the broker's home with --home")
-    for name, reason in listing.misfits:
-        click.echo(f"{name}: not a segment of this journal: {reason}", err=True)
-    return [
-        SegmentContents(folder / segment.name, segment.size, segment.head.epoch if segment.head is not None else 0)
-        for segment in listing.segments
-    ], listing.misfits
+    if folder is not None and archive:
+        raise ConfigError("--archive is the archive of the settings; give it or a folder, not both")
+    if folder is None:
+        return [segments(call, archive)]
+    return [segments_in(place) for place in journals_in(folder)]
 
 
-@journal.command(cls=Command, short_help="List the segments.", epilog=examples("hulak journal ls --home ./var"))
-def ls(call: Call) -> None:
-    """List the segments: file, bytes, epoch, number of ticks, first and last sequence."""
-    rows = [segment.scan() for segment in segments(call)[0]]
+@journal.command(
+    cls=Command,
+    short_help="List the segments.",
+    epilog=examples("hulak journal ls --home ./var", "hulak journal ls --archive", "hulak journal ls /srv/hulak"),
+)
+@FOLDER
+@ARCHIVE
+def ls(call: Call, folder: Path | None, archive: bool) -> None:
+    """List the segments: file, bytes, bytes on the disk, epoch, number of ticks, first and last sequence.
+
+    FOLDER is another journal, or an archive; by default the journal in the home folder.
+    """
+    rows = [row.count() for listed, _ in _rows(call, folder, archive) for row in listed]
     if call.as_json:
-        print_json([_plain(row) for row in rows])
+        print_json([row.plain() for row in rows])
     else:
         show(
-            ["segment", "bytes", "epoch", "ticks", "first", "last"],
-            [[row.path.name, row.size, row.epoch, row.ticks, row.first, row.last] for row in rows],
+            ["segment", "bytes", "on disk", "epoch", "ticks", "first", "last"],
+            [[row.path.name, row.size, row.stored, row.epoch, row.ticks, row.first, row.last] for row in rows],
         )
 
 
-def _plain(segment: SegmentContents) -> dict[str, Any]:
-    return {
-        "segment": segment.path.name,
-        "bytes": segment.size,
-        "epoch": segment.epoch,
-        "ticks": segment.ticks,
-        "first": segment.first,
-        "last": segment.last,
-        "corrupt": segment.corrupt,
-        "torn": segment.torn,
-        "missing": segment.missing,
-    }
+@journal.command(
+    cls=Command,
+    short_help="Show what is kept, and for how long.",
+    epilog=examples("hulak journal info", "hulak journal info --json"),
+)
+def info(call: Call) -> None:
+    """Show what the journal and its archive keep, since when, which segment leaves next, and how long the disk lasts.
+
+    Rates are those of the time that the journal covers. Files are read, no broker is asked: the newest second may be missing.
+    """
+    from hulak.clients.cli.journal_info import read_info, rows_of
+
+    facts = read_info(call)
+    if call.as_json:
+        print_json(facts)
+    else:
+        show(["name", "value"], rows_of(facts))
 
 
-@journal.command(cls=Command, short_help="Check every record.", epilog=examples("hulak journal verify --home ./var"))
+@journal.command(
+    cls=Command,
+    short_help="Check every record.",
+    epilog=examples("hulak journal verify --home ./var", "hulak journal verify --archive", "hulak journal verify /srv/hulak"),
+)
+@FOLDER
+@ARCHIVE
 @click.pass_context
-def verify(ctx: click.Context, call: Call) -> None:
-    """Check the CRC of every record and the order of the sequences.
+def verify(ctx: click.Context, call: Call, folder: Path | None, archive: bool) -> None:
+    """Check the CRC of every record and the order of the sequences, in compressed segments too.
+
+    FOLDER is another journal, or an archive; by default the journal in the home folder.
 
     The exit code is 1 if a segment is damaged, or a file has the name of a segment and is not one of this journal. An incomplete
     record at the end of the newest segment may be in progress in a running broker: it is reported, and is no damage.
     """
-    rows, aside = segments(call)
+    journals = _rows(call, folder, archive)
+    rows, aside = [row for some, _ in journals for row in some], [file for _, files in journals for file in files]
     with click.progressbar(rows, label="verifying", file=sys.stderr, hidden=not sys.stderr.isatty()) as bar:
         for row in bar:
             row.scan()
-    damaged = [row for row in rows if row.corrupt or (row.torn and row is not rows[-1])]
+    for some, _ in journals:
+        find_gaps(some)
+    damaged = [row for row in rows if row.corrupt or (row.torn and (row is not rows[-1] or row.compressed))]
     if call.as_json:
-        result = {"aside": dict(aside), "segments": [_plain(row) for row in rows]}
+        result = {"aside": dict(aside), "segments": [row.plain() for row in rows]}
         print_json({"ok": not damaged and not aside, **result})
     else:
         for row in rows:
@@ -178,7 +147,8 @@ def verify(ctx: click.Context, call: Call) -> None:
     "--format", "form", type=click.Choice(["json", "csv"]), default="json", help="Format of the lines; json by default."
 )
 @click.option("--output", type=click.File("w", encoding="utf-8"), default="-", help="File to write; standard output by default.")
-def export(call: Call, topic: str, since: int | None, until: int | None, form: str, output: IO[str]) -> None:
+@ARCHIVE
+def export(call: Call, topic: str, since: int | None, until: int | None, form: str, output: IO[str], archive: bool) -> None:
     """Write the ticks of the journal, one per line, oldest first.
 
     CSV has the columns time_ns (ns since 1970 UTC, the broker's clock), topic, sequence, and from the body timestamp (ms, the
@@ -195,7 +165,7 @@ def export(call: Call, topic: str, since: int | None, until: int | None, form: s
     if form == "csv":
         output.write(_line_of(EXPORTED))
     end, left_out = "" if form == "csv" else "\n", 0
-    for frame in _frames(call):
+    for frame in frames(call, archive):
         if frame.startswith(prefix):
             event = event_of(frame)
             if (since or 0) <= event.stamp.time_ns and (until is None or event.stamp.time_ns <= until):
@@ -221,10 +191,3 @@ def _line_of(values: Sequence[Any]) -> str:
     line = io.StringIO()
     csv.writer(line, lineterminator="\n").writerow(values)
     return line.getvalue()
-
-
-def _frames(call: Call) -> Iterator[bytes]:
-    for segment in segments(call)[0]:
-        for record in scan(segment.read()):
-            if isinstance(record, Record) and record.kind == TICK:
-                yield record.tick()[3]

@@ -90,6 +90,7 @@ SITUATIONS = {
     "journal_lost": Situation("ticks of the last ten minutes were published and not journalled", (W,)),
     "journal_damaged": Situation("the journal had damaged bytes at the start", (W,)),
     "journal_aside": Situation("files of the journal were set aside at the start", (W,)),
+    "archive_failed": Situation("the journal's archive cannot be written, or ticks were dropped that it does not have", (W, C)),
     "store_failed": Situation("the store does not accept tasks", (C,), unready=True),
     "store_aside": Situation("an unreadable store was set aside", (W,)),
     "store_unreadable": Situation("rows of the store are unreadable", (W,)),

@@ -24,6 +24,20 @@ def journal(facts: Facts) -> Iterator[Finding]:
     if corrupt := stats.get("corrupt_bytes"):
         text = f"journal had {corrupt} damaged bytes at the start, see hulak journal verify"
         yield finding("journal_damaged", Level.WARNING, text)
+    yield from _archive(stats.get("archive") or {})
+
+
+def _archive(archive: Mapping[str, Any]) -> Iterator[Finding]:
+    """Judge the journal's archive: segments wait for it, or are deleted without it."""
+    if not (why := archive.get("why")):
+        return
+    if archive.get("kept", True):
+        waiting, size = archive.get("waiting", 0), archive.get("waiting_bytes", 0) / 1e6
+        text = f"journal's archive cannot be written, {waiting:,} segments ({size:,.1f} MB) wait for it: {why}"
+        yield finding("archive_failed", Level.WARNING, text)
+    else:
+        text = f"journal's archive cannot be written, {archive.get('dropped', 0):,} segments were deleted without it: {why}"
+        yield finding("archive_failed", Level.CRITICAL, text)
 
 
 def feeds(facts: Facts, limits: Mapping[str, Limit]) -> Iterator[Finding]:

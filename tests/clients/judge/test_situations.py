@@ -37,6 +37,18 @@ UNWELL = [  # situation, level, text, statistics
         stats(journal__corrupt_bytes=40),
     ),
     (
+        "archive_failed",
+        Level.WARNING,
+        "journal's archive cannot be written, 3 segments (4.5 MB) wait for it: not mounted",
+        stats(journal={"archive": {"why": "not mounted", "waiting": 3, "waiting_bytes": 4_500_000, "kept": True}}),
+    ),
+    (
+        "archive_failed",
+        Level.CRITICAL,
+        "journal's archive cannot be written, 7 segments were deleted without it: not mounted",
+        stats(journal={"archive": {"why": "not mounted", "waiting": 3, "dropped": 7, "kept": False}}),
+    ),
+    (
         "journal_lost",
         Level.WARNING,
         "1,200 ticks of the last ten minutes were not journalled",

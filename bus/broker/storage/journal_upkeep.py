@@ -20,7 +20,7 @@ from hulak.bus.core.journal.segment_upkeep import Upkeep, UpkeepRules, next_work
 from hulak.bus.process.log import Notice
 from hulak.bus.process.settings import JournalSettings
 
-AGAIN_S = 10.0  # after the archive could not be written
+AGAIN_S = 5.0  # after the archive could not be written
 COMPRESS_AGAIN_S = 300.0  # after a segment could not be compressed
 
 
@@ -65,6 +65,8 @@ class JournalUpkeep:
         if due:
             due -= self._remove(due, why, age_s, now)
         self.waiting = due if self.archive is not None else 0
+        if not due:
+            self.trouble, self._full = "", False  # nothing waits: others were compressed, so that there is room again
         if not self._thread.busy:
             self._begin(segments, due if now >= self._archive_at else 0, journal, now)
 

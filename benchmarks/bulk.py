@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import msgspec
+
 from benchmarks import tick
 from hulak.bus.backoff import Backoff
 from hulak.bus.broker.storage.journal import Journal
@@ -47,7 +49,8 @@ def fill(
 
     Args:
         home: of a broker that is not running.
-        settings: `[journal]` bounds the journal; where `size` is above `max_bytes`, the oldest segments are deleted.
+        settings: `[journal]` bounds the journal; where `size` is above `max_bytes`, the oldest segments are deleted. Nothing is
+            compressed or archived.
         size: minimum of bytes of records that this call adds.
         rare_every: ticks between two of the rare symbol; the first one is the very first tick of an empty journal.
         symbols: number of the other symbols, 1 or more; beyond 28 they are named `S<number>`.
@@ -57,7 +60,8 @@ def fill(
     Raises:
         ConfigError: the journal cannot be used.
     """
-    journal = Journal(home / "journal", settings.journal, boot_id(), time.time_ns)
+    plain = msgspec.structs.replace(settings.journal, compress=False, archive=None)  # the broker compresses it later
+    journal = Journal(home / "journal", plain, boot_id(), time.time_ns)
     state = journal.open(0.0).state
     last = state.sources.get(INSTANCE, 0)
     limits = Limits(settings.broker.max_topics, settings.broker.max_tick_bytes)

@@ -40,7 +40,7 @@ class BrokerProcess:
         self.addresses = {name: f"tcp://{HOST}:{port}" for name, port in zip(NAMES, ports, strict=True)}
         lines = [f'{name} = "{address}"' for name, address in self.addresses.items()]
         lines += [f"{name} = {value}" for name, value in settings.items()]
-        lines += ["[journal]", f"max_bytes = {KEEPS_ALL}"]
+        lines += ["[journal]", f"max_bytes = {KEEPS_ALL}", "compress = false"]  # it would count as work of the broker
         (self.home / "hulak.toml").write_text("[broker]\n" + "\n".join(lines) + "\n" + machine.OPEN)
         self.settings: Settings = load_settings.load(self.home, self.home / "hulak.toml")
         self.process: subprocess.Popen[bytes] | None = None

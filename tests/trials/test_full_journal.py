@@ -25,6 +25,7 @@ class Reading(Thread):
 
     def __init__(self, addresses, first):
         self.addresses, self.first, self.rows, self.silent_s = addresses, first, 0, 0.0
+        self.began = time.monotonic()
         super().__init__()
 
     def work(self):
@@ -83,6 +84,7 @@ def test_a_rare_symbol_in_a_full_journal_does_not_slow_other_clients(long, recor
                 displays.create_worker_for_symbol(RARE, "rare", history=True)
                 figures["its display"] = until_live(displays, began_ns, ["rare"])
                 slowest_s = pings.slowest_s()
+                rate = reading.rows / (time.monotonic() - reading.began)
             began_ns = time.time_ns()
             name = next(row["worker"] for row in displays.rows() if row["display"] == "rare")
             workers.pop(name).kill()
@@ -103,7 +105,8 @@ def test_a_rare_symbol_in_a_full_journal_does_not_slow_other_clients(long, recor
     record_figure(
         f"full journal of {made.size >> 20} MiB, {made.ticks:,} ticks: "
         + ", ".join(f"{what} {seconds:.2f} s" for what, seconds in figures.items())
-        + f"; another's replay meanwhile silent {reading.silent_s:.2f} s at most, slowest ping {slowest_s * 1000:.0f} ms"
+        + f"; another's replay meanwhile {rate:,.0f} ticks/s"
+        + f", silent {reading.silent_s:.2f} s at most, slowest ping {slowest_s * 1000:.0f} ms"
     )
     assert [row[0] for row in rows] == made.rare
     assert missing == []

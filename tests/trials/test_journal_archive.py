@@ -54,9 +54,9 @@ def ticks_in(*folders):
 
 
 def settled(local_bus):
-    """Return whether all segments that can be are compressed, and none waits for the archive."""
+    """Return whether no segment waits for the archive, and either none or all that can be are compressed."""
     stats = local_bus.stats()["journal"]
-    return not stats["archive"]["waiting"] and stats["compressed"] == stats["segments"] - 1
+    return not stats["archive"]["waiting"] and stats["compressed"] in (0, stats["segments"] - 1)
 
 
 def unfinished(folder):
@@ -122,7 +122,7 @@ def test_a_full_archive_is_reported_and_catches_up(other_disk, tmp_path, long, r
         pytest.skip("there is no other file system to copy to")
     faults = Faults(tmp_path, "/archive/")
     with LocalBus(**SETTINGS, **{"journal.archive": other_disk}) as local_bus:
-        with local_bus.having(local_bus.variables | faults.variables):
+        with local_bus.having(local_bus.variables | faults.variables | {"HULAK_JOURNAL__COMPRESS": "false"}):
             local_bus.broker = local_bus.start_broker()
         faults.disk("full")
         with Ticks(local_bus.addresses, "a", **LOAD) as feed:
@@ -140,4 +140,5 @@ def test_a_full_archive_is_reported_and_catches_up(other_disk, tmp_path, long, r
         rows = ticks_in(other_disk, local_bus.home / "journal")
     record_figure(f"full archive: {waiting} segments waited, {stats['archived']} were archived then, {feed.posted:,} ticks")
     assert (stats["why"], stats["dropped"]) == ("", 0)
+    assert stats["archived"] >= waiting
     assert judge_replay(rows, {"a": feed.safe}) == []

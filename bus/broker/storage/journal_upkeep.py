@@ -21,6 +21,7 @@ from hulak.bus.process.log import Notice
 from hulak.bus.process.settings import JournalSettings
 
 AGAIN_S = 5.0  # after the archive could not be written
+SLOW_S = 120.0  # without a result while segments wait: a disk that hangs reports no error
 COMPRESS_AGAIN_S = 300.0  # after a segment could not be compressed
 
 
@@ -49,6 +50,7 @@ class JournalUpkeep:
         self._there: set[int] = set()  # serials of segments that the archive has
         self._unable: dict[int, float] = {}  # serial of a segment that could not be compressed -> when to try again
         self._archive_at = 0.0
+        self._progress_at: float | None = None  # of the last result, or since when segments wait; None: none waits
         self._full = False  # segments are being deleted that the archive does not have
 
     def beat(self, journal: str, age_s: float, now: float) -> None:
@@ -62,13 +64,23 @@ class JournalUpkeep:
         self._take_result(now)
         segments = self.files.segments
         due, why = self.retention.due(segments, age_s, now)
+        self._watch(due, now)
         if due:
             due -= self._remove(due, why, age_s, now)
         self.waiting = due if self.archive is not None else 0
-        if not due:
-            self.trouble, self._full = "", False  # nothing waits: others were compressed, so that there is room again
+        if not due and not self._full:
+            self.trouble = ""  # nothing waits: others were compressed, so that there is room again
         if not self._thread.busy:
             self._begin(segments, due if now >= self._archive_at else 0, journal, now)
+
+    def _watch(self, due: int, now: float) -> None:
+        """Notice an archive that takes nothing and reports no error."""
+        if not due or self.archive is None:
+            self._progress_at = None
+        elif self._progress_at is None:
+            self._progress_at = now
+        elif now - self._progress_at > SLOW_S and now >= self._archive_at:
+            self._fail(f"no answer for {SLOW_S:g} s", now)
 
     def _remove(self, due: int, why: str, age_s: float, now: float) -> int:
         """Delete segments of those that are due; returns how many."""
@@ -77,7 +89,7 @@ class JournalUpkeep:
             return self._delete(due, now, why)
         safe = next((at for at in range(due) if segments[at].serial not in self._there), due)
         dropped = 0
-        if self.trouble and self.settings.archive_failed == "drop":
+        if self.trouble and now < self._archive_at and self.settings.archive_failed == "drop":  # else it is tried once more first
             beyond = self.retention.beyond(segments, age_s, self.settings.archive_spare_bytes)
             dropped = max(0, beyond - safe)
         self._there.difference_update(segment.serial for segment in segments[: safe + dropped])
@@ -117,7 +129,7 @@ class JournalUpkeep:
         result = self._thread.result()
         if result is None or self._work is None:
             return
-        (kind, serial), self._work = self._work, None
+        (kind, serial), self._work, self._progress_at = self._work, None, now
         if kind is Upkeep.COMPRESS:
             self._compressed(serial, result, now)
         elif isinstance(result, Path):
@@ -127,10 +139,13 @@ class JournalUpkeep:
                 self._log("info", "journal archive works again", archive=str(self.archive))
             self.trouble, self._full = "", False
         else:
-            self._archive_at = now + AGAIN_S
-            if not self.trouble:
-                self._log("error", "journal archive cannot be written", archive=str(self.archive), why=result)
-            self.trouble = result
+            self._fail(result, now)
+
+    def _fail(self, why: str, now: float) -> None:
+        self._archive_at = now + AGAIN_S
+        if not self.trouble:
+            self._log("error", "journal archive cannot be written", archive=str(self.archive), why=why)
+        self.trouble = why
 
     def _compressed(self, serial: int, result: Path | str, now: float) -> None:
         if isinstance(result, Path):

@@ -3,6 +3,7 @@
 import errno
 import os
 import shutil
+import threading
 from pathlib import Path
 
 import pytest
@@ -276,6 +277,21 @@ def test_while_the_archive_is_missing_segments_stay_up_to_the_bytes_to_spare(gro
     events = [notice.event for notice in fixture.journal.notices]
     assert [events.count(f"journal {what}") for what in ("archive cannot be written", "archive works again")] == [1, 1]
     assert events.count("journal segments not archived") == 1
+
+
+def test_an_archive_that_hangs_counts_as_one_that_cannot_be_written(grown, folder, monkeypatch):
+    released = threading.Event()
+    monkeypatch.setattr(segment_jobs.os, "link", lambda *_: released.wait(30))
+    (folder.parent / "archive").mkdir()
+    fixture = grown(archive=folder.parent / "archive", max_bytes=1 << 17, archive_spare_bytes=0, compress=False)
+    fixture.beat(1)
+    fixture.beat(100)
+    assert fixture.journal.upkeep.stats()["archive"]["why"] == ""
+    fixture.beat(30)
+    stats = fixture.journal.upkeep.stats()["archive"]
+    released.set()
+    assert "no answer for 120 s" in stats["why"]
+    assert stats["dropped"] == fixture.journal.segment_files.gone > 0
 
 
 def test_an_archive_that_must_not_be_missed_keeps_everything(grown, folder):

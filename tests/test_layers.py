@@ -39,6 +39,8 @@ MAY_IMPORT_THE_BROKER = {
     "clients/cli/journal.py": ("bus.core.journal.", "bus.broker.storage."),  # reads its files where no broker runs
     "clients/cli/journal_files.py": ("bus.core.journal.", "bus.broker.storage."),  # likewise
     "clients/cli/journal_info.py": ("bus.core.journal.", "bus.broker.storage."),
+    "clients/cli/journal_export.py": ("bus.broker.storage.",),  # likewise
+    "clients/cli/journal_frames.py": ("bus.core.journal.",),  # likewise
     "clients/cli/task_load.py": ("bus.broker.loop.",),  # starts a separate broker, to measure it
     "benchmarks/": OF_THE_BROKER,  # measures it from inside
 }

@@ -16,6 +16,7 @@ from hulak.clients.cli.command import FAILED, Call, Command, print_json
 from hulak.clients.cli.help_text import examples
 from hulak.clients.cli.history import Moment
 from hulak.clients.cli.journal_files import SegmentContents, find_gaps, frames, journals_in, segments, segments_in
+from hulak.clients.cli.output_file import Folder
 from hulak.clients.cli.table import show
 
 if TYPE_CHECKING:
@@ -130,45 +131,101 @@ def verify(ctx: click.Context, call: Call, folder: Path | None, archive: bool) -
 
 @journal.command(
     cls=Command,
-    short_help="Export ticks as JSON lines or CSV.",
+    short_help="Export ticks as tables, JSON lines or CSV.",
     epilog=examples(
+        "hulak journal export --parquet ticks --since 7d",
+        "hulak journal export --parquet ticks --check",
         "hulak journal export --home ./var --topic tick.EURUSD --since 1d --format csv --output eurusd.csv",
         "hulak feed --file eurusd.csv --prefix again --speed 10",
     ),
 )
-@click.option("--topic", default="", help="Topic, or a prefix of topics that ends with `.` or `*`; all topics by default.")
+@click.option(
+    "--topic", "topics", multiple=True, help="Topic, or a prefix of topics that ends with `.` or `*`; repeatable; all by default."
+)
 @click.option(
     "--since",
     type=Moment(),
     help="Earliest time by the broker's clock, such as 2026-11-22T10:00:00, or 10m for ten minutes ago; none by default.",
 )
 @click.option("--until", type=Moment(), help="Latest time, in the same forms; now by default.")
+@click.option("--parquet", type=Folder(), metavar="FOLDER", help="Export tables as Parquet files, by day, to this folder.")
+@click.option("--arrow", type=Folder(), metavar="FOLDER", help="The same as Arrow files.")
+@click.option("--csv", "csv_folder", type=Folder(), metavar="FOLDER", help="The same as CSV files.")
 @click.option(
-    "--format", "form", type=click.Choice(["json", "csv"]), default="json", help="Format of the lines; json by default."
+    "--by",
+    type=click.Choice(["day", "symbol"]),
+    default="day",
+    help="Files of tables by day, or by day and symbol; day by default.",
 )
-@click.option("--output", type=click.File("w", encoding="utf-8"), default="-", help="File to write; standard output by default.")
+@click.option("--tz", default="UTC", metavar="ZONE", help="Time zone of the days of tables; UTC by default.")
+@click.option("--check", is_flag=True, help="Write nothing: compare an export of tables with its files and with the journal.")
+@click.option("--format", "form", type=click.Choice(["json", "csv"]), help="Format of lines; json by default.")
+@click.option("--output", type=click.File("w", encoding="utf-8"), help="File for lines; standard output by default.")
 @ARCHIVE
-def export(call: Call, topic: str, since: int | None, until: int | None, form: str, output: IO[str], archive: bool) -> None:
-    """Write the ticks of the journal, one per line, oldest first.
+@click.pass_context
+def export(
+    ctx: click.Context,
+    call: Call,
+    topics: tuple[str, ...],
+    since: int | None,
+    until: int | None,
+    parquet: Path | None,
+    arrow: Path | None,
+    csv_folder: Path | None,
+    by: str,
+    tz: str,
+    check: bool,
+    form: str | None,
+    output: IO[str] | None,
+    archive: bool,
+) -> None:
+    """Write the ticks of the journal: as tables in a folder, or as lines, oldest first.
 
-    CSV has the columns time_ns (ns since 1970 UTC, the broker's clock), topic, sequence, and from the body timestamp (ms, the
-    venue's clock), received_ns, bid, ask, flags, source; trades and states of markets are left out. JSON has all messages with
-    all fields. `hulak feed --file` replays the ticks of both formats.
+    Tables (--parquet, --arrow, --csv) have all messages, in a folder for each kind and day. A run goes on where the last one
+    ended; --since and --until choose whole days. They need the extra `parquet`; `hulak query` reads them and the journal as one.
+
+    Lines as CSV have the columns time_ns (ns since 1970 UTC, the broker's clock), topic, sequence, and from the body timestamp
+    (ms, the venue's clock), received_ns, bid, ask, flags, source; trades and states of markets are left out. Lines as JSON have
+    all messages with all fields. `hulak feed --file` replays the ticks of both formats.
     """
+    folders = {"parquet": parquet, "arrow": arrow, "csv": csv_folder}
+    given = {kind: folder for kind, folder in folders.items() if folder is not None}
+    if len(given) > 1 or (given and (form or output)):
+        raise click.UsageError("give one of --parquet, --arrow, --csv, or --format and --output", ctx)
+    if not given:
+        if check:
+            raise click.UsageError("--check needs the folder of an export: --parquet, --arrow or --csv", ctx)
+        _export_lines(call, topics, (since or 0, until), form or "json", output or sys.stdout, archive)
+        return
+    from hulak.clients.cli.journal_export import Wanted, check_tables, export_tables
+
+    ((kind, folder),) = given.items()
+    if check:
+        check_tables(ctx, call, folder, kind, archive=archive)
+    else:
+        export_tables(call, Wanted(folder, kind, by, tz, topics, since, until, archive))
+
+
+def _export_lines(
+    call: Call, topics: Sequence[str], times: tuple[int, int | None], form: str, output: IO[str], archive: bool
+) -> None:
     from hulak.bus.subscriber.events import event_of
     from hulak.bus.wire.names import TICK_TOPICS
     from hulak.clients.cli.sub import as_json, line_of
     from hulak.clients.feeds.file_columns import EXPORTED
 
     write = partial(_csv_line, EXPORTED[3:]) if form == "csv" else as_json
-    prefix = topic.removesuffix("*").encode() if topic == "" or topic.endswith((".", "*")) else topic.encode() + NUL
+    prefixes = tuple(
+        topic.removesuffix("*").encode() if topic == "" or topic.endswith((".", "*")) else topic.encode() + NUL
+        for topic in topics
+    )
     if form == "csv":
         output.write(_line_of(EXPORTED))
     end, left_out = "" if form == "csv" else "\n", 0
     for frame in frames(call, archive):
-        if frame.startswith(prefix):
+        if frame.startswith(prefixes or b""):
             event = event_of(frame)
-            if (since or 0) <= event.stamp.time_ns and (until is None or event.stamp.time_ns <= until):
+            if times[0] <= event.stamp.time_ns and (times[1] is None or event.stamp.time_ns <= times[1]):
                 if form == "csv" and not frame.startswith(TICK_TOPICS):
                     left_out += 1
                     continue

@@ -1,4 +1,4 @@
-"""The type of options that name a file to write."""
+"""The types of options that name a file or a folder to write."""
 
 import os
 from pathlib import Path
@@ -22,3 +22,10 @@ class OutputFile(click.Path):
         if not os.access(path.parent, os.W_OK | os.X_OK):
             self.fail(f"{str(path)!r} must be in a folder that may be written: {str(path.parent)!r} may not", param, ctx)
         return path
+
+
+class Folder(click.Path):
+    """A folder that is there or can be made."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path, file_okay=False)

@@ -24,6 +24,7 @@ from hulak.clients.tables.export_folder import NO_DAY, NOTES, ExportFolder, File
 from hulak.clients.tables.extras import need_arrow
 
 PROCESSES = 2  # at most; each holds one segment, and the tables of some thousands of its ticks
+SMALL_BYTES = 64 << 20  # are exported sooner than a process has started
 
 
 @dataclass(slots=True)
@@ -139,7 +140,7 @@ def _export(task: _Task) -> SegmentNote | None:
 
 def _results(tasks: list[_Task]) -> Iterator[tuple[_Task, SegmentNote | None]]:
     """Export segments, several at a time, and yield them as they are done."""
-    if len(tasks) < PROCESSES:
+    if sum(task.row.size for task in tasks) <= SMALL_BYTES:
         for task in tasks:
             yield task, _export(task)
         return

@@ -21,6 +21,7 @@ from hulak.clients.tables.schema import schema_of
 if TYPE_CHECKING:
     import duckdb
 
+EXPLAIN = "EXPLAIN "
 BATCH = 10_000  # rows of a result at a time
 TEMPORARY = "4GB"  # of files, for what does not fit into the memory
 FIXED = {
@@ -139,16 +140,25 @@ class Database:
             if len(statements) != 1 or statements[0].type != self._duckdb.StatementType.SELECT:
                 kinds = ", ".join(statement.type.name for statement in statements) or "nothing"
                 raise QueryFailed(f"the query is {kinds}, must be one SELECT")
+        with self.errors(sql, len(EXPLAIN)):
+            self._run(EXPLAIN + sql)  # refuses the same queries, and says where: the errors of a relation have no place
+        with self.errors(sql):
             return self._connection.sql(sql).to_arrow_reader(BATCH)
 
-    def errors(self, sql: str) -> "_Errors":
-        """Return a context that turns the database's errors into `QueryFailed`; also for reading the result."""
-        return _Errors(sql, self._duckdb.Error, self._failed)
+    def errors(self, sql: str, before: int = 0) -> "_Errors":
+        """Return a context that turns the database's errors into `QueryFailed`; also for reading the result.
+
+        Args:
+            sql: the query.
+            before: bytes before it in what the database got.
+        """
+        return _Errors(sql, before, self._duckdb.Error, self._failed)
 
 
 @dataclass(slots=True)
 class _Errors:
     sql: str
+    before: int
     family: type[Exception]
     failed: list[HulakError]
 
@@ -159,10 +169,10 @@ class _Errors:
         if isinstance(error, (self.family, pa.ArrowException, OSError)):
             if self.failed:
                 raise self.failed[0] from error
-            raise QueryFailed(explained(str(error), self.sql)) from error
+            raise QueryFailed(explained(str(error), self.sql, self.before)) from error
 
 
-def explained(text: str, sql: str) -> str:
+def explained(text: str, sql: str, before: int = 0) -> str:
     """Return the text of an error of DuckDB as one sentence, with the line and the column of the SQL where it has one."""
     name, _, rest = text.partition(": {")
     try:
@@ -174,8 +184,8 @@ def explained(text: str, sql: str) -> str:
     place = str(facts.get("position", ""))
     if not place.isdigit():
         return message
-    before = sql.encode()[: int(place)].decode(errors="ignore")
-    line, column = before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1
+    part = sql.encode()[: max(int(place) - before, 0)].decode(errors="ignore")
+    line, column = part.count("\n") + 1, len(part) - (part.rfind("\n") + 1) + 1
     near = sql.splitlines()[line - 1][column - 1 :][:30] if sql.splitlines() else ""
     return f"{message}; at line {line}, column {column}: {near!r}"
 

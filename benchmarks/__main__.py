@@ -14,6 +14,7 @@ from benchmarks import budget as tick_budget
 from benchmarks import displays as display_costs
 from benchmarks import installed, reports, workloads
 from benchmarks import recovery as display_recovery
+from benchmarks import tables as journal_tables
 from benchmarks.cell import available
 from benchmarks.scale import run as scale_run
 from benchmarks.scale.run import Sizes
@@ -216,6 +217,16 @@ def recovery(mib: int, repeats: int, folder: Path | None, out: Path | None) -> N
     """Measure how soon displays are live again after kills and restarts, with an empty and a full journal."""
     result = display_recovery.measure(mib << 20, repeats, folder, _log)
     _show(result, display_recovery.table(result), out)
+
+
+@main.command()
+@click.option("--mib", default=2048, type=click.IntRange(1, 1 << 20), show_default=True, help="Size of the journal.")
+@click.option("--folder", type=click.Path(path_type=Path, exists=True, file_okay=False), help="Folder for files.")
+@click.option("--json", "out", type=click.Path(path_type=Path), help="Write all measurements to this file.")
+def tables(mib: int, folder: Path | None, out: Path | None) -> None:
+    """Measure how fast a journal is exported as tables and queried; every count is checked."""
+    result = journal_tables.measure(mib << 20, folder, _log)
+    _show(result, journal_tables.table(result), out)
 
 
 @main.command()

@@ -1,5 +1,6 @@
 """`hulak journal export --parquet|--arrow|--csv FOLDER`: the journal as tables, one segment after the other."""
 
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -8,8 +9,9 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
+from threading import Thread
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -138,13 +140,26 @@ def _export(task: _Task) -> SegmentNote | None:
     return note
 
 
+def _end_with_parent() -> None:
+    """Let this process end when the one that started it was killed: its queue of tasks does not tell."""
+    parent = parent_process()
+    assert parent is not None
+
+    def watch() -> None:
+        parent.join()
+        os._exit(1)
+
+    Thread(target=watch, daemon=True).start()
+
+
 def _results(tasks: list[_Task]) -> Iterator[tuple[_Task, SegmentNote | None]]:
     """Export segments, several at a time, and yield them as they are done."""
     if sum(task.row.size for task in tasks) <= SMALL_BYTES:
         for task in tasks:
             yield task, _export(task)
         return
-    with ProcessPoolExecutor(PROCESSES, get_context("spawn")) as pool:  # a fork would copy the threads' locks of pyarrow
+    # A fork would copy the locks of pyarrow's threads.
+    with ProcessPoolExecutor(PROCESSES, get_context("spawn"), initializer=_end_with_parent) as pool:
         futures = {pool.submit(_export, task): task for task in tasks}
         try:
             for future in as_completed(futures):

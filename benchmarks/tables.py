@@ -83,7 +83,7 @@ def _count(result: Any) -> int | None:
         count: int | None = result[0].get("ticks")
         return count
     if "segments" in result:
-        return sum(segment["ticks"] for segment in result["segments"])
+        return sum(int(segment["ticks"]) for segment in result["segments"])
     return int(result["rows"])
 
 

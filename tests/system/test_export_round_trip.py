@@ -1,15 +1,18 @@
 """A file written by `hulak journal export` is posted unchanged by `hulak feed --file`."""
 
 import subprocess
+import sys
 
 import pytest
 import zmq
 from local_bus import LocalBus
 from waiting import eventually
 
+from hulak.bus.errors import ConfigError
 from hulak.bus.wire import codec
 from hulak.bus.wire.messages import FIRST_MS, Tick
 from hulak.clients.history import History
+from hulak.clients.tables.schema import schema_of
 
 pytestmark = pytest.mark.system
 WITHIN_S = 20
@@ -59,3 +62,32 @@ def test_an_export_is_posted_unchanged(post, form):
         if not tick.received_ns:
             del body["received_ns"]  # a feed sets it
         assert body == {**codec.unpack(codec.pack_tick(tick)), "symbol": f"{form}.{tick.symbol}"}
+
+
+def test_history_is_a_table_of_the_same_ticks(post):
+    with post.client() as client:
+        table = History(client, "tick.").to_arrow()
+        trades = History(client, "ticks").to_arrow("trades")
+        single = History(client, "tick.EURUSD").to_arrow()
+    assert table["symbol"].to_pylist()[: len(TICKS) + 1] == ["NABIL", *(tick.symbol for tick in TICKS)]
+    assert table["bid"].to_pylist()[1 : len(TICKS) + 1] == [tick.bid for tick in TICKS]
+    assert table["rest"].to_pylist()[0] == '{"ltp":512.5}'
+    assert trades["security"].to_pylist() == ["NABIL"]
+    assert single.schema == table.schema == schema_of("ticks")
+    assert single["ask"].to_pylist() == [TICKS[0].ask]
+    assert single["venue_time"].cast("int64").to_pylist() == [FIRST_MS]
+
+
+@pytest.mark.parametrize("kind", ["pandas", "polars"])
+def test_history_is_a_data_frame_where_its_library_is_installed(post, kind):
+    pytest.importorskip(kind)
+    with post.client() as client:
+        frame = getattr(History(client, "tick.EURUSD"), f"to_{kind}")()
+    assert list(frame["symbol"]) == ["EURUSD"]
+    assert list(frame["ask"]) == [TICKS[0].ask]
+
+
+def test_the_error_of_a_data_frame_without_its_library_names_the_extra(post, monkeypatch):
+    monkeypatch.setitem(sys.modules, "polars", None)
+    with post.client() as client, pytest.raises(ConfigError, match=r"pip install 'hulak\[frames\]'"):
+        History(client, "tick.EURUSD").to_polars()

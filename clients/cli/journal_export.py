@@ -85,7 +85,7 @@ def export_tables(call: Call, wanted: Wanted) -> None:
         tasks = [
             _Task(folder.path, shape, row, row is not listed[-1], first, last, written)
             for row in listed
-            if (written := _to_write(done.get(row.path.name), row, first, last)) is not None
+            if (written := _to_write(done.get(key_of(row)), row, first, last)) is not None
         ]
         outcome = Outcome(skipped=len(listed) - len(tasks))
         with _bar("exporting", [task.row.size for task in tasks]) as advance:
@@ -98,6 +98,11 @@ def export_tables(call: Call, wanted: Wanted) -> None:
     outcome.seconds = round(time.monotonic() - began, 3)
     outcome.days = [{name: value for name, value in day.items() if name != "files"} for _, day in sorted(days.items())]
     _print(call, wanted.folder, outcome)
+
+
+def key_of(row: SegmentContents) -> str:
+    """Return the name of a segment without its ending, which may change: serial, and number of the last tick before it."""
+    return row.path.name.partition(".")[0]
 
 
 def is_within(day: str, first: str, last: str, written: frozenset[str]) -> bool:
@@ -134,7 +139,7 @@ def _export(task: _Task) -> SegmentNote | None:
     if not data:
         return None
     is_wanted = partial(is_within, first=task.first, last=task.last, written=task.written)
-    export = SegmentExport(task.folder, task.shape, task.row.path.name, is_wanted)
+    export = SegmentExport(task.folder, task.shape, key_of(task.row), is_wanted)
     note = export.write(frames_of(data), len(data), is_closed=task.is_closed)
     ExportFolder(task.folder).note_segment(note)
     return note
@@ -207,7 +212,7 @@ def check_tables(ctx: click.Context, call: Call, path: Path, form: str, *, archi
         wrong = list(_wrong_files(path, form, notes))
         behind = 0
         for row in listed:
-            note = notes.get(row.path.name)
+            note = notes.get(key_of(row))
             if note is None:
                 behind += 1
             else:
@@ -247,7 +252,7 @@ def _wrong_files(path: Path, form: str, notes: dict[str, SegmentNote]) -> Iterat
     for name, (file, segment) in known.items():
         try:
             if (wrong := _wrong_file(path / name, form, file)) is not None:
-                yield f"{name}: {wrong}; remove {NOTES}/segments/{Path(segment).stem}.json and export again"
+                yield f"{name}: {wrong}; remove {NOTES}/segments/{segment}.json and export again"
         except OSError as error:
             yield f"{name}: it cannot be read: {error.strerror}"
     for file_path in sorted(path.rglob(f"*.{form}")):

@@ -1,13 +1,12 @@
 """The ticks of a segment as frames for tables, some at a time."""
 
 from collections.abc import Iterator
-from itertools import islice
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hulak.bus.core.journal.record_format import HEAD_BYTES, TICK, TICK_BYTES, Record, scan, ticks_in
+from hulak.bus.core.journal.record_format import HEAD_BYTES, TICK, TICK_BYTES, Record, scan, tick_ends
 from hulak.clients.tables.frame_tables import CHUNK, WORD, Frames
 
 
@@ -15,7 +14,7 @@ def frames_of(data: bytes) -> Iterator[Frames]:
     """Yield all ticks of a segment in order; bytes that are no record are skipped, as `hulak journal verify` does."""
     at = 0
     while at < len(data):
-        ends = np.fromiter((end for _, end, *_ in islice(ticks_in(data, at), CHUNK)), np.int64)
+        ends = np.array(tick_ends(data, at, CHUNK), np.int64)
         if ends.size:
             begins = np.concatenate(([at], ends[:-1]))
             yield from _frames(data, begins, ends).chunks()

@@ -142,7 +142,9 @@ class Sources:
 def _listed(call: Call, folder: Path | None) -> dict[str, SegmentContents]:
     if folder is not None and not (call.home / "journal").is_dir():
         return {}
-    return {row.path.name: row for row in segments(call)[0]}
+    from hulak.clients.cli.journal_export import key_of
+
+    return {key_of(row): row for row in segments(call)[0]}
 
 
 def _notes(call: Call, export: "ExportFolder") -> dict[str, "SegmentNote"]:

@@ -54,7 +54,7 @@ class FileNote(msgspec.Struct, frozen=True):
 class SegmentNote(msgspec.Struct, frozen=True):
     """The exported part of one segment."""
 
-    segment: str  # its name
+    segment: str  # its name in the journal, without its ending
     size: int  # bytes of the segment, when it was read
     closed: bool  # there was a newer segment: it does not change any more
     ticks: int  # all of it
@@ -137,7 +137,7 @@ class ExportFolder:
 
     def note_segment(self, note: SegmentNote) -> None:
         """Write a segment's note: it is done."""
-        write_note(self._segments / f"{Path(note.segment).stem}.json", note)
+        write_note(self._segments / f"{note.segment}.json", note)
 
     def note_days(self, today: str) -> dict[str, dict[str, Any]]:
         """Write the notes of all days, and return them by day.

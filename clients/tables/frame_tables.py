@@ -20,6 +20,7 @@ from hulak.clients.tables.table_builder import TableBuilder, Values
 CHUNK, CHUNK_BYTES = 1 << 17, 32 << 20  # frames, and bytes of them, that are read at once: a bound of memory
 FEW = 48  # frames that are not worth a layout
 TRIES = 24  # layouts of one length that are tried
+BLOCK = 1 << 14  # frames that are compared at once: a bound of memory too
 WORD = 8  # bytes that are compared at once
 STAMPED = ("epoch", "sequence", "time")  # the parts of a stamp, 8 bytes each
 
@@ -78,7 +79,7 @@ def tables_of(frames: Frames, *, by_symbol: bool = False) -> dict[str, Any]:
     builders: dict[str, TableBuilder] = {}
     sizes = frames.ends - frames.starts
     order = np.argsort(sizes.astype(np.uint16) if sizes.size and sizes.max() < 1 << 16 else sizes, kind="stable")
-    cuts = np.flatnonzero(np.diff(sizes[order])) + 1
+    cuts = np.union1d(np.flatnonzero(np.diff(sizes[order])) + 1, np.arange(BLOCK, len(order), BLOCK))
     alone = [_same_size(builders, frames, rows) for rows in np.split(order, cuts)]
     _one_by_one(builders, frames, np.sort(np.concatenate(alone)))
     known = {"number": frames.numbers, "feed": frames.feeds, "feed_number": frames.feed_numbers}

@@ -27,7 +27,7 @@ class SegmentExport:
     Args:
         folder: of the export.
         shape: how it is written.
-        segment: its name.
+        segment: its name without its ending.
         is_wanted: whether a day, such as `2026-11-30`, is exported.
     """
 
@@ -83,7 +83,7 @@ class SegmentExport:
         table, day, symbol = place
         folder = f"{table}/day={day}" + (f"/symbol={symbol}" if symbol else "")
         more = f".{self._part}" if self._part else ""
-        path = f"{folder}/{Path(self.segment).stem}{more}.{self.shape.form}"
+        path = f"{folder}/{self.segment}{more}.{self.shape.form}"
         return path, *stack.enter_context(table_file(self.folder / path, self.shape.form, schema))
 
     def _close(self) -> None:

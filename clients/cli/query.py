@@ -14,6 +14,7 @@ import click
 from hulak.bus.errors import ConfigError, HulakError
 from hulak.clients.cli.command import Call, Command, print_json, to_json
 from hulak.clients.cli.help_text import examples
+from hulak.clients.cli.journal import ARCHIVE
 from hulak.clients.cli.journal_files import SegmentContents, journal_id, segments
 from hulak.clients.cli.output_file import Folder, OutputFile
 from hulak.clients.cli.table import show
@@ -39,6 +40,7 @@ SHOWN = 1000  # rows on a terminal
 )
 @click.argument("sql", required=False)
 @click.option("--export", "folder", type=Folder(), metavar="FOLDER", help="Read this export (Parquet) too; no tick comes twice.")
+@ARCHIVE
 @click.option("--tables", is_flag=True, help="List the tables and their columns.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print the result as CSV.")
 @click.option("--parquet", type=OutputFile(), metavar="FILE", help="Write the result to a Parquet file.")
@@ -53,6 +55,7 @@ def query(
     as_csv: bool,
     parquet: Path | None,
     memory_mb: int,
+    archive: bool,
 ) -> None:
     """Run one SELECT of SQL (DuckDB's) over the ticks of the journal, with or without a running broker.
 
@@ -72,7 +75,7 @@ def query(
     from hulak.clients.tables.sql import Database
 
     with tempfile.TemporaryDirectory(prefix="hulak-query-") as temporary:
-        sources = Sources(call, folder)
+        sources = Sources(call, folder, archive=archive)
         files = sources.files()
         names = sources.tables(files)
         database = Database(sources.frames, files, names, sources.folder, f"{memory_mb}MB", Path(temporary))
@@ -92,11 +95,11 @@ class Sources:
         ConfigError: there is neither, or the export is of another journal, or has another format.
     """
 
-    def __init__(self, call: Call, folder: Path | None) -> None:
+    def __init__(self, call: Call, folder: Path | None, *, archive: bool) -> None:
         from hulak.clients.tables.export_folder import ExportFolder
 
         self.folder = None if folder is None else folder.resolve()
-        self._segments, self._notes = _listed(call, folder), {}
+        self._segments, self._notes = _listed(call, folder, archive), {}
         if self.folder is not None:
             export = ExportFolder(self.folder)
             self._notes = {name: note for name, note in _notes(call, export).items() if self._is_from_export(export, note)}
@@ -139,12 +142,12 @@ class Sources:
             yield from frames_of(data[: row.size] if row is self._read[-1] else data)  # each time up to the same tick
 
 
-def _listed(call: Call, folder: Path | None) -> dict[str, SegmentContents]:
+def _listed(call: Call, folder: Path | None, archive: bool) -> dict[str, SegmentContents]:
     if folder is not None and not (call.home / "journal").is_dir():
         return {}
     from hulak.clients.cli.journal_export import key_of
 
-    return {key_of(row): row for row in segments(call)[0]}
+    return {key_of(row): row for row in segments(call, archive)[0]}
 
 
 def _notes(call: Call, export: "ExportFolder") -> dict[str, "SegmentNote"]:

@@ -274,15 +274,19 @@ def switches(
     gateway: bool = True,
     derive: bool = False,
     archiver: bool = False,
+    bridge: bool = False,
 ) -> dict[str, str]:
     """Make the variables that say which programs of `etc/supervisord.conf` start by themselves; broker and pool always do."""
-    given = {"DEMO": demo, "FEED": feed, "DISPLAYS": displays, "GATEWAY": gateway, "DERIVE": derive, "ARCHIVER": archiver}
+    given = {"DEMO": demo, "FEED": feed, "DISPLAYS": displays, "GATEWAY": gateway}
+    given |= {"DERIVE": derive, "ARCHIVER": archiver, "BRIDGE": bridge}
     return {f"HULAKUP_{name}": str(value).lower() for name, value in given.items()}
 
 
-def wanted(settings: Settings, *, demo: bool) -> dict[str, bool]:
-    """Return which programs the settings ask for, as arguments of `switches`."""
-    return {"feed": demo or settings.feed.runs, "derive": demo or settings.derive.runs, "archiver": settings.archive.daily}
+def switches_of(settings: Settings, *, demo: bool) -> dict[str, str]:
+    """Make the variables of `switches` as the settings say."""
+    feed, derive = demo or settings.feed.runs, demo or settings.derive.runs
+    archiver, bridge = settings.archive.daily, bool(settings.bridge.site)
+    return switches(demo=demo, feed=feed, derive=derive, archiver=archiver, bridge=bridge)
 
 
 def demo_variables(settings: Settings) -> dict[str, str]:

@@ -53,6 +53,8 @@ PURE = (
     "workers/display/quantities/",
     "clients/doctor/checks/",
     "clients/derive/rules/",
+    *(f"clients/bridge/{module}.py" for module in ("spans", "outgoing", "incoming")),
+    *(f"clients/feeds/{module}.py" for module in ("delivery", "unconfirmed")),
     *(f"bus/{module}.py" for module in SHARED),
 )
 CALM = {"bisect", "collections", "dataclasses", "enum", "functools", "heapq", "itertools", "math", "operator", "typing"}
@@ -60,6 +62,7 @@ CALM |= {"array", "decimal", "fractions", "datetime", "difflib", "email", "re", 
 CALM |= {"binascii", "contextlib", "msgpack", "msgspec", "struct", "zlib"}  # bytes to bytes, and values that cost little to make
 CALM |= {"zstandard"}  # likewise
 NEEDS = {"bus/version.py": "importlib", "bus/wire/codec.py": "threading"}  # its own metadata; a packer for each thread
+NEEDS |= {"clients/bridge/incoming.py": "hashlib"}  # the same instance for a site and an epoch on each machine
 NEEDS |= {"clients/doctor/checks/result.py": "clients"}  # the levels of the judge, which is pure too
 NEEDS |= {"bus/core/schedules/due_times.py": "cronsim"}  # pure too: a time in, times out
 

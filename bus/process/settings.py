@@ -50,6 +50,25 @@ def listening_host(value: str) -> str:
         raise ValueError("must be localhost or the number of an address, such as 127.0.0.1 or 0.0.0.0 (all of IPv4)") from None
 
 
+def no_secrets(value: str) -> str:
+    """Check addresses of NATS servers, separated by commas; returns them unchanged. Raises ValueError with the reason."""
+    for server in value.split(","):
+        if not re.fullmatch(r"(nats|tls)://[^\s,/@:]+(:\d{1,5})?|(nats|tls)://\[[0-9a-fA-F:]+\](:\d{1,5})?", server.strip()):
+            raise ValueError(
+                "must be nats://HOST:PORT or tls://HOST:PORT, several separated by commas; credentials are in a file"
+            )
+    return value
+
+
+def site_names(value: str) -> str:
+    """Check the names of other sites, separated by commas; returns them unchanged. Raises ValueError with the reason."""
+    names = [name.strip() for name in value.split(",")] if value else []
+    if len(set(names)) < len(names) or not all(re.fullmatch(SITE, name) for name in names):
+        raise ValueError("must be names of sites, separated by commas, each once: 1 to 16 of a-z, 0-9 and -, and not live")
+    return value
+
+
+SITE = r"(?!live\Z)[a-z0-9][a-z0-9-]{0,15}"  # the name of a site
 SECRET = {"token", "client_secret"}  # never shown
 CHECK = "check"  # of a type's extra: a function that checks further
 Address = Annotated[str, Meta(extra={CHECK: address})]
@@ -274,6 +293,28 @@ class GatewaySettings(Section, frozen=True):
         return f"{scheme}://{f'[{host}]' if ':' in host else host}:{self.port}/"
 
 
+class BridgeSettings(Section, frozen=True):
+    """`[bridge]`: ticks from and to other sites over NATS JetStream."""
+
+    site: Annotated[str, Meta(pattern=rf"^({SITE})?\Z")] = ""
+    servers: Annotated[str, Meta(extra={CHECK: no_secrets})] = "nats://127.0.0.1:4222"
+    send: bool = True
+    messages: Literal["turn", "tick"] = "turn"
+    receive: Annotated[str, Meta(extra={CHECK: site_names})] = ""
+    start: Literal["oldest", "now"] = "oldest"
+    stream_bytes: Annotated[int, Meta(ge=1 << 20, le=1 << 44)] = 2 << 30
+    replicas: Annotated[int, Meta(ge=1, le=5)] = 1
+    credentials: Path | None = None
+    tls_ca: Path | None = None
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+
+    @property
+    def sites(self) -> list[str]:
+        """Return the sites whose ticks are received."""
+        return [name.strip() for name in self.receive.split(",")] if self.receive else []
+
+
 class SimSettings(Section, frozen=True):
     """`[sim]`: the simulated outside world of the demo."""
 
@@ -318,6 +359,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     supervisor: SupervisorSettings = SupervisorSettings()
     display: DisplaySettings = DisplaySettings()
     gateway: GatewaySettings = GatewaySettings()
+    bridge: BridgeSettings = BridgeSettings()
     sim: SimSettings = SimSettings()
     log: LogSettings = LogSettings()
     security: SecuritySettings = SecuritySettings()

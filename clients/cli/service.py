@@ -186,7 +186,7 @@ def programs(call: Call, socket: Path, run_as: str | None, python: str | None, d
         home=call.home,
         python=_absolute(python),
         socket=socket,
-        switches=supervisord.switches(demo=demo, **supervisord.wanted(call.settings, demo=demo)),
+        switches=supervisord.switches_of(call.settings, demo=demo),
         variables={
             **({"HULAK_CONFIG": str(call.file.absolute())} if call.file else {}),
             **(supervisord.demo_variables(call.settings) if demo else {}),

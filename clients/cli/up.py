@@ -127,7 +127,7 @@ def variables(call: Call, *, demo: bool) -> dict[str, str]:
     from hulak.clients import supervisord
     from hulak.clients.cli import service_environment
 
-    result = supervisord.switches(demo=demo, **supervisord.wanted(call.settings, demo=demo))
+    result = supervisord.switches_of(call.settings, demo=demo)
     if call.file is not None:
         result["HULAK_CONFIG"] = str(call.file.absolute())
     if call.settings.log.format == "auto" and service_environment.is_journal(2):

@@ -1,0 +1,125 @@
+"""The bridge process: one connection to NATS, a sender of this site and a receiver for each other one. It runs on asyncio."""
+
+import asyncio
+import contextlib
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any
+
+from hulak.bus.errors import ConfigError
+from hulak.bus.process import lifecycle, log
+from hulak.bus.process.log_type import Log
+from hulak.bus.process.member import Member
+from hulak.bus.process.settings import Settings
+from hulak.clients.bridge.journal_source import JournalSource
+from hulak.clients.bridge.receiver import Receiver
+from hulak.clients.bridge.sender import Sender
+from hulak.clients.bridge.stream import Stream, connect
+from hulak.clients.calls.async_client import AsyncBusClient
+
+BEAT_S = 0.25
+CLOSE_S = 2.0  # for the connection to NATS to close
+
+
+class Bridge:
+    """The ways of the bridge, and their states.
+
+    Args:
+        settings: checked.
+        home: the broker's folder.
+        log: of this process.
+    """
+
+    def __init__(self, settings: Settings, home: Path, log: Log) -> None:
+        self.settings = settings
+        self.home = home
+        self.log = log
+        self.sender: Sender | None = None
+        self.receivers: list[Receiver] = []
+
+    async def run(self, member: Member) -> None:
+        """Serve until it is cancelled."""
+        section = self.settings.bridge
+        beat = asyncio.ensure_future(_beat(member))
+        broker = AsyncBusClient(self.settings, self.home)
+        client: Any = None
+        try:
+            client = await connect(section, self.log)
+            work: list[Coroutine[Any, Any, None]] = []
+            if section.send:
+                self.sender = Sender(section, Stream(client, section.site), JournalSource(broker), self.log)
+                work += [self.sender.run(), self.sender.measure()]
+            for site in section.sites:
+                self.receivers.append(Receiver(self.settings, self.home, Stream(client, site), broker, self.log))
+                work.append(self.receivers[-1].run())
+            await _until_one_ends(work)
+        finally:
+            beat.cancel()
+            broker.close()
+            if client is not None:
+                with contextlib.suppress(Exception):  # nats-py raises what it likes while it closes
+                    await asyncio.wait_for(client.close(), CLOSE_S)
+
+    def values(self) -> dict[str, Any]:
+        """Return the state, for the process's report; may be called from any thread."""
+        values: dict[str, Any] = {
+            "site": self.settings.bridge.site,
+            "receive": {row.site: row.values() for row in self.receivers},
+        }
+        if self.sender is not None:
+            values["send"] = self.sender.values()
+        return values
+
+
+def run_bridge(settings: Settings, home: Path) -> None:
+    """Run the bridge until a signal stops it.
+
+    Raises:
+        ConfigError: `[bridge]` names no site, or this one among those to receive from, or there is nothing to do.
+    """
+    check(settings)
+    lifecycle.end_with_supervisor()
+    logger = log.set_up(settings.log, process="bridge")
+    bridge = Bridge(settings, home, logger)
+    with Member(settings, home, logger, kind="bridge", name=settings.bridge.site, collect=bridge.values) as member:
+        asyncio.run(_serve(bridge, member))
+    logger.info("bridge stopped")
+
+
+def check(settings: Settings) -> None:
+    """Check the settings as a whole; raises as `run_bridge`."""
+    section = settings.bridge
+    if not section.site:
+        raise ConfigError("setting bridge.site is '', must be the name of this site, such as ldn")
+    if section.site in section.sites:
+        raise ConfigError(f"setting bridge.receive names {section.site!r}, which is this site; name other sites only")
+    if not section.send and not section.sites:
+        raise ConfigError("settings bridge.send = false and bridge.receive = '': there is nothing to do; set one of them")
+
+
+async def _serve(bridge: Bridge, member: Member) -> None:
+    main = asyncio.ensure_future(bridge.run(member))
+    loop = asyncio.get_running_loop()
+    for number in lifecycle.stop_signals():
+        loop.add_signal_handler(number, main.cancel)
+    with contextlib.suppress(asyncio.CancelledError):
+        await main
+
+
+async def _until_one_ends(work: list[Coroutine[Any, Any, None]]) -> None:
+    """Run all; if one ends by an error, end the others and raise it."""
+    tasks = [asyncio.ensure_future(way) for way in work]
+    try:
+        ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in ended:
+            task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _beat(member: Member) -> None:
+    while True:
+        member.beat()
+        await asyncio.sleep(BEAT_S)

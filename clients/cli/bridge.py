@@ -1,0 +1,99 @@
+"""`hulak bridge`: ticks to and from other sites."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+from hulak.bus.errors import ConfigError
+from hulak.clients.cli import table
+from hulak.clients.cli.command import Call, Command, print_json
+from hulak.clients.cli.help_text import examples
+from hulak.clients.judge.perf import age
+from hulak.clients.printable import printable
+
+HEADS = ["site", "way", "state", "number", "lag", "lag time", "ticks", "messages", "missing", "refused"]
+
+
+@click.group(
+    short_help="Send ticks to other sites, and receive ticks of them.",
+    epilog=examples("hulak bridge nats", "hulak bridge status"),
+)
+def bridge() -> None:
+    """Connect brokers of several sites over NATS JetStream. docs/bridge.md has how and why."""
+
+
+@bridge.command(
+    cls=Command,
+    daemon=True,
+    short_help="Run the bridge over NATS JetStream.",
+    epilog=examples("hulak bridge nats", "HULAK_BRIDGE__SITE=ldn HULAK_BRIDGE__RECEIVE=nyc hulak bridge nats"),
+)
+def nats(call: Call) -> None:
+    """Run the bridge of [bridge]: the ticks of this broker go into the stream HULAK_SITE of NATS JetStream, those of the sites in
+    `receive` come into this broker as tick.SITE.SYMBOL.
+
+    It needs the extra: pip install 'hulak[nats]'. With `[bridge] site` set, `hulak up` runs it. It keeps nothing on disk, and may
+    be killed at any time: nothing is lost, and nothing comes twice. Sends REQUEST hulak.replay and hulak.feed, and numbered
+    frames to the collector.
+    """
+    try:
+        from hulak.clients.bridge.process import run_bridge
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != "nats":
+            raise
+        raise ConfigError("the bridge needs the package nats-py, which is not installed: pip install 'hulak[nats]'") from error
+    run_bridge(call.settings, call.home)
+
+
+@bridge.command(
+    cls=Command,
+    short_help="Show how far the bridge is.",
+    epilog=examples("hulak bridge status", "hulak bridge status --json"),
+)
+def status(call: Call) -> None:
+    """Show how far the bridge of this broker is: for each way the last number of the sending site that arrived, how many ticks
+    (out) or messages (in) and seconds are behind it, and which numbers are missing for good. Sends REQUEST hulak.stats.
+
+    States: connecting, sending, receiving, waiting (the other site has no stream yet), failing (it tries again each second),
+    standing by (another bridge sends for this site).
+    """
+    rows = rows_of(call.request("hulak.stats"))
+    if call.as_json:
+        print_json(rows)
+        return
+    if not rows:
+        click.echo("no bridge has reported; set [bridge] site and start one with `hulak bridge nats`")
+        return
+    table.show(HEADS, [cells(row) for row in rows])
+    for line in (line for row in rows for line in remarks(row)):
+        click.echo(printable(line))
+
+
+def rows_of(stats: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return a row for each way of each bridge in the broker's statistics: its values in the report, with site and way."""
+    rows: list[dict[str, Any]] = []
+    for report in stats["processes"]:
+        if report["kind"] != "bridge":
+            continue
+        if isinstance(send := report.get("send"), Mapping):
+            rows.append({"site": report["name"], "way": "out", "age_s": report["age_s"], **send})
+        receive = report.get("receive")
+        for site, values in sorted(receive.items()) if isinstance(receive, Mapping) else []:
+            rows.append({"site": site, "way": "in", "age_s": report["age_s"], **values})
+    return rows
+
+
+def cells(row: Mapping[str, Any]) -> list[Any]:
+    """Return the cells of a row, in the order of `HEADS`."""
+    lag_s = row.get("lag_s")
+    lag_time = age(lag_s) if isinstance(lag_s, int | float) and row.get("lag") else None
+    counts = [row.get(name) for name in ("ticks", "messages", "missing")]
+    return [row["site"], row["way"], row.get("state"), row.get("number"), row.get("lag"), lag_time, *counts, row.get("refused")]
+
+
+def remarks(row: Mapping[str, Any]) -> list[str]:
+    """Return a line for the reason of a state, and one for each of the newest ranges that are missing."""
+    name = f"{row['site']} {row['way']}"
+    lines = [f"{name}: {row['why']}"] if row.get("why") else []
+    return lines + [f"{name}: ticks {first} to {last} are missing" for first, last in row.get("missing_ranges") or []]

@@ -14,6 +14,7 @@ from hulak.bus.process.settings import Settings
 from hulak.clients.bridge.journal_source import JournalSource
 from hulak.clients.bridge.receiver import Receiver
 from hulak.clients.bridge.sender import Sender
+from hulak.clients.bridge.state import State
 from hulak.clients.bridge.stream import Stream, connect
 from hulak.clients.calls.async_client import AsyncBusClient
 
@@ -36,6 +37,7 @@ class Bridge:
         self.log = log
         self.sender: Sender | None = None
         self.receivers: list[Receiver] = []
+        self.state = State()
 
     async def run(self, member: Member) -> None:
         """Serve until it is cancelled."""
@@ -44,7 +46,7 @@ class Bridge:
         broker = AsyncBusClient(self.settings, self.home)
         client: Any = None
         try:
-            client = await connect(section, self.log)
+            client = await connect(section, self.log, self.state)
             work: list[Coroutine[Any, Any, None]] = []
             if section.send:
                 self.sender = Sender(section, Stream(client, section.site), JournalSource(broker), self.log)
@@ -62,10 +64,8 @@ class Bridge:
 
     def values(self) -> dict[str, Any]:
         """Return the state, for the process's report; may be called from any thread."""
-        values: dict[str, Any] = {
-            "site": self.settings.bridge.site,
-            "receive": {row.site: row.values() for row in self.receivers},
-        }
+        receive = {row.site: row.values() for row in self.receivers}
+        values: dict[str, Any] = {**self.state.values(), "site": self.settings.bridge.site, "receive": receive}
         if self.sender is not None:
             values["send"] = self.sender.values()
         return values

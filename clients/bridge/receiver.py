@@ -16,6 +16,7 @@ from hulak.bus.subscriber.asyncio_wait import readable
 from hulak.clients.bridge import spans
 from hulak.clients.bridge.incoming import Reader, SiteDelivery, instance_of, renamed
 from hulak.clients.bridge.outgoing import Missing
+from hulak.clients.bridge.state import FAILING, RECEIVING, WAITING, State
 from hulak.clients.bridge.stream import FAILURES, Stored, Stream
 from hulak.clients.calls.async_client import AsyncBusClient
 from hulak.clients.feeds.publisher import ASK_S, TickPublisher
@@ -50,7 +51,7 @@ class Receiver:
         self.client = client
         self.log = log
         self.missing = Missing()
-        self.state, self.why = "connecting", ""
+        self.state = State()
         self.ticks = self.messages = self.malformed = self.refused = self.failures = self.resent = 0
         self.read = Reader(self.site)
         self.last_ns = 0  # stamp of the last tick that was read
@@ -85,10 +86,9 @@ class Receiver:
             self.log.info("reading again", stream=self.stream.name, why=str(error))
         except (*FAILURES, BusError) as error:
             self.failures += 1
-            self.why = f"{type(error).__name__}: {error}"
-            if self.state != "failing":
-                self.log.warning("receiving interrupted", stream=self.stream.name, why=self.why)
-            self.state = "failing"
+            why = f"{type(error).__name__}: {error}"
+            if self.state.become(FAILING, why):
+                self.log.warning("receiving interrupted", stream=self.stream.name, why=why)
             await asyncio.sleep(AGAIN_S)
 
     def values(self) -> dict[str, Any]:
@@ -98,8 +98,7 @@ class Receiver:
         link = publisher.link if publisher is not None else None
         return {
             "stream": self.stream.name,
-            "state": self.state,
-            "why": self.why,
+            **self.state.values(),
             "epoch": self.read.epoch,
             "number": self.read.last,
             "lag": lag,
@@ -118,17 +117,14 @@ class Receiver:
         """Read the stream from where this broker is, without end."""
         state = await self.stream.state()
         if state is None or not state.messages:
-            self.state, self.why = (
-                "waiting",
-                f"there is no stream {self.stream.name} yet" if state is None else "the stream is empty",
-            )
+            self.state.become(WAITING, f"stream {self.stream.name} {'is empty' if state else 'does not exist yet'}")
             await asyncio.sleep(AGAIN_S)
             return
         begin = await self._find(state.first_seq, state.last_seq)
         reader = await self.stream.read_from(begin)
         self._sequence, self.newest, self.read = begin - 1, state.last_seq, Reader(self.site)
         self.log.info("receiving", stream=self.stream.name, sequence=begin)
-        self.state, self.why = "receiving", ""
+        self.state.become(RECEIVING)
         try:
             while True:
                 messages = await reader.fetch(AGAIN_S)

@@ -18,6 +18,7 @@ from hulak.bus.process.settings import BridgeSettings
 from hulak.clients.bridge import spans
 from hulak.clients.bridge.journal_source import JournalSource, OtherEpoch, TooOld
 from hulak.clients.bridge.outgoing import MOST_ROWS, Outgoing, Position
+from hulak.clients.bridge.state import FAILING, SENDING, STANDING_BY, State
 from hulak.clients.bridge.stream import FAILURES, Stream
 
 IN_FLIGHT = 32  # messages whose acknowledgement is outstanding, at most
@@ -54,8 +55,7 @@ class Sender:
         most_bytes = min(stream.client.max_payload, 1 << 20) // 2 - HEADERS_BYTES
         rows = 1 if settings.messages == "tick" else MOST_ROWS
         self.outgoing = Outgoing(settings.sites, most_rows=rows, most_bytes=most_bytes)
-        self.state = "connecting"
-        self.why = ""
+        self.state = State()
         self.stored = Position()  # the last number that JetStream has acknowledged
         self.stored_ns = 0  # stamp of its tick
         self.ticks = self.messages = self.failures = 0
@@ -91,8 +91,7 @@ class Sender:
         behind = max(0, self.newest - max(self.stored.number, self.outgoing.read.number if self._is_even else 0))
         return {
             "stream": self.stream.name,
-            "state": self.state,
-            "why": self.why,
+            **self.state.values(),
             "epoch": self.stored.epoch,
             "number": self.stored.number,
             "lag": behind,
@@ -112,10 +111,9 @@ class Sender:
 
     def _note(self, error: BaseException) -> None:
         self.failures += 1
-        self.why = f"{type(error).__name__}: {error}"
-        if self.state != "failing":
-            self.log.warning("sending interrupted", stream=self.stream.name, why=self.why)
-        self.state = "failing"
+        why = f"{type(error).__name__}: {error}"
+        if self.state.become(FAILING, why):
+            self.log.warning("sending interrupted", stream=self.stream.name, why=why)
 
     async def _begin(self) -> None:
         """Find out where the stream ends, and go on there."""
@@ -151,7 +149,7 @@ class Sender:
 
     async def _follow(self) -> None:
         """Send what the journal has, as it comes."""
-        self.state, self.why = "sending", ""
+        self.state.become(SENDING)
         wait_s = LEAST_WAIT_S
         while True:
             rows = await self._read()
@@ -227,7 +225,7 @@ class Sender:
 
     async def _stand_by(self) -> None:
         """Wait until the other bridge sends nothing, while this journal has more than the stream."""
-        self.state, self.why = "standing by", "another bridge sends for this site"
+        self.state.become(STANDING_BY, "another bridge sends for this site")
         self.log.warning("another bridge sends for this site: this one stands by", stream=self.stream.name)
         seen, since = 0, time.monotonic()
         while time.monotonic() < since + SILENT_S:

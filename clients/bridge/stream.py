@@ -21,6 +21,7 @@ from hulak.bus.errors import ConfigError
 from hulak.bus.process.log_type import Log
 from hulak.bus.process.settings import BridgeSettings
 from hulak.clients.bridge.spans import live_subjects, stream_name, subjects
+from hulak.clients.bridge.state import CONNECTED, CONNECTING, State
 
 ANSWER_S = 5.0  # of the server, to any request
 PING_S = 5  # between two checks of a silent connection, which ends after three
@@ -31,7 +32,7 @@ UNUSED_S = 60.0  # after which the server forgets a reader that is gone
 FAILURES = (NatsError, OSError, asyncio.TimeoutError)  # of the connection or the server: tried again
 
 
-async def connect(settings: BridgeSettings, log: Log) -> Any:
+async def connect(settings: BridgeSettings, log: Log, state: State) -> Any:
     """Connect to the servers of the settings, without limit of time; returns the client of nats-py.
 
     Raises:
@@ -55,7 +56,6 @@ async def connect(settings: BridgeSettings, log: Log) -> Any:
     options = {name: value for name, value in given.items() if value is not None}
     if settings.credentials is not None and not settings.credentials.is_file():
         raise ConfigError(f"setting bridge.credentials is {str(settings.credentials)!r}, must be a file that can be read")
-    failed = False
     while True:
         client = NatsClient()
         try:
@@ -74,12 +74,13 @@ async def connect(settings: BridgeSettings, log: Log) -> Any:
         except FAILURES as error:
             with contextlib.suppress(*FAILURES):
                 await client.close()
-            if not failed:
-                failed = True
+            if not state.why:
                 log.warning("NATS not reached", servers=settings.servers, why=repr(error))
+            state.become(CONNECTING, f"NATS at {settings.servers} is not reached: {error!r}")
             await asyncio.sleep(RECONNECT_S)
         else:
-            log.info("connected to NATS", server=client.connected_server_version and str(client.connected_server_version))
+            log.info("connected to NATS", server=str(client.connected_server_version))
+            state.become(CONNECTED)
             return client
 
 

@@ -9,6 +9,7 @@ from hulak.bus.errors import ConfigError
 from hulak.clients.cli import table
 from hulak.clients.cli.command import Call, Command, print_json
 from hulak.clients.cli.help_text import examples
+from hulak.clients.judge.bridges import ways
 from hulak.clients.judge.perf import age
 from hulak.clients.printable import printable
 
@@ -58,7 +59,7 @@ def status(call: Call) -> None:
     States: connecting, sending, receiving, waiting (the other site has no stream yet), failing (it tries again each second),
     standing by (another bridge sends for this site).
     """
-    rows = rows_of(call.request("hulak.stats"))
+    rows = ways(call.request("hulak.stats"))
     if call.as_json:
         print_json(rows)
         return
@@ -68,20 +69,6 @@ def status(call: Call) -> None:
     table.show(HEADS, [cells(row) for row in rows])
     for line in (line for row in rows for line in remarks(row)):
         click.echo(printable(line))
-
-
-def rows_of(stats: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return a row for each way of each bridge in the broker's statistics: its values in the report, with site and way."""
-    rows: list[dict[str, Any]] = []
-    for report in stats["processes"]:
-        if report["kind"] != "bridge":
-            continue
-        if isinstance(send := report.get("send"), Mapping):
-            rows.append({"site": report["name"], "way": "out", "age_s": report["age_s"], **send})
-        receive = report.get("receive")
-        for site, values in sorted(receive.items()) if isinstance(receive, Mapping) else []:
-            rows.append({"site": site, "way": "in", "age_s": report["age_s"], **values})
-    return rows
 
 
 def cells(row: Mapping[str, Any]) -> list[Any]:

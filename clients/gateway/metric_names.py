@@ -125,6 +125,17 @@ OF_DISPLAY_WORKERS = (
     ("hulak_display_worker_gaps_total", "Gaps in the received ticks.", "gaps"),
     ("hulak_display_worker_rebuilt_total", "Displays rebuilt after a failure.", "rebuilt"),
 )
+# The same for each way of a bridge, with the labels site and way.
+OF_BRIDGES = (
+    ("hulak_bridge_number", "Last number of the sending site that has passed a bridge.", "number"),
+    ("hulak_bridge_lag", "Ticks (out) or messages (in) that a bridge still has to pass on.", "lag"),
+    ("hulak_bridge_lag_seconds", "Age of the last tick that has passed, while there are more.", "lag_s"),
+    ("hulak_bridge_ticks_total", "Ticks that have passed, since the bridge's start.", "ticks"),
+    ("hulak_bridge_messages_total", "Messages of NATS that have passed, since the bridge's start.", "messages"),
+    ("hulak_bridge_failures_total", "Interruptions, since the bridge's start.", "failures"),
+    ("hulak_bridge_missing_ticks_total", "Ticks that are missing for good, since the bridge's start.", "missing"),
+    ("hulak_bridge_refused_ticks_total", "Ticks that the broker has refused, since the bridge's start.", "refused"),
+)
 OF_FEEDS = (
     ("hulak_feed_data_age_seconds", "Time since a feed's last tick.", "data_age_s"),
     ("hulak_feed_heartbeat_age_seconds", "Time since a feed's last heartbeat.", "heartbeat_age_s"),

@@ -15,7 +15,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 
 from hulak.bus.histogram import BOUNDS, TASK_BOUNDS
-from hulak.clients.gateway.metric_names import FIGURES, OF_DISPLAY_WORKERS, OF_FEEDS, OF_PROCESSES, OF_PROGRAMS
+from hulak.clients.gateway.metric_names import FIGURES, OF_BRIDGES, OF_DISPLAY_WORKERS, OF_FEEDS, OF_PROCESSES, OF_PROGRAMS
+from hulak.clients.judge.bridges import ways
 from hulak.clients.judge.processes import number
 from hulak.clients.judge.situations import BROKER_SILENT_S, SITUATIONS
 from hulak.clients.judge.verdict import Verdict
@@ -72,6 +73,8 @@ def families(stats: Mapping[str, Any], stats_age_s: float | None) -> Iterator[Me
     states = [({"slot": labels["slot"], "state": str(row["state"])}, 1.0) for labels, row in feeds if "state" in row]
     yield _metric("hulak_feed_state", "1 for a feed's current state.", states)
     yield from _of([row for row in rows if row[0]["kind"] == "display"], OF_DISPLAY_WORKERS)
+    if stats:
+        yield from _of([({"site": row["site"], "way": row["way"]}, row) for row in ways(stats)], OF_BRIDGES)
     broker = stats.get("broker", {})
     if "version" in broker:
         labels = {"version": str(broker["version"]), "protocol": str(broker.get("protocol", ""))}

@@ -109,6 +109,9 @@ SITUATIONS = {
         "the number of connections to the broker is near its bound, or new ones are refused", (W, C), limit="connections"
     ),
     "subscriber_slow": Situation("a subscriber does not read, or was disconnected for it in the last ten minutes", (W,)),
+    "bridge_interrupted": Situation("a bridge has not been able to send or to receive for 10 s", (W, C)),
+    "bridge_behind": Situation("a bridge is 10 s or more behind", (W, C)),
+    "bridge_missing": Situation("ticks that a bridge should have had are missing for good", (W,)),
     "tick_latency": Situation("the latency from feed to broker is high", (W, C), settles=True, limit="latency"),
     "displays_unassigned": Situation("some or all displays have no worker", (W, C), unready=True, settles=True),
     "display_stale": Situation("displays have been catching up for too long", (W, C), True, True, "display_stale"),

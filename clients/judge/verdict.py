@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from hulak.clients.judge import members, ticks, work
+from hulak.clients.judge import bridges, members, ticks, work
 from hulak.clients.judge.facts import Facts, Finding, finding, one_line
 from hulak.clients.judge.perf import age, measure, performance, summary
 from hulak.clients.judge.processes import Process, processes
@@ -108,6 +108,7 @@ def _findings(
     yield from ticks.topics(facts, values["topics"], limits["topics"])
     yield from members.connections(facts, values["connections"], limits["connections"])
     yield from members.subscribers(facts)
+    yield from bridges.bridges(facts)
     yield from work.displays(facts)
     yield from work.workers(facts)
     yield from work.failures(facts, values, limits)

@@ -80,3 +80,9 @@ def with_process(**values):
 
 def feed(**values):
     return stats(processes=[report("feed", "binance", 2, **values)])
+
+
+def bridge(**values):
+    statistics = stats()
+    statistics["processes"].append(report("bridge", "a", 9, **values))
+    return statistics

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from healthy_stats import feed, recent, report, stats, verdict, with_process
+from healthy_stats import bridge, feed, recent, report, stats, verdict, with_process
 
 from hulak.clients.cli import cli
 from hulak.clients.judge.situations import LIMITS, SITUATIONS, Level
@@ -72,6 +72,30 @@ UNWELL = [  # situation, level, text, statistics
         Level.WARNING,
         "3 rows of the store are unreadable: see hulak task ls --state unreadable",
         stats(store__unreadable=3),
+    ),
+    (
+        "bridge_interrupted",
+        Level.WARNING,
+        "bridge a out is failing for 12 s: no server",
+        bridge(send={"state": "failing", "since_s": 12.0, "why": "no server"}),
+    ),
+    (
+        "bridge_interrupted",
+        Level.CRITICAL,
+        "bridge a - is connecting for 90 s: NATS is not reached",
+        bridge(state="connecting", since_s=90.0, why="NATS is not reached", receive={}),
+    ),
+    (
+        "bridge_behind",
+        Level.CRITICAL,
+        "bridge b in is 61 s behind, 1,200 wait",
+        bridge(receive={"b": {"state": "receiving", "lag": 1200, "lag_s": 61.0}}),
+    ),
+    (
+        "bridge_missing",
+        Level.WARNING,
+        "bridge a out: 7 ticks are missing, see hulak bridge status",
+        bridge(send={"state": "sending", "missing": 7}),
     ),
     (
         "subscriber_slow",

@@ -230,6 +230,20 @@ def tables(mib: int, folder: Path | None, out: Path | None) -> None:
 
 
 @main.command()
+@click.option("--mib", default=256, type=click.IntRange(1, 1 << 20), show_default=True, help="Size of the journal that is sent.")
+@click.option("--seconds", default=3.0, type=click.FloatRange(0.2, 600), show_default=True, help="Of each bare publisher.")
+@click.option("--repeats", default=3, type=click.IntRange(1, 100), show_default=True)
+@click.option("--folder", type=click.Path(path_type=Path, exists=True, file_okay=False), help="Folder for files.")
+@click.option("--json", "out", type=click.Path(path_type=Path), help="Write all measurements to this file.")
+def bridge(mib: int, seconds: float, repeats: int, folder: Path | None, out: Path | None) -> None:
+    """Measure the bridge into NATS JetStream, beside bare nats-py publishers with acknowledgements."""
+    from benchmarks import bridge as bridge_run  # noqa: PLC0415 - it needs nats-py
+
+    result = bridge_run.measure(mib, seconds, repeats, folder, _log)
+    _show(result, bridge_run.table(result), out)
+
+
+@main.command()
 @click.option("--seconds", default=1.0, type=click.FloatRange(0.2, 600), show_default=True)
 @shaped(4)
 def selfcheck(shape: Shape, out: Path | None, seconds: float) -> None:

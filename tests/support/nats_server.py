@@ -29,13 +29,15 @@ class NatsServer:
 
     Args:
         path: of the program; that of `program` if None.
+        host: the address to listen on.
+        within: words before its command, which start it somewhere else.
     """
 
-    def __init__(self, path=None):
-        self.path = path or program()
+    def __init__(self, path=None, host="127.0.0.1", within=()):
+        self.path, self.host, self.within = path or program(), host, within
         self.folder = Path(tempfile.mkdtemp(prefix="nats-", dir="/tmp"))
         (self.port,) = free_ports(1)
-        self.url = f"nats://127.0.0.1:{self.port}"
+        self.url = f"nats://{host}:{self.port}"
         self.process = None
 
     def __enter__(self):
@@ -50,14 +52,16 @@ class NatsServer:
 
     def start(self):
         """Start it, and wait until it accepts connections."""
-        words = ["-a", "127.0.0.1", "-p", str(self.port), "-js", "-sd", str(self.folder / "js"), "-l", str(self.folder / "log")]
-        self.process = subprocess.Popen([str(self.path), *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        words = ["-a", self.host, "-p", str(self.port), "-js", "-sd", str(self.folder / "js"), "-l", str(self.folder / "log")]
+        self.process = subprocess.Popen(
+            [*self.within, str(self.path), *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
         eventually(self._listens, within_s=STARTS_WITHIN_S)
 
     def _listens(self):
         with socket.socket() as trial:
             trial.settimeout(1)
-            return trial.connect_ex(("127.0.0.1", self.port)) == 0
+            return trial.connect_ex((self.host, self.port)) == 0
 
     def kill(self):
         """Kill it."""

@@ -196,6 +196,8 @@ class Receiver:
         for number, frame in span.rows:
             if number <= link.unconfirmed.last:
                 continue
+            if len(link.unconfirmed) >= MOST_KEPT:  # of a message that is larger than Hulak's
+                await self._push(link)
             try:
                 link.put(number, *renamed(self.site, frame))
                 self.ticks += 1
@@ -203,6 +205,10 @@ class Receiver:
                 self.refused += 1
                 if self.refused == 1:
                     self.log.warning("tick refused", number=number, code=error.code, why=str(error))
+        await self._push(link)
+
+    async def _push(self, link: SiteDelivery) -> None:
+        """Send what is kept, and wait until the broker has confirmed most of it."""
         assert self._publisher is not None, "`_link` has made it"
         self._publisher.push()
         if link.leaves_out:

@@ -29,6 +29,7 @@ RECONNECT_S = 0.5
 PENDING_BYTES = 16 << 20  # not written to the socket yet, at most
 READ_MESSAGES = 64  # in one request of a reader
 UNUSED_S = 60.0  # after which the server forgets a reader that is gone
+MOST_NOTED = 100  # different errors of the connection in the log
 FAILURES = (NatsError, OSError, asyncio.TimeoutError)  # of the connection or the server: tried again
 
 
@@ -39,8 +40,13 @@ async def connect(settings: BridgeSettings, log: Log, state: State) -> Any:
         ConfigError: a file of the settings cannot be read.
     """
 
+    noted: set[str] = set()
+
     async def note(error: Exception) -> None:
-        log.debug("nats", error=repr(error))
+        text = repr(error)
+        if text not in noted and len(noted) < MOST_NOTED:  # each attempt to reconnect has its own
+            noted.add(text)
+            log.warning("error of NATS", error=text)
 
     async def lost() -> None:
         log.warning("connection to NATS lost", servers=settings.servers)

@@ -47,6 +47,14 @@ class Site(LocalBus):
         rows = [row for row in self.stats()["processes"] if row["kind"] == "bridge"]
         return rows[0] if rows else {}
 
+    def sent(self):
+        """Return what the bridge reports about its way out; nothing before it does."""
+        return self.report().get("send", {})
+
+    def received(self, site):
+        """Return what the bridge reports about the way in from a site; nothing before it does."""
+        return self.report().get("receive", {}).get(site, {})
+
 
 def faults(arrived, source, posted):
     """Hold the ticks that arrived against those that were posted; returns faults in words."""

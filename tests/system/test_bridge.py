@@ -3,12 +3,15 @@
 import asyncio
 import contextlib
 import json
+import re
 import shutil
 import signal
 import subprocess
+from pathlib import Path
 
 import nats
 import pytest
+from key_home import KeyHome
 from load import Ticks
 from local_bus import LocalBus
 from nats_server import NatsServer, program
@@ -122,8 +125,31 @@ def test_messages_that_nats_has_lost_are_published_again_from_the_journal(server
         []
     ] * 3
     last = asyncio.run(with_stream(server.url, lambda stream: stream.stream_info("HULAK_A"))).state.last_seq
-    eventually(lambda: a.report()["send"]["number"] == total, within_s=WITHIN_S)
+    eventually(lambda: a.sent().get("number") == total, within_s=WITHIN_S)
     assert last == total  # one message for each tick: the lost ones are there again, each once
+
+
+def test_numbers_that_a_stream_no_longer_has_are_reported_where_they_do_not_arrive(server, sites):
+    a, b = sites
+    b.bridge.kill()
+    count = post(a, 0.3)
+    eventually(lambda: a.sent().get("number") == count, within_s=WITHIN_S)
+
+    async def delete(stream):
+        for sequence in (10, 11, 12, 40):
+            await stream.delete_msg("HULAK_A", sequence)
+
+    asyncio.run(with_stream(server.url, delete))
+    b.start_bridge()
+    eventually(lambda: b.has("a", count - 4), within_s=WITHIN_S)
+    numbers = [number for _, number in b.arrived("a")]
+    assert numbers == [number for number in range(1, count + 1) if number not in {10, 11, 12, 40}]
+
+    def reported():
+        row = b.received("a")
+        return row if row.get("missing", 0) >= 4 else None
+
+    assert eventually(reported, within_s=WITHIN_S)["missing_ranges"] == [[10, 12], [40, 40]]
 
 
 def test_a_stream_that_was_deleted_is_filled_again_and_nothing_comes_twice(server, sites):
@@ -152,6 +178,24 @@ def test_of_two_bridges_of_a_site_one_stands_by_and_no_tick_comes_twice(server, 
     for bridge in (first, second):
         bridge.send_signal(signal.SIGTERM)
         assert bridge.wait(WITHIN_S) == 0, bridge.log.read_text()
+
+
+def test_a_bridge_with_a_key_needs_only_the_roles_of_its_document(server, sites, tmp_path):
+    page = (Path(__file__).parents[2] / "docs" / "bridge.md").read_text()
+    roles = [
+        role.replace("nyc", "a") for role in re.findall(r"`((?:subscribe|read|feed)(?::\S+)?)`", page.partition("## Rights")[2])
+    ]
+    assert len(roles) == 5
+    a, _ = sites
+    with Site("far", server.url, ["a"]) as far, KeyHome(far) as keys:
+        key = keys.file_of(keys.add("bridge", *roles))
+        far.broker = far.start_broker()
+        with far.having({**far.variables, "HULAK_HOME": str(tmp_path), "HULAK_KEY": str(key)}):
+            far.start_bridge()
+        count = post(a, 0.3)
+        assert_arrived(far, count)
+        eventually(lambda: far.sent().get("state") == "sending", within_s=WITHIN_S)
+        assert far.received("a")["refused"] == 0
 
 
 def stands_by(bridge):

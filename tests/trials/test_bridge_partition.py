@@ -75,7 +75,7 @@ def test_a_partition_loses_no_tick_doubles_none_and_the_bridges_do_not_grow(long
         link.cut()
         time.sleep(cut_s)
         grown = [site.report()["rss_bytes"] - rss for site, rss in zip((a, b), before, strict=True)]
-        behind = a.report()["send"]["lag"]
+        behind = a.sent()["lag"]
         link.heal()
         healed = time.monotonic()
         there.end()

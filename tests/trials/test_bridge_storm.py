@@ -76,4 +76,6 @@ def test_a_storm_of_kills_loses_no_tick_doubles_none_and_keeps_their_order(path,
         text = f"{sum(counts.values())} kills ({dict(counts)}) in {posted_s:.0f} s, even again {caught_up_s:.1f} s later"
         record_figure(f"bridge storm, {server.version()}: {there.posted} and {back.posted} ticks, {text}; {wrong or 'no fault'}")
         assert wrong == []
-        assert [site.report()["receive"][other]["missing"] for site, other in ((a, "b"), (b, "a"))] == [0, 0]
+        eventually(lambda: a.received("b") and b.received("a"), within_s=ENDS_S)
+        missing = [a.received("b")["missing"], b.received("a")["missing"]]
+        assert missing == [0, 0]

@@ -117,19 +117,19 @@ def test_the_journal_goes_out_and_a_restarted_bridge_goes_on_behind_the_last_mes
 def test_a_lost_acknowledgement_stores_nothing_twice():
     stream, journal = MemoryStream(), MemoryJournal([1] * 500)
     stream.lose_next = 3
-    one = sender(stream, journal, messages="tick")
-    run_until(lambda: len(stream.numbers()) == 500 and one.stored.number == 500, one)
+    bridge = sender(stream, journal, messages="tick")
+    run_until(lambda: len(stream.numbers()) == 500 and bridge.stored.number == 500, bridge)
     assert stream.numbers() == [(1, number) for number in range(1, 501)]
-    assert 1 <= one.failures <= 3
+    assert 1 <= bridge.failures <= 3
 
 
 def test_messages_that_the_stream_has_lost_are_sent_again():
     stream, journal = MemoryStream(), MemoryJournal([1] * 300)
-    one = sender(stream, journal, messages="tick")
-    run_until(lambda: one.stored.number == 300, one)
+    bridge = sender(stream, journal, messages="tick")
+    run_until(lambda: bridge.stored.number == 300, bridge)
     del stream.messages[200:]
     journal.epochs += [1] * 10
-    run_until(lambda: one.stored.number == 310, one)
+    run_until(lambda: bridge.stored.number == 310, bridge)
     assert stream.numbers() == [(1, number) for number in range(1, 311)]
 
 
@@ -164,38 +164,38 @@ def test_the_journal_of_another_broker_is_not_mixed_in():
     assert len(stream.numbers()) == 100
 
 
-def test_a_journal_that_ends_before_the_stream_waits_and_says_so():
+def test_a_journal_that_ends_before_the_stream_waits_with_the_reason():
     stream = MemoryStream()
     run_until(lambda: len(stream.numbers()) == 100, sender(stream, MemoryJournal([5] * 100)))
     journal = MemoryJournal([5] * 90)
-    one = sender(stream, journal)
-    run_until(lambda: one.state.name == "failing", one)
-    assert "which this journal has not" in one.state.why
+    bridge = sender(stream, journal)
+    run_until(lambda: bridge.state.name == "failing", bridge)
+    assert "which this journal has not" in bridge.state.why
     journal.epochs += [8] * 30  # the restarted broker has ticks again
-    run_until(lambda: len(stream.numbers()) == 130, one)
+    run_until(lambda: len(stream.numbers()) == 130, bridge)
     assert stream.numbers()[100:] == [(8, number) for number in range(91, 121)]
 
 
 def test_ticks_that_have_left_the_journal_are_missing_by_number():
     stream = MemoryStream()
     run_until(lambda: len(stream.numbers()) == 100, sender(stream, MemoryJournal([1] * 100)))
-    one = sender(stream, MemoryJournal([1] * 50, first=151))
-    run_until(lambda: len(stream.numbers()) == 150, one)
-    assert one.values()["missing_ranges"] == [[101, 150]]
+    bridge = sender(stream, MemoryJournal([1] * 50, first=151))
+    run_until(lambda: len(stream.numbers()) == 150, bridge)
+    assert bridge.values()["missing_ranges"] == [[101, 150]]
     assert spans.decode_position(stream.messages[-1][2]).first == 151
 
 
 @pytest.mark.parametrize(("start", "count"), [("oldest", 100), ("now", 0)])
-def test_an_empty_stream_begins_where_the_setting_says(start, count):
+def test_an_empty_stream_begins_at_the_place_of_the_setting(start, count):
     stream, journal = MemoryStream(), MemoryJournal([1] * 100)
-    one = sender(stream, journal, start=start)
+    bridge = sender(stream, journal, start=start)
 
     def more():
-        if one.state.name == "sending" and len(stream.numbers()) == count and len(journal.epochs) == 100:
+        if bridge.state.name == "sending" and len(stream.numbers()) == count and len(journal.epochs) == 100:
             journal.epochs += [1] * 5
         return stream.numbers()[-5:] == [(1, number) for number in range(101, 106)]
 
-    run_until(more, one)
+    run_until(more, bridge)
     assert len(stream.numbers()) == count + 5
 
 
@@ -209,7 +209,7 @@ def test_of_two_bridges_one_stands_by_and_takes_over_when_the_other_is_silent():
     run_until(lambda: second.stored.number == 150, second)
     journal.epochs += [1] * 50
     run_until(lambda: first.state.name == "standing by", first)
-    run_until(lambda: first.stored.number == 200, first)  # the second one is gone
+    run_until(lambda: first.stored.number == 200, first)  # the second bridge is gone
     assert stream.numbers() == [(1, number) for number in range(1, 201)]
     assert len({headers[spans.BRIDGE] for _, _, headers in stream.messages}) == 2
 
@@ -217,9 +217,9 @@ def test_of_two_bridges_one_stands_by_and_takes_over_when_the_other_is_silent():
 def test_a_message_of_someone_else_in_the_stream_is_refused_with_its_sequence():
     stream = MemoryStream()
     stream.messages.append(("hulak.a.ticks", b"hello", None))
-    one = sender(stream, MemoryJournal([1] * 10))
-    run_until(lambda: one.state.name == "failing", one)
-    assert "message of stream HULAK_A, 1, is not the bridge's" in one.state.why
+    bridge = sender(stream, MemoryJournal([1] * 10))
+    run_until(lambda: bridge.state.name == "failing", bridge)
+    assert "message of stream HULAK_A, 1, is not the bridge's" in bridge.state.why
 
 
 def test_a_broker_that_is_away_is_waited_for():
@@ -232,11 +232,11 @@ def test_a_broker_that_is_away_is_waited_for():
             return await super().read(after)
 
     stream, journal = MemoryStream(), Away([1] * 10)
-    one = sender(stream, journal)
-    run_until(lambda: one.failures > 3, one)
-    assert "no answer" in one.state.why
+    bridge = sender(stream, journal)
+    run_until(lambda: bridge.failures > 3, bridge)
+    assert "no answer" in bridge.state.why
     journal.away = False
-    run_until(lambda: len(stream.numbers()) == 10, one)
+    run_until(lambda: len(stream.numbers()) == 10, bridge)
 
 
 @pytest.mark.parametrize("count", [1, 2, 7, 500])

@@ -1,5 +1,6 @@
 """Check one setting against its type in `bus.process.settings`, and describe in words the values that the type allows. Pure."""
 
+import re
 from pathlib import Path
 from typing import Any, get_args
 
@@ -15,6 +16,7 @@ def types_of(section: Any) -> dict[str, Any]:
 
 
 SECTIONS = {name: kind for name, kind in types_of(Settings).items() if isinstance(kind, type) and issubclass(kind, Section)}
+PASSWORD = re.compile(r"//[^/\s]*@")  # and the user, in an address
 PER_SERVICE = "scaling."  # begins the name of a section of one service: "scaling.sums"
 
 
@@ -25,7 +27,7 @@ def model_of(section: str) -> Any:
 
 def take(values: dict[str, Any], section: str, setting: str, value: Any, wrong: list[str], *, is_text: bool = False) -> None:
     """Check one value and store it in `values`, or add the error to `wrong`. With `is_text`, a text may stand for a number."""
-    types, shown = types_of(model_of(section)), "***" if setting in SECRET else repr(value)
+    types, shown = types_of(model_of(section)), "***" if setting in SECRET else PASSWORD.sub("//***@", repr(value))
     shown_setting = f"setting {section}.{setting} = {shown}"
     if setting not in types:
         known = [f"{section}.{name}" for name in types]

@@ -23,6 +23,10 @@ DOCUMENTED_ONLY = {  # shown as comments: TOML has no value for none
     ("security", "key"),
     ("gateway", "tls_cert"),
     ("gateway", "tls_key"),
+    ("bridge", "credentials"),
+    ("bridge", "tls_ca"),
+    ("bridge", "tls_cert"),
+    ("bridge", "tls_key"),
 }
 
 
@@ -342,3 +346,35 @@ def test_a_broker_without_keys_and_files_does_not_start_and_names_the_remedies(t
 )
 def test_the_gateways_address_as_seen_from_this_machine(tmp_path, text, url):
     assert settings(tmp_path, f"[gateway]\n{text}").gateway.url == url
+
+
+# The bridge
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "why"),
+    [
+        ("servers", "nats://user:secret@host:4222", "credentials are in a file"),
+        ("servers", "http://host", "must be nats://HOST:PORT"),
+        ("servers", "", "must be nats://HOST:PORT"),
+        ("receive", "a,a", "each once"),
+        ("receive", "live", "not live"),
+        ("receive", "A", "must be names of sites"),
+        ("site", "live", "must be a text like"),
+        ("site", "-a", "must be a text like"),
+        ("site", "a" * 17, "must be a text like"),
+    ],
+)
+def test_a_wrong_setting_of_the_bridge_is_refused(tmp_path, setting, value, why):
+    assert why in refusal(tmp_path, f'[bridge]\n{setting} = "{value}"')
+
+
+def test_a_password_in_an_address_is_not_shown(tmp_path):
+    text = refusal(tmp_path, '[bridge]\nservers = "nats://n,nats://user:password1@host:4222"')
+    assert "nats://n,nats://***@host:4222" in text
+    assert "password1" not in text
+
+
+def test_the_names_of_other_sites_may_have_spaces_between_them(tmp_path):
+    assert settings(tmp_path, '[bridge]\nreceive = "a, b-2"').bridge.sites == ["a", "b-2"]
+    assert settings(tmp_path, '[bridge]\nservers = "nats://h:1, tls://[::1]:4222,nats://n"').bridge.servers.count(",") == 2

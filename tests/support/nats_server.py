@@ -13,7 +13,7 @@ from pathlib import Path
 from local_bus import free_ports
 from waiting import eventually
 
-OTHER = "HULAK_TEST_NATS_SERVER"  # variable with the path of another server, such as Debian's
+OTHER = "TEST_NATS_SERVER"  # variable with the path of another server, such as Debian's
 STARTS_WITHIN_S = 20
 
 

@@ -198,7 +198,7 @@ def _print(call: Call, folder: Path, outcome: Outcome) -> None:
 
 
 def check_tables(ctx: click.Context, call: Call, path: Path, form: str, *, archive: bool) -> None:
-    """Compare an export with its files and with the journal, its archive too if wanted; the exit code is 1 if something differs."""
+    """Compare an export with its files, the journal, and its archive if wanted; the exit code is 1 if something differs."""
     need_arrow(f"--{form}")
     folder = ExportFolder(path)
     shape = folder.shape()

@@ -4,6 +4,7 @@ Its messages are numbered, as those of each feed, and are the same for the same 
 checkpoint, with the numbers of then, and the broker ignores those that it has already.
 """
 
+import hashlib
 from pathlib import Path
 
 import msgspec
@@ -12,7 +13,8 @@ from hulak.clients.derive.rules.derivation import DerivationState, Wanted
 from hulak.clients.whole_file import whole_file
 
 NAME = "derive.ckpt"
-FORMAT = 1  # of the file; another one also where the rules have changed
+FORMAT = 2  # of the file; another one also where the rules have changed
+SUM_BYTES = 16
 
 
 class Checkpoint(msgspec.Struct, frozen=True, array_like=True):
@@ -27,8 +29,19 @@ class Checkpoint(msgspec.Struct, frozen=True, array_like=True):
     derivation: DerivationState
 
     def pack(self) -> bytes:
-        """Return the file's bytes."""
-        return msgspec.msgpack.encode(self)
+        """Return the file's bytes: a checksum, since numbers that changed on the disk would go into bars, and the values."""
+        data = msgspec.msgpack.encode(self)
+        return _sum(data) + data
+
+
+def _sum(data: bytes) -> bytes:
+    return hashlib.sha256(data).digest()[:SUM_BYTES]
+
+
+def _unpacked(data: bytes) -> Checkpoint:
+    if data[:SUM_BYTES] != _sum(data[SUM_BYTES:]):
+        raise ValueError("its checksum is wrong")
+    return msgspec.msgpack.decode(data[SUM_BYTES:], type=Checkpoint)
 
 
 def load(home: Path, wanted: Wanted) -> tuple[Checkpoint | None, str]:
@@ -40,8 +53,8 @@ def load(home: Path, wanted: Wanted) -> tuple[Checkpoint | None, str]:
     except OSError as error:
         return None, f"it cannot be read: {error.strerror or error}"
     try:
-        kept = msgspec.msgpack.decode(data, type=Checkpoint)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        kept = _unpacked(data)
+    except (msgspec.MsgspecError, ValueError) as error:
         return None, f"it is damaged, or of another version: {error}"
     if kept.format != FORMAT:
         return None, f"it has format {kept.format}, wanted {FORMAT}"

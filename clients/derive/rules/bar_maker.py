@@ -4,7 +4,7 @@ Each tick is added to the bar of the shortest interval only. When that is over i
 costs once a second what would else cost at each tick. A bar that is over is kept for a minute, for ticks that come late.
 """
 
-from collections import deque
+import heapq
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -57,7 +57,7 @@ class _Level:
     def __init__(self) -> None:
         self.open: dict[tuple[str, int], Bar] = {}  # symbol and start -> bar that is not over
         self.first_end = FOREVER  # no open one ends before
-        self.over: deque[tuple[int, str, int]] = deque()  # end, symbol, start of those that are
+        self.over: list[tuple[int, str, int]] = []  # end, symbol, start of those that are: a heap, since a late one may end first
 
 
 class BarMaker:
@@ -213,7 +213,7 @@ class BarMaker:
         ended = sorted((key, bar) for key, bar in level.open.items() if bar.end <= until)
         for (symbol, start), bar in ended:
             del level.open[symbol, start]
-            level.over.append((bar.end, symbol, start))
+            heapq.heappush(level.over, (bar.end, symbol, start))
             if place == 0:
                 self._add_to_longer(self._series[symbol], bar)
             bar.final = True
@@ -282,10 +282,10 @@ class BarMaker:
     def _forget_old(self, clock: SourceClock) -> None:
         for place, level in enumerate(self._levels[clock.number]):
             while level.over and level.over[0][0] + GRACE_MS + LATE_MS <= clock.now:
-                end, symbol, start = level.over.popleft()
+                end, symbol, start = level.over[0]
                 if (place, symbol, start) in self._corrections:
-                    level.over.appendleft((end, symbol, start))
                     break
+                heapq.heappop(level.over)
                 series = self._series[symbol]
                 del series.bars[place][start]
                 series.floor = max(series.floor, end)
@@ -317,7 +317,7 @@ class BarMaker:
                         level.open[series.symbol, bar.start] = bar
                         level.first_end = min(level.first_end, bar.end)
         for clock_number, place, end, symbol, start in sorted(over):
-            self._levels[clock_number][place].over.append((end, symbol, start))
+            self._levels[clock_number][place].over.append((end, symbol, start))  # sorted, it is a heap
 
 
 def prefix_of(symbol: str) -> str:

@@ -84,6 +84,7 @@ class Quality:
     def grow_old(self, now: int) -> list[SymbolState]:
         """Return the symbols that have become stale."""
         changed = []
+        self._fresh = {limit: queue for limit, queue in self._fresh.items() if queue}  # a market may name another limit each time
         for limit, queue in self._fresh.items():
             while queue and (row := next(iter(queue.values()))).seen + limit <= now:
                 queue.popitem(last=False)

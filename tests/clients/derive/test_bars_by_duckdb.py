@@ -1,5 +1,7 @@
 """Bars are, bit for bit, those that DuckDB computes from the same ticks; and the same from any checkpoint on."""
 
+import random
+
 import msgspec
 import pytest
 from derived_ticks import bars_by_duckdb, newest_bars, stream
@@ -63,6 +65,32 @@ def test_from_any_checkpoint_on_the_same_messages_are_made_in_the_same_order(see
         derivation = Derivation.loaded(msgspec.msgpack.decode(packed, type=DerivationState))
     assert made == whole
     assert {row.family for row in whole} == {"bar", "every", "state"}
+
+
+def shared_symbols(seed, count=400):
+    """Yield ticks of three symbols by four sources, each with another delay, and silences that make several bars end at once."""
+    chance, at = random.Random(seed), 1_700_000_000_000
+    behind = [0, 1_000, 20_000, 59_000]
+    for _ in range(count):
+        at += chance.choice([0, 5, 50, 300, 1_000, 3_000]) if chance.random() < 0.99 else chance.choice([30_000, 70_000, 200_000])
+        source = chance.randrange(4)
+        if chance.random() < 0.02:
+            behind[source] = chance.choice([0, 1_000, 20_000, 59_000, 3_600_000])
+        time_ms = at - behind[source] - chance.choice([0, 0, 1, 900, 30_000, 59_000, 61_000])
+        symbol = chance.choice(["x.A", "A", "B"])
+        yield at * 1_000_000, {"symbol": symbol, "bid": chance.random(), "source": f"s{source}", "timestamp": time_ms}
+
+
+@pytest.mark.parametrize("seed", [47, 67])
+def test_symbols_of_several_sources_have_the_same_bars_from_any_checkpoint_on(seed):
+    rows = list(shared_symbols(seed))
+    derivation, made = Derivation(ALL), []
+    for at, row in enumerate(rows):
+        made += made_of(derivation, [row])
+        if at % 40 == 0:
+            packed = msgspec.msgpack.encode(derivation.dump())
+            derivation = Derivation.loaded(msgspec.msgpack.decode(packed, type=DerivationState))
+    assert made == made_of(Derivation(ALL), rows)
 
 
 def test_a_second_run_over_the_same_ticks_makes_the_same_messages():

@@ -49,6 +49,13 @@ def test_a_file_that_is_no_checkpoint_of_this_version_is_not_used(tmp_path, data
     assert why in reason
 
 
+def test_a_checkpoint_of_which_one_byte_has_changed_is_not_used(tmp_path):
+    data = packed()
+    for at in range(0, len(data), 3):
+        (tmp_path / checkpoint.NAME).write_bytes(data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :])
+        assert "damaged" in checkpoint.load(tmp_path, WANTED)[1]
+
+
 def test_a_checkpoint_of_other_settings_or_one_that_cannot_be_read_is_not_used(tmp_path):
     checkpoint.save(tmp_path, packed())
     assert checkpoint.load(tmp_path, Wanted(bars=("1s",)))[1] == "the settings of [derive] have changed"

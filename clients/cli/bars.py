@@ -61,13 +61,16 @@ def bars(call: Call, symbol: str, interval: str, since: int | None, last: int | 
     most = LAST if last is None and since is None else last
     with call.client() as client:
         past = bars_of(client, name, interval, since_ns=since, last=most, now_ns=time.time_ns(), timeout_s=call.timeout_s or 10.0)
+    if past.refused:
+        what = "1 message of {} is no bar" if past.refused == 1 else f"{past.refused:,} messages of {{}} are no bars"
+        click.echo(f"{what.format(f'bar.{interval}.{name}')}, and left out", err=True)
     if call.as_json:
         print_json({"symbol": name, "interval": interval, "origin": past.origin, "bars": past.bars})
     elif as_csv:
         click.echo(csv_of(past.bars), nl=False)
     elif not past.bars:
         raise BusError(
-            "NO_BARS", f"the journal has no whole bar of {name} of {interval} in that time; see `hulak topic ls tick.{name}`"
+            "NO_BARS", f"the journal has no whole bar of {name} of {interval} in that time; see `hulak topics ls tick.{name}`"
         )
     elif table.on_terminal():
         show_chart(past, name, interval, side)

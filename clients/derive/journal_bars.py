@@ -1,10 +1,14 @@
 """Bars of one symbol: the published ones, or, if there are none, the same made of ticks in the journal. PROTOCOL.md 3.12."""
 
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from math import isfinite
+from typing import Annotated, Any, NamedTuple
+
+import msgspec
 
 from hulak.bus.errors import BusError, ProtocolError
 from hulak.bus.subscriber.events import Event
+from hulak.bus.wire.messages import END_MS, FIRST_MS
 from hulak.clients.calls.client import BusClient
 from hulak.clients.derive.rules.derivation import Derivation, Wanted
 from hulak.clients.derive.rules.intervals import INTERVALS
@@ -15,12 +19,30 @@ PUBLISHED, MADE = "topic", "ticks"
 UNFINISHED_SHARE = 2  # intervals before the first one that is wanted, by default: pauses of the market
 
 
+_Time = Annotated[int, msgspec.Meta(ge=FIRST_MS - FIRST_MS % INTERVALS["1d"], le=END_MS + INTERVALS["1d"])]
+_Prices = Annotated[list[float], msgspec.Meta(min_length=4, max_length=4)] | None
+
+
+class _Published(msgspec.Struct, frozen=True):
+    """The body of a bar as its topic has it; any feed with the role may post there."""
+
+    start: _Time
+    end: _Time
+    bid: _Prices
+    ask: _Prices
+    mid: _Prices
+    ticks: int
+    final: bool
+    revision: int
+
+
 class BarHistory(NamedTuple):
     """Bars of one symbol and interval."""
 
     bars: list[dict[str, Any]]  # bodies as in the topic, the newest revision of each, in the order of their starts
     origin: str  # `PUBLISHED` or `MADE`
     source: str  # of the symbol's ticks
+    refused: int = 0  # messages of the topic that are no bars, and left out
 
 
 def bars_of(
@@ -48,14 +70,33 @@ def bars_of(
     size_ns = INTERVALS[interval] * 1_000_000
     begin_ns = max(1, newest.stamp.time_ns - UNFINISHED_SHARE * ((last or 1) + 1) * size_ns) if since_ns is None else since_ns
     begin_ns -= begin_ns % size_ns
+    refused = 0
     if bars is not None:
-        rows = newest_of(event.body for event in History(client, topic, since_ns=max(1, begin_ns), timeout_s=timeout_s))
+        bodies = [_body_of(event) for event in History(client, topic, since_ns=max(1, begin_ns), timeout_s=timeout_s)]
+        published = [body for body in bodies if is_bar(body)]
+        rows, refused = newest_of(published), len(bodies) - len(published)
     else:
         rows = _made(client, symbol, interval, begin_ns, now_ns, timeout_s)
     begin_ms = begin_ns // 1_000_000
     rows = [row for row in rows if not 0 <= begin_ms - row["end"] < LATE_MS]  # it was published just after the beginning
     source = "" if ticks is None else str(ticks.body.get("source", ""))
-    return BarHistory(rows if last is None else rows[-last:], MADE if bars is None else PUBLISHED, source)
+    return BarHistory(rows if last is None else rows[-last:], MADE if bars is None else PUBLISHED, source, refused)
+
+
+def is_bar(body: Any) -> bool:
+    """Return whether the body of a message has all parts of a bar, with times and finite prices that can be shown."""
+    try:
+        bar = msgspec.convert(body, _Published)
+    except msgspec.ValidationError:
+        return False
+    return bar.start < bar.end and all(isfinite(price) for side in (bar.bid, bar.ask, bar.mid) for price in side or ())
+
+
+def _body_of(event: Event) -> Any:
+    try:
+        return event.body
+    except ProtocolError:  # in a journal of an earlier version
+        return None
 
 
 def newest_of(bodies: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -44,6 +44,7 @@ def test_bars_are_computed_from_ticks_or_read_from_their_topic(local_bus):
             times = {"start": start + at, "end": start + at + 60_000}
             body = PUBLISHED | times | {"mid": [mid] * 4, "revision": revision}
             sent(feed, "bar.1m.USDJPY", codec.pack(body))
+        sent(feed, "bar.1m.USDJPY", codec.pack({"symbol": "USDJPY", "start": "today"}))
         sent(feed, "tick.USDJPY", codec.pack_tick(Tick("USDJPY", 1.0, 2.0, start, "x")))
     code, out, _ = bars(local_bus, "EUR/USD", "--json")
     answer = json.loads(out)
@@ -54,9 +55,10 @@ def test_bars_are_computed_from_ticks_or_read_from_their_topic(local_bus):
         (60_000, [2.0] * 4, None, 1, True),
         (120_000, [3.0] * 4, None, 1, False),
     ]
-    code, out, _ = bars(local_bus, "USDJPY", "--json")
+    code, out, err = bars(local_bus, "USDJPY", "--json")
     answer = json.loads(out)
     assert (code, answer["origin"]) == (0, "topic")
+    assert "1 message of bar.1m.USDJPY is no bar" in err
     assert [(row["start"] - start, row["mid"][0], row["revision"]) for row in answer["bars"]] == [(0, 4.0, 1), (60_000, 2.0, 0)]
     code, out, _ = bars(local_bus, "USDJPY", "--last", "1")
     assert code == 0

@@ -4,6 +4,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Iterator
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 CONFIRMED_S = 10.0
 LONGEST_LINE = 4 << 20  # characters; a body is at most 1 MiB when packed
 STANDARD_INPUT = "-"
+LOWEST_RATE = 0.001  # messages per second
 
 
 class JsonError(FeedError):
@@ -35,13 +37,20 @@ def body_of(text: str, where: str) -> Any:
         JsonError: it is none; the text says where and why.
     """
     try:
-        return json.loads(text, parse_constant=_refuse)
+        return json.loads(text, parse_constant=_refuse, parse_float=_finite)
     except (ValueError, RecursionError) as error:
         raise JsonError(f"{where} is {text.strip()!r:.60}, must be JSON ({error}); a text is '\"text\"'") from error
 
 
 def _refuse(constant: str) -> None:
     raise ValueError(f"{constant} is not JSON")
+
+
+def _finite(number: str) -> float:
+    value = float(number)
+    if not isfinite(value):
+        raise ValueError(f"{number} is beyond the numbers of 64 bits")
+    return value
 
 
 class Pace:
@@ -81,7 +90,7 @@ class Pace:
 @click.option("--journal", is_flag=True, help="Journal the topics of this name, so that they can be replayed.")
 @click.option(
     "--rate",
-    type=click.FloatRange(min=0, min_open=True),
+    type=click.FloatRange(min=LOWEST_RATE),
     metavar="N",
     help="Messages per second from standard input; as fast as possible by default.",
 )
@@ -130,12 +139,19 @@ def _owned(topic: str) -> str:
 def _lines() -> Iterator[Any]:
     """Yield the value of each line of standard input. Raises `JsonError`."""
     number = 0
-    while line := sys.stdin.readline(LONGEST_LINE):
+    while line := _line(number + 1):
         number += 1
         if len(line) >= LONGEST_LINE:
             raise JsonError(f"line {number} has {LONGEST_LINE:,} characters or more, must be shorter")
         if line.strip():
             yield body_of(line, f"line {number}")
+
+
+def _line(number: int) -> str:
+    try:
+        return sys.stdin.readline(LONGEST_LINE)
+    except UnicodeDecodeError as error:
+        raise JsonError(f"line {number} or one soon after it is not UTF-8: {error}") from error
 
 
 def _post_all(publisher: "Publisher", bodies: Iterator[Any], rest: str, pace: Pace) -> FeedError | None:

@@ -73,6 +73,7 @@ def test_a_line_that_is_no_json_ends_the_input_and_those_before_it_are_published
         (("app.a", "hello"), "BODY is 'hello', must be JSON"),
         (("app.a", "NaN"), "NaN is not JSON"),
         (("app.a", "1", "--rate", "5"), "--rate goes with '-'"),
+        (("app.a", "-", "--rate", "1e-300"), "is not in the range"),
     ],
 )
 def test_wrong_arguments_are_usage_errors(run, words, why):
@@ -130,7 +131,12 @@ def test_a_pace_waits_from_message_to_message_and_makes_up_for_at_most_one():
     assert len(waits) == 2
 
 
-@pytest.mark.parametrize("text", ["", "{", "Infinity", "[" * 100_000])
+def test_a_line_that_is_not_utf8_is_refused_and_those_before_it_are_published(run):
+    output = run("pub", "app.bytes", "-", code=1, given=b"1\n" * 9000 + b"\xff\n").output
+    assert "is not UTF-8" in output
+
+
+@pytest.mark.parametrize("text", ["", "{", "Infinity", "1e999", "[-1e999]", "[" * 100_000])
 def test_a_text_that_is_no_json_is_refused_with_its_place(text):
     with pytest.raises(FeedError, match="line 7 is "):
         body_of(text, "line 7")

@@ -26,6 +26,7 @@ HEADS = ["symbol", "topic", "since", "state"]
 WAIT_S = 10.0
 ASK_S = 0.2  # between two questions whether the feed has applied a change
 TRIES = 5  # of a change, if another change came before it
+NOT_LISTED = "unknown: the feed has more symbols than its report has room for"
 PENDING, DONE = "pending", ("", "subscribed", "removed")  # states of a symbol that was added or removed
 ADDED, REMOVED = "symbols_added", "symbols_removed"  # keys of the live configuration
 Row = Mapping[str, Any]
@@ -73,7 +74,7 @@ def add(call: Call, feed: str, names: tuple[str, ...], wait_s: float) -> None:
 def remove(call: Call, feed: str, names: tuple[str, ...], wait_s: float) -> None:
     """Remove symbols from a running feed, also those of its command or settings; `add` takes them back.
 
-    No further tick of a removed symbol is published; its topic stays, see `hulak topic rm`. Sends REQUEST hulak.config.set and
+    No further tick of a removed symbol is published; its topic stays, see `hulak topics rm`. Sends REQUEST hulak.config.set and
     hulak.stats to the frontend.
     """
 
@@ -123,6 +124,7 @@ def rows_of(row: Row, values: Mapping[str, Any]) -> list[dict[str, Any]]:
         row: of the feed, in the broker's statistics.
         values: of the scope of the feed, in the live configuration.
     """
+    from hulak.clients.feeds.subscriptions import shown_name
     from hulak.clients.feeds.symbol_keys import canonical_symbol
 
     added, removed = (symbol_lists.split(values.get(key, "")) for key in (ADDED, REMOVED))
@@ -135,7 +137,7 @@ def rows_of(row: Row, values: Mapping[str, Any]) -> list[dict[str, Any]]:
         except FeedError:
             key = ""
         state = errors.get(name) or errors.get(key) or ("no recent tick" if key in stale else "")
-        if (change := states.get(name, "")) not in DONE:
+        if (change := states.get(shown_name(name), "")) not in DONE:
             state = change
         since = "removed" if name in removed else "added" if name in added else "start"
         topic = prefix + key if key else None
@@ -218,5 +220,8 @@ def states_of(row: Row, names: Sequence[str], version: int) -> dict[str, str]:
     """
     if row.get("config_version", 0) < version or row.get("symbols_version", 0) < version:
         return dict.fromkeys(names, PENDING)
+    from hulak.clients.feeds.subscriptions import shown_name
+
     changes, present = row["symbol_changes"], row["symbol_names"]
-    return {name: changes.get(name) or ("subscribed" if name in present else "removed") for name in names}
+    absent = NOT_LISTED if row.get("symbols_named", 0) > len(present) else "removed"
+    return {name: changes.get(shown_name(name)) or ("subscribed" if name in present else absent) for name in names}

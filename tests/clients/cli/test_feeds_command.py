@@ -6,6 +6,7 @@ from rich.console import Console
 
 from hulak.clients.cli import table
 from hulak.clients.cli.feed_symbols import rows_of, states_of
+from hulak.clients.feeds.subscriptions import shown_name
 from hulak.clients.cli.feeds import HEADS, cells, feeds_of, mixed, remarks
 
 LIVE = {
@@ -118,3 +119,14 @@ def test_a_change_is_pending_until_the_feed_has_taken_it():
         "NOPE": "SYMBOL_NOT_FOUND: no such symbol",
         "GONE": "removed",
     }
+
+
+def test_a_symbol_that_a_report_has_no_room_for_is_not_said_to_be_removed():
+    (state,) = states_of({**ROW, "symbols_named": 300}, ["GONE"], 4).values()
+    assert state.startswith("unknown: ")
+
+
+def test_the_state_of_a_long_name_is_found_under_the_name_that_reports_show():
+    name = "X" * 64
+    row = {**ROW, "symbol_names": [name], "symbols_named": 1, "symbol_changes": {shown_name(name): "FAILED: no"}}
+    assert states_of(row, [name], 4) == {name: "FAILED: no"}

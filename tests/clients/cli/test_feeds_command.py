@@ -6,8 +6,8 @@ from rich.console import Console
 
 from hulak.clients.cli import table
 from hulak.clients.cli.feed_symbols import rows_of, states_of
-from hulak.clients.feeds.subscriptions import shown_name
 from hulak.clients.cli.feeds import HEADS, cells, feeds_of, mixed, remarks
+from hulak.clients.feeds.subscriptions import shown_name
 
 LIVE = {
     "kind": "feed",
@@ -121,7 +121,7 @@ def test_a_change_is_pending_until_the_feed_has_taken_it():
     }
 
 
-def test_a_symbol_that_a_report_has_no_room_for_is_not_said_to_be_removed():
+def test_the_state_of_a_symbol_that_a_report_has_no_room_for_is_unknown():
     (state,) = states_of({**ROW, "symbols_named": 300}, ["GONE"], 4).values()
     assert state.startswith("unknown: ")
 

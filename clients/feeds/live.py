@@ -72,7 +72,7 @@ class LiveFeed:
         self.refused = 0
         self.logged_state = FeedState.DISCONNECTED
         venue = dialect()
-        self.takes_all = venue.selects_all and not symbols
+        self.takes_all = venue.selects(url) and not symbols
         self.asked_for = list(symbols)  # the last list of symbols that was taken
         self.reconnect: Reconnect | None = None  # why this connection is to be ended
         subscriptions = Subscriptions(symbols, settings.resolve_s, venue.names.key, venue.names.is_same)

@@ -58,6 +58,10 @@ class Binance(BaseDialect):
         self.source = SOURCES.get(host, self.source)
         return super().address(url, symbols)
 
+    def selects(self, url: str) -> bool:
+        """Return whether the url names streams; see `Dialect.selects`."""
+        return "bookTicker" in url
+
     def subscribe(self, symbols: Sequence[str]) -> list[Effect]:
         """Make one request for all these symbols; see `Dialect.subscribe`."""
         number = next(self._ids)

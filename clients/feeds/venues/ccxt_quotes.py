@@ -20,12 +20,16 @@ from hulak.clients.feeds.venues.parsing import load_object, rows_of, shown, time
 class CcxtQuotes(UrlDialect):
     """The quotes of one exchange; the url subscribes."""
 
-    selects_all = False  # ccxt watches named symbols
     own_heartbeats = False
 
     def __init__(self) -> None:
         super().__init__()
         self.source = "ccxt"
+
+    def selects(self, url: str) -> bool:
+        """Return False: ccxt watches named symbols; see `Dialect.selects`."""
+        del url
+        return False
 
     def address(self, url: str, symbols: Sequence[str]) -> str:
         """Take the exchange from the url, and add the symbols; see `Dialect.address`.

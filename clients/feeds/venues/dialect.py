@@ -89,7 +89,6 @@ class Dialect(Protocol):
     )
     greets: bool  # the venue sends `Ready`, and may lose requests before it
     signs_in: bool  # its messages carry the token; otherwise the request to connect does
-    selects_all: bool  # without symbols the url selects all of them
     timers: tuple[Timer, ...]
     names: SymbolKeys  # the keys of its symbols
 
@@ -99,6 +98,10 @@ class Dialect(Protocol):
         Raises:
             FeedError: the venue is known to send nothing there.
         """
+        ...
+
+    def selects(self, url: str) -> bool:
+        """Return whether the url alone brings quotes: a feed without symbols then takes all that it sends."""
         ...
 
     def opening(self) -> list[Effect]:
@@ -235,7 +238,6 @@ class BaseDialect:
     own_heartbeats = True
     greets = False
     signs_in = False
-    selects_all = False
     timers: tuple[Timer, ...] = ()
 
     def __init__(self, names: SymbolKeys | None = None) -> None:
@@ -246,6 +248,11 @@ class BaseDialect:
         """Return the url unchanged; see `Dialect.address`."""
         del symbols
         return url
+
+    def selects(self, url: str) -> bool:
+        """Return False: symbols are requested; see `Dialect.selects`."""
+        del url
+        return False
 
     def opening(self) -> list[Effect]:
         """Return nothing; see `Dialect.opening`."""
@@ -262,11 +269,15 @@ class UrlDialect(BaseDialect):
     """The common parts of the dialects of venues that subscribe by the url."""
 
     parameter = "symbols"  # of the url's query; it lists the symbols
-    selects_all = True
 
     def __init__(self) -> None:
         super().__init__()
         self._selected: frozenset[str] = frozenset()  # by the url of this connection
+
+    def selects(self, url: str) -> bool:
+        """Return True; see `Dialect.selects`."""
+        del url
+        return True
 
     def address(self, url: str, symbols: Sequence[str]) -> str:
         """Add the symbols to the url; see `Dialect.address`."""

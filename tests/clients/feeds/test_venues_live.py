@@ -70,11 +70,11 @@ class Running:
         await self.until(lambda: all(self.counts[symbol] >= before[symbol] + more for symbol in symbols))
 
 
-def run(story, venue, symbols, settings=SETTINGS):
+def run(story, venue, symbols, settings=SETTINGS, path=None):
     """Run a story with a feed of a simulated venue."""
 
     async def main(simulated):
-        running = Running(venue, simulated.url(f"/{venue}"), symbols, settings)
+        running = Running(venue, simulated.url(path or f"/{venue}"), symbols, settings)
         task = asyncio.ensure_future(running.feed.run())
         try:
             await story(running, simulated)
@@ -162,6 +162,18 @@ def test_a_feed_that_takes_all_its_url_sends_refuses_symbols():
         assert running.report()["connections"] == 1
 
     run(story, "json", [])
+
+
+def test_a_feed_of_a_stream_of_all_symbols_refuses_symbols_too():
+    # Binance's own venue takes requests beside the streams of the url: the feed would have counted the added symbol alone
+    async def story(running, simulated):
+        await running.gets("EURUSD", "USDJPY")
+        running.change("GBPUSD")
+        await running.until(lambda: running.report()["symbol_changes"])
+        assert running.report()["symbol_changes"] == {"GBPUSD": "SUBSCRIPTION_FAILED: this feed takes all that its url sends"}
+        assert running.report()["symbols_named"] == 0
+
+    run(story, "binance", [], path="/ws/!bookTicker")
 
 
 def test_the_last_symbol_is_not_removed():

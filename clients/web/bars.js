@@ -2,6 +2,7 @@
 
 export const INTERVALS = ["1s", "1m", "5m", "1h", "1d"];
 const SPARK_MS = 3600_000; // of a card's line
+const LEAST_SPARK_MS = 5 * 60_000;
 const SPARK_BARS = 60;
 
 /**
@@ -66,10 +67,11 @@ export class Sparks {
     this.newest = 0;
   }
 
-  /** The closes of the last hour of a symbol, with their places in it: [0 to 1, price]; empty for less than two. */
+  /** The closes of a symbol in the last hour, or since its oldest bar there, with their places in that time: [0 to 1, price]; empty for less than two. */
   line(symbol) {
-    const begin = this.newest - SPARK_MS;
-    const bars = (this.series.get(symbol)?.bars ?? []).filter((bar) => bar.start > begin);
-    return bars.length < 2 ? [] : bars.map((bar) => [(bar.start - begin) / SPARK_MS, bar.close]);
+    const bars = (this.series.get(symbol)?.bars ?? []).filter((bar) => bar.start > this.newest - SPARK_MS);
+    if (bars.length < 2) return [];
+    const span = Math.max(LEAST_SPARK_MS, this.newest - bars[0].start); // a history of minutes would be a dot in an hour
+    return bars.map((bar) => [1 - (this.newest - bar.start) / span, bar.close]);
   }
 }

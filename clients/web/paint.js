@@ -66,11 +66,12 @@ function paintHead(context, { name, state, box, fonts, palette }) {
   context.textAlign = "left";
   context.textBaseline = "middle";
   context.fillText(name, box.head.x, middle);
-  const free = box.head.x + context.measureText(name).width + 6;
+  const free = box.head.x + context.measureText(name).width + 5;
   const change = state?.ready ? changeOf(state) : NaN;
   context.font = fonts.small;
-  const text = changeText(change);
-  if (!Number.isFinite(change) || free + context.measureText(text).width > box.head.x + box.head.w - orbWidth(box)) return;
+  const space = box.head.x + box.head.w - orbWidth(box) - free;
+  const text = [2, 1].map((digits) => changeText(change, digits)).find((fitting) => context.measureText(fitting).width <= space);
+  if (!Number.isFinite(change) || !text) return;
   context.fillStyle = text.startsWith("+") ? palette.up : text.startsWith("−") ? palette.down : palette.dim;
   context.fillText(text, free, middle + 0.5);
 }

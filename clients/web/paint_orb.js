@@ -13,7 +13,7 @@ export function orb(state, radius) {
 
 /** The width of the orb with its figure. */
 export function orbWidth(box) {
-  return box.head.h * 0.88 + box.unit * 2.4 + 6;
+  return box.head.h * 0.88 + box.unit * 2.4 + 4;
 }
 
 /** Draw the orb at the right of the head. */

@@ -10,9 +10,9 @@ export function changeOf(state) {
 }
 
 /** Format a change: `+0.12%`; a dash for none. */
-export function changeText(change) {
+export function changeText(change, digits = 2) {
   if (!Number.isFinite(change)) return "–";
-  const text = Math.abs(change).toFixed(2);
+  const text = Math.abs(change).toFixed(digits);
   const sign = Number(text) === 0 ? "" : change > 0 ? "+" : "−";
   return `${sign}${text}%`;
 }

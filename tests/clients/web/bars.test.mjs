@@ -25,8 +25,13 @@ test("a series is in the order of time, has one bar of an interval, and is bound
 test("the line of a symbol has the closes of the last hour, by the newest bar of all", () => {
   const sparks = new Sparks();
   assert.deepEqual(sparks.take([row(10, 1), row(50, 2), row(100, 3), row(40, 9, { symbol: "Y" }), { symbol: "Z" }]), new Set(["X", "Y"]));
-  assert.deepEqual(sparks.line("X"), [[1 / 6, 2], [1, 3]]);
+  assert.deepEqual(sparks.line("X"), [[0, 2], [1, 3]]);
   assert.deepEqual([sparks.line("Y"), sparks.line("Z")], [[], []]);
+  sparks.clear();
+  sparks.take([row(0, 1), row(2, 2), row(4, 3)]);
+  assert.deepEqual(sparks.line("X"), [[1 - 4 / 5, 1], [1 - 2 / 5, 2], [1, 3]], "a short history has five minutes");
+  sparks.take([row(10, 4), row(-9999, 1, { symbol: "old.X" })]);
+  assert.deepEqual(sparks.line("X")[0], [0, 1], "then all of it");
   sparks.clear();
   assert.deepEqual(sparks.line("X"), []);
 });

@@ -16,49 +16,66 @@ from hulak.clients.cli.help_text import examples
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
-# Command -> "module:attribute", in the order of `hulak --help`.
-COMMANDS = {
-    "up": "up:up",
-    "down": "up:down",
-    "reload": "reload:reload",
-    "service": "service:service",
-    "completion": "completion:completion",
-    "status": "status:status",
-    "stats": "status:stats",
-    "top": "top:top",
-    "check": "check:check",
-    "doctor": "doctor:doctor",
-    "ping": "status:ping",
-    "sub": "sub:sub",
-    "pub": "pub:pub",
-    "last": "history:last",
-    "replay": "history:replay",
-    "topics": "topics:topics",
-    "positions": "positions:positions",
-    "journal": "journal:journal",
-    "query": "query:query",
-    "config": "config:config",
-    "key": "key:key",
-    "nepse": "nepse:nepse",
-    "task": "task:task",
-    "schedule": "schedule:schedule",
-    "dead": "dead:dead",
-    "displays": "displays:displays",
-    "broker": "broker:broker",
-    "bars": "bars:bars",
-    "derive": "derive:derive",
-    "feed": "feed:feed",
-    "feeds": "feeds:feeds",
-    "worker": "worker:worker",
-    "workers": "workers:workers",
-    "scale": "workers:scale",
-    "scaler": "workers:scaler",
-    "gateway": "gateway:gateway",
-    "bridge": "bridge:bridge",
-    "sim": "sim:sim",
-    "bench": "bench:bench",
-    "latency": "latency:latency",
+# Section of `hulak --help` -> command -> "module:attribute".
+SECTIONS = {
+    "Start and stop": {
+        "up": "up:up",
+        "down": "up:down",
+        "reload": "reload:reload",
+        "service": "service:service",
+        "completion": "completion:completion",
+    },
+    "Health": {
+        "status": "status:status",
+        "stats": "status:stats",
+        "top": "top:top",
+        "check": "check:check",
+        "doctor": "doctor:doctor",
+        "ping": "status:ping",
+    },
+    "Ticks and other topics": {
+        "sub": "sub:sub",
+        "pub": "pub:pub",
+        "last": "history:last",
+        "replay": "history:replay",
+        "bars": "bars:bars",
+        "topics": "topics:topics",
+        "positions": "positions:positions",
+        "journal": "journal:journal",
+        "query": "query:query",
+    },
+    "Tasks": {
+        "nepse": "nepse:nepse",
+        "task": "task:task",
+        "schedule": "schedule:schedule",
+        "dead": "dead:dead",
+    },
+    "Feeds, workers, displays": {
+        "feeds": "feeds:feeds",
+        "workers": "workers:workers",
+        "scale": "workers:scale",
+        "displays": "displays:displays",
+    },
+    "Configuration and keys": {
+        "config": "config:config",
+        "key": "key:key",
+    },
+    "Processes that `hulak up` runs": {
+        "broker": "broker:broker",
+        "feed": "feed:feed",
+        "derive": "derive:derive",
+        "worker": "worker:worker",
+        "scaler": "workers:scaler",
+        "gateway": "gateway:gateway",
+        "bridge": "bridge:bridge",
+        "sim": "sim:sim",
+    },
+    "Measurements": {
+        "bench": "bench:bench",
+        "latency": "latency:latency",
+    },
 }
+COMMANDS = {name: place for commands in SECTIONS.values() for name, place in commands.items()}
 
 ALIASES = {"topic": "topics"}  # a former name -> the command
 
@@ -80,25 +97,25 @@ SUMMARIES = {
     "pub": "Publish messages on a topic of your own.",
     "last": "Print the last message of topics.",
     "replay": "Print ticks from the journal.",
-    "positions": "List and remove the kept positions of subscribers.",
+    "bars": "Show bars of a symbol as a chart.",
     "topics": "List and remove topics of ticks and own topics.",
+    "positions": "List and remove the kept positions of subscribers.",
     "journal": "List, verify and export the tick journal.",
     "query": "Query the tick journal with SQL.",
-    "config": "Show and change the live configuration.",
-    "key": "Make, list and revoke keys.",
     "nepse": "Request data of the exchange from a NEPSE worker.",
     "task": "Call, post and list tasks of any service.",
     "schedule": "List, pause and remove schedules of tasks.",
     "dead": "Manage dead letters.",
-    "displays": "Show, create and watch displays.",
-    "broker": "Run the broker.",
-    "bars": "Show bars of a symbol as a chart.",
-    "derive": "Make bars, conflated ticks and states of ticks.",
-    "feed": "Publish ticks from a venue or a file.",
-    "feeds": "Show feed status.",
-    "worker": "Run a worker of a service.",
+    "feeds": "Show feeds, and add and remove their symbols.",
     "workers": "List, drain, restart, add and remove workers.",
     "scale": "Set the number of workers of a service.",
+    "displays": "Show, create and watch displays.",
+    "config": "Show and change the live configuration.",
+    "key": "Make, list and revoke keys.",
+    "broker": "Run the broker.",
+    "feed": "Publish ticks from a venue or a file.",
+    "derive": "Make bars, conflated ticks and states of ticks.",
+    "worker": "Run a worker of a service.",
     "scaler": "Run the scaler.",
     "gateway": "Run the gateway for browsers and monitoring.",
     "bridge": "Send ticks to other sites, and receive ticks of them.",
@@ -112,7 +129,7 @@ class LazyGroup(click.Group):
     """A group that imports a command when it is used.
 
     Args:
-        places: command name -> "module:attribute", the module within this package.
+        sections: heading in the help -> command name -> "module:attribute", the module within this package.
         summaries: command name -> its short help.
         aliases: former name of a command, which is not listed -> its name.
     """
@@ -120,18 +137,19 @@ class LazyGroup(click.Group):
     def __init__(
         self,
         *args: Any,
-        places: dict[str, str] | None = None,
+        sections: dict[str, dict[str, str]] | None = None,
         summaries: dict[str, str] | None = None,
         aliases: dict[str, str] | None = None,
         **options: Any,
     ) -> None:
         super().__init__(*args, **options)
         self.aliases = aliases or {}
-        self.places = places or {}
+        self.sections = sections or {}
+        self.places = {name: place for commands in self.sections.values() for name, place in commands.items()}
         self.summaries = summaries or {}
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the names of the commands in the order of `places`."""
+        """Return the names of the commands in the order of `sections`."""
         del ctx
         return list(self.places)
 
@@ -156,10 +174,13 @@ class LazyGroup(click.Group):
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the list of commands."""
-        limit = formatter.width - 6 - max(map(len, self.places))
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, self._listed(ctx, name).get_short_help_str(limit)) for name in self.places])
+        """Write the list of commands, by section."""
+        longest = max(map(len, self.places))
+        limit = formatter.width - 6 - longest
+        for heading, commands in self.sections.items():
+            with formatter.section(heading):
+                rows = [(name.ljust(longest), self._listed(ctx, name).get_short_help_str(limit)) for name in commands]
+                formatter.write_dl(rows)  # padded: the columns of all sections are in one line
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> "list[CompletionItem]":
         """Return the commands and options that begin like `incomplete`."""
@@ -193,7 +214,7 @@ def _show_version(ctx: click.Context, param: click.Parameter, value: bool) -> No
 
 @click.group(
     cls=LazyGroup,
-    places=COMMANDS,
+    sections=SECTIONS,
     summaries=SUMMARIES,
     aliases=ALIASES,
     context_settings={"help_option_names": ["-h", "--help"]},

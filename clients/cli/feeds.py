@@ -18,7 +18,7 @@ HEADS = ["feed", "state", "for", "data", "heartbeat", "posted", "unconfirmed", "
 
 @click.group(
     cls=ListingGroup,
-    short_help="Show feed status.",
+    short_help="Show feeds, and add and remove their symbols.",
     epilog=examples("hulak feeds", "hulak feeds symbols kraken", "hulak feeds add kraken SOL/USD"),
 )
 def feeds() -> None:

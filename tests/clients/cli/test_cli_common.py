@@ -13,7 +13,7 @@ from msgpack import ExtType
 
 from hulak.bus.errors import BusError, BusTimeout, ConfigError, HulakError
 from hulak.bus.process.settings import Settings
-from hulak.clients.cli import COMMANDS, cli
+from hulak.clients.cli import COMMANDS, SECTIONS, cli
 from hulak.clients.cli.command import Call, Command, NoBroker, report, to_json
 from hulak.clients.cli.nepse import nepse as nepse_commands
 from hulak.clients.nepse.async_client import AsyncNepseClient
@@ -53,8 +53,9 @@ def test_every_command_has_the_shared_options_and_an_example(run, words):
 
 
 def test_the_help_lists_every_command_in_its_order(run):
-    listed = re.findall(r"^  (\w+)  +\S", run("--help").stdout.partition("Commands:")[2], re.MULTILINE)
-    assert listed == list(COMMANDS)
+    text = run("--help").stdout.partition(next(iter(SECTIONS)) + ":")[2]
+    assert re.findall(r"^  (\w+)  +\S", text, re.MULTILINE) == list(COMMANDS)
+    assert re.findall(r"^(\S.*):$", text, re.MULTILINE) == list(SECTIONS)[1:]
 
 
 def test_each_action_of_the_worker_is_a_command_and_a_method_of_both_clients():

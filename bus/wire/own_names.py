@@ -29,7 +29,9 @@ def owned_name(topic: bytes) -> str:
     check_topic(topic)
     name = topic[_AT:].partition(b".")[0].decode("ascii")
     if not topic.startswith(OWN_TOPICS) or not is_name(name):
-        raise ProtocolError("BAD_TOPIC", f"topic {topic!r} must be 'app.NAME' or begin with 'app.NAME.', NAME of {ALLOWED}")
+        raise ProtocolError(
+            "BAD_TOPIC", f"topic {topic.decode('ascii')!r} must be 'app.NAME' or begin with 'app.NAME.', NAME of {ALLOWED}"
+        )
     return name
 
 

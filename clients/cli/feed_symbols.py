@@ -157,7 +157,7 @@ def _row(client: "BusClient", feed: str) -> Row:
     if len(matches) > 1:
         raise FeedError(f"{len(matches)} feeds have the name {feed!r}; give each its own with `hulak feed --name`")
     if "symbol_names" not in matches[0]:
-        raise FeedError(f"the symbols of feed {feed!r} cannot be changed: it replays a file, or a program posts its ticks")
+        raise FeedError(f"the symbols of feed {feed!r} cannot be changed: it replays a file, is a program, or has just started")
     return matches[0]
 
 

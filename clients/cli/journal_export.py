@@ -194,7 +194,9 @@ def _print(call: Call, folder: Path, outcome: Outcome) -> None:
             for day in outcome.days
         ],
     )
-    click.echo(f"{outcome.exported} segments exported, {outcome.skipped} were there, {outcome.rows:,} rows in {folder}", err=True)
+    click.echo(
+        f"segments: {outcome.exported} exported, {outcome.skipped} were there; {outcome.rows:,} rows in {folder}", err=True
+    )
 
 
 def check_tables(ctx: click.Context, call: Call, path: Path, form: str, *, archive: bool) -> None:
@@ -226,7 +228,7 @@ def check_tables(ctx: click.Context, call: Call, path: Path, form: str, *, archi
         for line in wrong:
             click.echo(line)
         click.echo(
-            f"{len(notes)} segments, {rows:,} rows, {len(wrong)} faults; {behind} segments are not exported or not closed yet"
+            f"segments: {len(notes)} exported, {behind} not exported or not closed yet; {rows:,} rows, faults: {len(wrong)}"
         )
     ctx.exit(FAILED if wrong else 0)
 

@@ -6,6 +6,7 @@ temporary files are bounded.
 """
 
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     import duckdb
 
 EXPLAIN = "EXPLAIN "
+NO_TABLE = re.compile(r"^\w+ Error: Table with name (\S+) does not exist!.*")
 BATCH = 10_000  # rows of a result at a time
 TEMPORARY = "4GB"  # of files, for what does not fit into the memory
 FIXED = {
@@ -180,7 +182,7 @@ def explained(text: str, sql: str, before: int = 0) -> str:
         message = f"{name}: {facts['exception_message']}"
     except (ValueError, KeyError):
         return " ".join(text.split())
-    message = " ".join(message.split())
+    message = NO_TABLE.sub(r"there is no table '\1'; `hulak query --tables` lists all", " ".join(message.split()))
     place = str(facts.get("position", ""))
     if not place.isdigit():
         return message

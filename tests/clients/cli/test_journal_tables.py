@@ -244,6 +244,7 @@ def test_tables_are_listed_with_their_columns(hulak):
     ("sql", "words"),
     [
         ("select symbol\nfrom tick", "at line 2, column 6: 'tick'"),
+        ("from app", "there is no table 'app'; `hulak query --tables` lists all; at line 1, column 6"),
         ("selec 1", "syntax error"),
         ("select nothing from ticks", "at line 1, column 8"),
         ("copy (select 1) to '/tmp/hulak-query-test'", "must be one SELECT"),

@@ -71,7 +71,8 @@ class Feed(ConfirmedSender):
 
         Args:
             symbol: upper or lower case; `EUR/USD` is `EURUSD`, as in every feed.
-            bid, ask: quote currency; None if that side of the book is empty.
+            bid: quote currency; None if that side of the book is empty.
+            ask: likewise.
             timestamp: the venue's time: ms since 1970 UTC, from 1990 to 2100, or a datetime with a zone; now if None.
             halted: the venue reports that the symbol cannot be traded now.
         Raises:

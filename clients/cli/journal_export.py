@@ -93,6 +93,7 @@ def export_tables(call: Call, wanted: Wanted) -> None:
                 outcome.exported += note is not None
                 outcome.removed += note is None
                 advance(task.row.size)
+        folder.remove_former(frozenset(key_of(task.row) for task in tasks))
         days = folder.note_days(day_of(time.time_ns(), ZoneInfo(wanted.zone)).isoformat())
     outcome.rows = sum(sum(day["rows"].values()) for day in days.values())
     outcome.seconds = round(time.monotonic() - began, 3)
@@ -194,9 +195,9 @@ def _print(call: Call, folder: Path, outcome: Outcome) -> None:
             for day in outcome.days
         ],
     )
-    click.echo(
-        f"segments: {outcome.exported} exported, {outcome.skipped} were there; {outcome.rows:,} rows in {folder}", err=True
-    )
+    removed = f", {outcome.removed} the broker had removed" if outcome.removed else ""
+    counts = f"segments: {outcome.exported} exported, {outcome.skipped} were there{removed}; {outcome.rows:,} rows in {folder}"
+    click.echo(counts, err=True)
 
 
 def check_tables(ctx: click.Context, call: Call, path: Path, form: str, *, archive: bool) -> None:

@@ -138,18 +138,22 @@ def segments(call: Call, archive: bool = False) -> tuple[list[SegmentContents], 
         call: of the command.
         archive: begin with the segments of the archive; a segment that is in both counts once.
     Raises:
-        ConfigError: no journal in the home folder; or no archive in the settings.
+        ConfigError: no journal in the home folder; no archive in the settings, or its folder does not exist.
     """
     folder = call.home / "journal"
     away = archive_of(call) if archive else None
+    if away is not None and not away.parent.is_dir():
+        raise ConfigError(f"the archive {away.parent} does not exist: mount its disk, or omit --archive")
     rows, misfits = segments_in(folder, hint="; name the broker's home with --home")  # first: segments move from here to there
-    if away is not None and away.is_dir():
+    if away is None:
+        return rows, misfits
+    if away.is_dir() and any(away.glob("*.hj*")):  # else nothing has been archived yet
         here = {row.serial for row in rows}
         old, wrong = segments_in(away)
         rows, misfits = [*(row for row in old if row.serial not in here), *rows], [*wrong, *misfits]
         rows.sort(key=lambda row: row.serial)
-        for row in rows:
-            row.archive = away
+    for row in rows:
+        row.archive = away
     return rows, misfits
 
 

@@ -96,12 +96,10 @@ class ExportFolder:
         """Write how the folder is written, or check that it is the same as before.
 
         Raises:
-            ConfigError: the folder has an export with another shape, or other files.
+            ConfigError: the folder has an export with another shape.
         """
         before = self.shape()
         if before is None:
-            if self.path.exists() and any(path.name != NOTES for path in self.path.iterdir()):
-                raise ConfigError(f"{self.path} has files and no export; name a new or an empty folder")
             self._segments.mkdir(parents=True, exist_ok=True)
             write_note(self.path / NOTES / "export.json", shape)
         elif before != shape:
@@ -111,7 +109,13 @@ class ExportFolder:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Keep other exports away from the folder, for a block. Raises ConfigError: another one is running."""
+        """Keep other exports away from the folder, for a block.
+
+        Raises:
+            ConfigError: another one is running; or the folder has other files: nothing in it is changed.
+        """
+        if self.shape() is None and self.path.exists() and any(path.name != NOTES for path in self.path.iterdir()):
+            raise ConfigError(f"{self.path} has files and no export; name a new or an empty folder")
         (self.path / NOTES).mkdir(parents=True, exist_ok=True)
         with (self.path / NOTES / "lock").open("w") as file:
             try:
@@ -127,6 +131,15 @@ class ExportFolder:
             for name in names:
                 if name.startswith(".") and any(f".{ending}." in name for ending in ("json", *FORMS)):
                     (Path(folder) / name).unlink(missing_ok=True)
+
+    def remove_former(self, exported: frozenset[str]) -> None:
+        """Remove files of these segments that their new notes do not list: the ticks are in other files now."""
+        listed = {self.path / file.path for note in self.segments().values() for file in note.files}
+        for folder, _, names in os.walk(self.path):
+            for name in names:
+                path = Path(folder, name)
+                if name.endswith(FORMS) and name.partition(".")[0] in exported and path not in listed:
+                    path.unlink(missing_ok=True)
 
     def segments(self) -> dict[str, SegmentNote]:
         """Return the notes of all exported segments, by name, in order. Raises ConfigError: one is malformed."""

@@ -64,6 +64,21 @@ def test_archive_and_journal_together_have_each_tick_once(home):
     assert [json.loads(line)["bid"] for line in lines] == [*range(1, TICKS + 1)]
 
 
+def test_an_archive_without_segments_is_empty_and_one_that_is_not_mounted_is_refused(home):
+    [folder] = (home / "archive").iterdir()
+    away = folder.rename(home / "elsewhere")
+    try:
+        assert rows(home, "--archive") == rows(home)
+        folder.mkdir()  # the broker makes it before it puts anything there
+        assert rows(home, "--archive") == rows(home)
+        folder.rmdir()
+        (home / "archive").rmdir()
+        assert "does not exist: mount its disk" in run(home, "ls", "--archive", "--json", code=78)
+    finally:
+        folder.parent.mkdir(exist_ok=True)
+        away.rename(folder)
+
+
 def test_a_segment_in_archive_and_journal_counts_once(home, tmp_path):
     """So a kill leaves it."""
     first = home / "journal" / rows(home)[0]["segment"]

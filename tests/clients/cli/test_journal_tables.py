@@ -13,8 +13,10 @@ from click.testing import CliRunner
 from msgspec.structs import replace
 
 from benchmarks import bulk
+from hulak.bus.broker.storage import segment_jobs
 from hulak.bus.process.settings import Settings
 from hulak.clients.cli import cli
+from hulak.clients.cli.journal_files import journal_id, segments
 
 MIDNIGHT_NS = int(datetime.fromisoformat("2026-11-30T00:00:00+00:00").timestamp()) * 10**9
 SETTINGS = replace(Settings(), journal=replace(Settings().journal, segment_bytes=1 << 16))
@@ -155,6 +157,38 @@ def test_files_that_may_not_be_open_at_once_are_written_in_parts(export, tmp_pat
     assert export("--check")["ok"]
 
 
+def test_further_days_leave_no_file_of_the_run_before(export, tmp_path, ticks, monkeypatch):
+    """With more days the files are full elsewhere: a row may be in another part than before."""
+    monkeypatch.setattr("hulak.clients.tables.segment_export.OPEN_FILES", 1)
+    monkeypatch.setattr("hulak.clients.cli.journal_frames.CHUNK", 100)
+    export("--by", "symbol", "--since", "2026-11-30")
+    export("--by", "symbol")
+    assert numbers(tmp_path / "export") == list(range(1, ticks + 1))
+    assert export("--check")["ok"]
+
+
+def test_segments_are_archived_between_list_and_export(export, home, tmp_path, ticks, monkeypatch):
+    """Without --archive they are counted as removed; with it the archive has them, compressed or not."""
+    archive = tmp_path / "archive"
+    archive.mkdir()
+    monkeypatch.setenv("HULAK_JOURNAL__ARCHIVE", str(archive))
+
+    def list_and_archive(*words):
+        listed = segments(*words)
+        for at, row in enumerate(listed[0][:4]):
+            path = row.path if at % 2 else segment_jobs.compress(row.path, row.size, lambda: None)
+            segment_jobs.archive(path, archive, journal_id(home / "journal"), lambda: None)
+            row.path.unlink()
+        return listed
+
+    monkeypatch.setattr("hulak.clients.cli.journal_export.segments", list_and_archive)
+    assert export("--archive")["rows"] == ticks
+    monkeypatch.setattr("hulak.clients.cli.journal_export.segments", segments)
+    assert export("--archive")["exported"] == 0
+    assert export("--archive", "--check")["ok"]
+    assert numbers(tmp_path / "export") == list(range(1, ticks + 1))
+
+
 def test_days_are_those_of_the_time_zone(export):
     assert [day["day"] for day in export("--tz", "Asia/Kathmandu")["days"]] == ["2026-11-30"]
 
@@ -193,13 +227,14 @@ def test_a_folder_is_written_in_one_way_only(export, hulak, tmp_path):
     refused = export("--by", "symbol", code=78)
     assert "by 'day', not 'symbol'" in refused["error"]["text"]
     (tmp_path / "other").mkdir()
-    (tmp_path / "other" / "mine.txt").write_text("x")
+    (tmp_path / "other" / ".mine.json.old").write_text("x")
     assert (
         "has files and no export"
         in CliRunner()
         .invoke(cli, ["journal", "export", "--parquet", str(tmp_path / "other"), "--home", str(tmp_path / "home")])
         .output
     )
+    assert [path.name for path in (tmp_path / "other").iterdir()] == [".mine.json.old"]
     assert "must be a time zone" in export("--tz", "Nowhere/Town", code=78)["error"]["text"]
 
 

@@ -109,7 +109,7 @@ def archive(path: Path, folder: Path, journal: str, pause: Pause) -> Path:
         journal: id of the journal: each has its folder, since their segments have the same names.
         pause: called after each piece.
     Raises:
-        OSError: the archive cannot be written.
+        OSError: the archive cannot be written, or has another segment of this name.
         Stopped: `pause` asked for it.
     """
     if not folder.is_dir():
@@ -123,10 +123,17 @@ def archive(path: Path, folder: Path, journal: str, pause: Pause) -> Path:
 
 
 def _is_there(path: Path, target: Path, pause: Pause) -> bool:
-    """Return whether the archive has this segment already: a kill may have come before it was removed here."""
+    """Return whether the archive has this segment already: a kill may have come before it was removed here.
+
+    Raises:
+        OSError: it has another one of this name, as when two brokers have copies of one home: that one is kept.
+    """
     if not target.exists():
         return False
-    return target.samefile(path) or (target.stat().st_size == path.stat().st_size and _equal(path, target, pause))
+    if target.samefile(path) or (target.stat().st_size == path.stat().st_size and _equal(path, target, pause)):
+        return True
+    why = f"the archive has another {path.name} already: it is damaged, or a copy of this journal writes there; move it away"
+    raise OSError(errno.EEXIST, why)
 
 
 def _put(path: Path, target: Path, pause: Pause) -> None:

@@ -251,8 +251,20 @@ def test_a_segment_that_the_archive_has_already_is_not_put_there_twice(grown, fo
     copy.rename(target)
     assert segment_jobs.archive(place.path, archive, "id", lambda: None) == target
     assert target.stat().st_ino != inode, "an equal file stays"
-    target.write_bytes(b"half")
-    assert read_whole(segment_jobs.archive(place.path, archive, "id", lambda: None)) == read_whole(place.path)
+
+
+def test_another_segment_of_the_same_name_in_the_archive_is_kept(grown, folder):
+    """Two brokers with copies of one home have the same id, and segments of the same names."""
+    archive = folder.parent / "archive"
+    archive.mkdir()
+    place = grown(compress=False).journal.segments[0]
+    target = segment_jobs.archive(place.path, archive, "id", lambda: None)
+    target.unlink()  # it is the same file
+    target.write_bytes(b"of the other one")
+    with pytest.raises(OSError, match="has another 0000000001-"):
+        segment_jobs.archive(place.path, archive, "id", lambda: None)
+    assert target.read_bytes() == b"of the other one"
+    assert [path.name for path in target.parent.iterdir()] == [target.name]
 
 
 def test_while_the_archive_is_missing_segments_stay_up_to_the_bytes_to_spare(grown, folder):

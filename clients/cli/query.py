@@ -17,6 +17,7 @@ from hulak.clients.cli.help_text import examples
 from hulak.clients.cli.journal import ARCHIVE
 from hulak.clients.cli.journal_files import SegmentContents, journal_id, segments
 from hulak.clients.cli.output_file import Folder, OutputFile
+from hulak.clients.cli.query_limits import bounded_memory, interruptible
 from hulak.clients.cli.table import show
 from hulak.clients.whole_file import whole_file
 
@@ -80,10 +81,11 @@ def query(
         names = sources.tables(files)
         database = Database(sources.frames, files, names, sources.folder, f"{memory_mb}MB", Path(temporary))
         try:
-            if sql is None:
-                _list_tables(call, database, names)
-            else:
-                _print_result(call, database, sql, as_csv=as_csv, parquet=parquet)
+            with bounded_memory(memory_mb << 20), interruptible(database.interrupt, Path(temporary)):
+                if sql is None:
+                    _list_tables(call, database, names)
+                else:
+                    _print_result(call, database, sql, as_csv=as_csv, parquet=parquet)
         finally:
             database.close()
 

@@ -107,6 +107,10 @@ class Database:
             self._add(table, frames, files.get(table, ()))
         self._run("SET lock_configuration = true")
 
+    def interrupt(self) -> None:
+        """Interrupt the query that runs; callable from another thread."""
+        self._connection.interrupt()
+
     def close(self) -> None:
         """End the database."""
         self._connection.close()
@@ -208,8 +212,8 @@ def _has_symbol(file: Path) -> bool:
 
 
 def with_text_times(kind: Any) -> Any:
-    """Return an Arrow type with text in place of times: Python's own times have no nanoseconds."""
-    if pa.types.is_timestamp(kind) or pa.types.is_time(kind):
+    """Return an Arrow type with text in place of times: Python's own have no nanoseconds, and no years beyond 9999."""
+    if pa.types.is_timestamp(kind) or pa.types.is_time(kind) or pa.types.is_date(kind):
         return pa.string()
     if pa.types.is_list(kind):
         return pa.list_(with_text_times(kind.value_type))

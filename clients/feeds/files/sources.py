@@ -25,7 +25,7 @@ def expand(paths: Sequence[Path]) -> list[TickPath]:
     files: list[TickPath] = []
     for path in paths:
         before = len(files)
-        for file in _below(path) if path.is_dir() else (path,):
+        for file in map(_no_pipe, _below(path)) if path.is_dir() else (path,):
             members = members_of(file) if file != STDIN and file.is_file() else []
             files += [TickPath(file, member) for member in members] or [TickPath(file)]
             if len(files) > MAX_FILES:
@@ -33,6 +33,13 @@ def expand(paths: Sequence[Path]) -> list[TickPath]:
         if len(files) == before:
             raise FeedError(f"folder {path} has no files of ticks, whose names end with {', '.join(SUFFIXES)}")
     return files
+
+
+def _no_pipe(file: Path) -> Path:
+    """Return the path of a file in a folder; raises `FeedError` if it is a pipe or a device, which may never end."""
+    if file.exists() and not file.is_file():
+        raise FeedError(f"{file} is a pipe or a device, must be a file; give it by its name, or remove it from the folder")
+    return file
 
 
 def _below(folder: Path) -> Iterator[Path]:

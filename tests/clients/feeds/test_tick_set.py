@@ -1,6 +1,7 @@
 """Several tick files as one: the order of their ticks, what they share, and what is left out."""
 
 import json
+import os
 import random
 import zipfile
 
@@ -155,6 +156,12 @@ def test_a_folder_is_read_with_the_folders_below_it_and_without_what_is_no_table
     (tmp_path / "empty").mkdir()
     with pytest.raises(FeedError, match=r"empty has no files of ticks, whose names end with \.csv"):
         expand([tmp_path / "empty"])
+
+
+def test_a_pipe_in_a_folder_is_refused_because_it_may_never_end(tmp_path):
+    os.mkfifo(tmp_path / "ticks.csv")
+    with pytest.raises(FeedError, match=r"ticks\.csv is a pipe or a device, must be a file"):
+        expand([tmp_path])
 
 
 def test_the_files_of_an_archive_are_files(tmp_path):

@@ -42,6 +42,8 @@ from hulak.clients.feeds.venues.dialect import (
 from hulak.clients.feeds.venues.parsing import field_of, load_object, price_of, rows_of, shown, time_of
 
 SCALE = 100_000  # of all prices
+HIDDEN = "(hidden)"
+SHORTEST_SECRET = 5  # characters that are hidden; shorter ones could be part of any message
 LOCAL = ("127.0.0.1", "localhost", "::1")
 
 
@@ -98,6 +100,8 @@ class CTrader(BaseDialect):
     def __init__(self, credentials: Credentials = Credentials()) -> None:
         super().__init__()
         self._credentials = credentials
+        secrets = (credentials.client_secret, credentials.token)
+        self._secrets = [secret for secret in secrets if len(secret) >= SHORTEST_SECRET]
         self._ids: dict[str, int] = {}  # name in upper case -> number
         self._symbols: dict[int, str] = {}  # number -> name
         self._asked: dict[str, str] = {}  # clientMsgId -> symbol
@@ -146,8 +150,8 @@ class CTrader(BaseDialect):
         return _message(kind, number, ctidTraderAccountId=self._credentials.account, **payload)
 
     def parse(self, message: str | bytes, received_ms: int) -> list[Effect]:
-        """Parse one message; see `Dialect.parse`."""
-        frame = load_object(message)
+        """Parse one message; see `Dialect.parse`. A secret that it echoes, as in the text of an error, is hidden."""
+        frame = load_object(self._without_secrets(message))
         kind, payload = field_of(frame, "payloadType"), frame.get("payload", {})
         if not isinstance(payload, dict):
             raise FeedError(f"payload is {shown(payload)}, must be an object")
@@ -162,6 +166,14 @@ class CTrader(BaseDialect):
             case Type.REFUSED | Type.ERROR:
                 return self._refused(frame.get("clientMsgId"), payload)
         return self._session(kind, payload)
+
+    def _without_secrets(self, message: str | bytes) -> str | bytes:
+        for secret in self._secrets:
+            if isinstance(message, str):
+                message = message.replace(secret, HIDDEN)
+            else:
+                message = message.replace(secret.encode(), HIDDEN.encode())
+        return message
 
     def _session(self, kind: object, payload: dict[str, Any]) -> list[Effect]:
         """Go on with the sign-in, or note the end of the session."""

@@ -114,6 +114,29 @@ def test_secrets_are_in_no_text_of_the_dialect():
     assert not [text for text in texts if "s3cret" in text or "t0ken" in text]
 
 
+@pytest.mark.parametrize("kind", [str, str.encode])
+@pytest.mark.parametrize(
+    "frame",
+    [
+        {"payloadType": 2142, "clientMsgId": "account", "payload": {"errorCode": "s3cret", "description": "t0ken is invalid"}},
+        {"payloadType": 2147, "payload": {"reason": "t0ken was revoked"}},
+        {"payloadType": 2115, "payload": {"symbol": ["t0ken", {"symbolId": 1, "symbolName": "EURUSD"}]}},
+        {"payloadType": 2131, "payload": {"symbolId": "t0ken"}},
+        {"payloadType": 2131, "payload": "s3cret"},
+        "t0ken",
+    ],
+)
+def test_a_secret_that_ctrader_echoes_is_hidden(frame, kind):
+    made, _ = dialect("ctrader")
+    try:
+        text = repr(made.parse(kind(json.dumps(frame)), RECEIVED_MS))
+    except FeedError as error:
+        text = str(error)
+    assert "(hidden)" in text
+    assert "s3cret" not in text
+    assert "t0ken" not in text
+
+
 @pytest.mark.parametrize(
     ("venue", "url", "settings", "text"),
     [

@@ -42,9 +42,12 @@ class SendQueue:
                 del frames[0]
         except zmq.Again:
             unsent = results if is_batched else results[len(results) - len(frames) :]
+            results = results[: len(results) - len(unsent)]
+            self._session.sent.add(results)
             for send in unsent:
                 self._session.unsent(send)
-            results = results[: len(results) - len(unsent)]
+        else:
+            self._session.sent.add(results)
         if self.on_sent is not None:
             self.on_sent(results)
 

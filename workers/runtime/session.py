@@ -4,7 +4,8 @@ The session knows which tasks the worker holds and what the broker knows; the sh
 out the actions that it returns. One task runs at a time; tasks that arrive meanwhile wait here, up to the credit.
 
 Rule 1: a heartbeat lists the held tasks, and no others.
-Rule 2: results that could not be sent are kept, and sent after the next registration.
+Rule 2: results that could not be sent are kept, and sent after the next registration; so are the last ones that were
+    sent before it, since the broker may have been killed before it stored them.
 Rule 3: after the soft limit a task is interrupted; after the hard limit the process ends, since a thread cannot be ended.
 """
 
@@ -31,6 +32,7 @@ from hulak.bus.wire.messages import (
     TaskPart,
     WorkerHeartbeat,
 )
+from hulak.workers.runtime.sent_results import SentResults
 
 AHEAD_S = 0.02
 MOST_CONTEXTS = 4096
@@ -94,7 +96,8 @@ class Session:
     batch: list[Task] = field(default_factory=list)  # the running task and the others of its batch, without a result sent yet
     begun: int = 0  # initial size of the batch
     waiting: deque[Task] = field(default_factory=deque)
-    unsent_results: list[Send] = field(default_factory=list)  # results that could not be sent yet
+    unsent_results: list[Send] = field(default_factory=list)  # results to be sent after the next registration
+    sent: SentResults = field(default_factory=SentResults)
     attempts: set[tuple[bytes, int]] = field(default_factory=set)  # of the running and waiting tasks
     started: float = 0.0  # of the batch
     interrupted: bool = False
@@ -148,6 +151,7 @@ class Session:
 
     def _broker_heartbeat(self, epoch: int, *, known: bool) -> list[Do]:
         if known and epoch == self.epoch:
+            self.sent.beat()
             return []
         if known and self.epoch is None:  # the reply to our registration
             self.epoch = epoch
@@ -155,8 +159,13 @@ class Session:
             return list(unsent_results)
         if self.epoch is None:  # a registration is in flight or due; another one, read late, would claim that we hold nothing
             return []
-        self.epoch = None
+        self._unregistered()
         return [self._register()]
+
+    def _unregistered(self) -> None:
+        """Record that the broker may have been killed, perhaps before it stored the results that it got last."""
+        self.epoch = None
+        self.unsent_results[:0] = self.sent.take()
 
     def _register(self) -> Do:
         credit = 0 if self.leaving else self.credit
@@ -251,7 +260,7 @@ class Session:
         """Handle a message that could not be sent, for lack of a connection: a result is kept, others are dropped."""
         if isinstance(send.message, Result):
             self.unsent_results.append(send)
-        self.epoch = None
+        self._unregistered()
 
     def leave(self, now: float, why: str, limit_s: float | None) -> list[Do]:
         """Leave: take no new tasks, finish the held ones, send GOODBYE, exit with 0.

@@ -44,6 +44,7 @@ from hulak.bus.wire.trace_context import TRACES
 BEAT = b"beat"  # the timer of the heartbeat
 HARD = b"h"  # timer of a worker, for the task that it has held longest: this, and the worker's name
 RUNNING = TaskState.RUNNING
+SETTLING_BEATS = 3  # heartbeats in which the workers of the broker before register again
 
 
 class Dispatcher:
@@ -71,6 +72,7 @@ class Dispatcher:
         self.intake = TaskRequests(self.lifecycle, self.assignment, policy)
         self.tasks, self.counters = self.lifecycle.tasks, self.lifecycle.counters
         self.timers.set(BEAT, now + policy.heartbeat_s)
+        self.settled_at = now + SETTLING_BEATS * policy.heartbeat_s  # restored tasks wait for their workers until then
 
     @property
     def size(self) -> int:
@@ -105,6 +107,8 @@ class Dispatcher:
     def restore(self, now: float, task: CalledTask, in_s: float) -> list[Effect]:
         """Add a posted task of a previous run of the broker; it ends if it has expired.
 
+        Its row may be older than its attempt: shortly after the start a queued task too waits for a worker that names it.
+
         Args:
             now: monotonic seconds.
             task: queued; its attempt is its last one.
@@ -124,6 +128,8 @@ class Dispatcher:
             return self._expire(task)
         if task.state is TaskState.WAITING:
             return []
+        if now < self.settled_at:
+            self.assignment.pause(task.service, self.settled_at)
         self.queue.add(task)
         return self.assignment.assign(now, task.service) if self.roster.room(task.service) else []
 

@@ -163,11 +163,17 @@ class TaskAssignment:
     def cool_down(self, now: float, service: str, failure: Failure) -> list[Effect]:
         """Pause a service: an upstream's limit that one worker reports applies to all of its workers."""
         until = now + failure.cool_down_s
-        if not failure.cool_down_s or until <= self.paused.get(service, 0.0):
+        if not failure.cool_down_s or not self.pause(service, until):
             return []
+        return [LogLine("service cools down", {"service": service, "for_s": round(failure.cool_down_s, 3), "why": failure.code})]
+
+    def pause(self, service: str, until: float) -> bool:
+        """Assign no tasks of a service until then; false if it is paused for as long already."""
+        if until <= self.paused.get(service, 0.0):
+            return False
         self.paused[service] = until
         self.timers.set(PAUSE + service.encode(), until)
-        return [LogLine("service cools down", {"service": service, "for_s": round(failure.cool_down_s, 3), "why": failure.code})]
+        return True
 
     def warm_up(self, now: float, service: str) -> list[Effect]:
         """Resume a service, and assign its waiting tasks."""

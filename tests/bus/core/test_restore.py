@@ -97,9 +97,15 @@ def test_the_error_of_an_expired_task_names_the_reason(dispatcher, attempt, trou
 def test_tasks_that_were_never_begun_keep_their_order_and_priority_over_a_restart(dispatcher):
     for number, priority in ((1, 2), (2, 1), (3, 1), (4, 0)):
         dispatcher.core.restore(dispatcher.now, left(dispatcher, number, priority=priority), 0.0)
+    assert [
+        effect
+        for effect in ready(dispatcher, credit=4)
+        if isinstance(effect, ToWorker) and isinstance(effect.message, Task | list)
+    ] == []
+    dispatcher.now = dispatcher.core.settled_at
     given = [
         message
-        for effect in ready(dispatcher, credit=4)
+        for effect in dispatcher.core.advance(dispatcher.now)
         if isinstance(effect, ToWorker) and isinstance(effect.message, list)
         for message in effect.message
     ]
@@ -111,6 +117,16 @@ def test_a_task_that_comes_late_is_left_to_the_worker_that_is_at_it(dispatcher):
     effects = dispatcher.core.restore(dispatcher.now, left(dispatcher, attempt=2), 1.5)
     assert effects == [Begun((1).to_bytes(16), 2, "w")]
     assert ends(dispatcher.core.result(dispatcher.now, b"w", Result((1).to_bytes(16), 2, True, 5))) == [(1, "done")]
+
+
+def test_a_queued_task_is_left_to_the_worker_that_has_begun_it(dispatcher):
+    dispatcher.core.restore(dispatcher.now, left(dispatcher), 0.0)
+    given = ready(dispatcher, b"idle")
+    assert not [effect for effect in given if isinstance(effect, ToWorker) and isinstance(effect.message, Task)]
+    adopted = ready(dispatcher, b"w", (HeldTask((1).to_bytes(16), 1),))
+    assert Begun((1).to_bytes(16), 1, "w") in adopted
+    assert ends(dispatcher.core.result(dispatcher.now, b"w", Result((1).to_bytes(16), 1, True, 5))) == [(1, "done")]
+    check_census(dispatcher.core)
 
 
 def test_a_worker_of_another_service_does_not_get_a_task_by_naming_it(dispatcher):

@@ -107,6 +107,45 @@ def test_parts_are_of_the_running_task_and_only_for_a_broker_that_knows_it():
     assert worker.part(TaskPart(A, 1, 2, "y")) == []
 
 
+def ended(worker, letter=A):
+    """Run a task and send its result."""
+    worker.received(100.0, task(letter))
+    sent = finish(worker, 100.1, done=True, value=5)
+    worker.sent.add(sent)
+    return sent
+
+
+@pytest.mark.parametrize("message", [UNKNOWN, BrokerHeartbeat(8, known=True), BrokerHeartbeat(8, known=False)])
+def test_the_last_results_are_sent_again_after_another_registration_for_the_broker_may_have_lost_them(message):
+    worker = session()
+    sent = ended(worker)
+    assert worker.received(100.2, message) == [ready(1, HeldTask(A, 1))]
+    assert worker.advance(100.25) == [ready(1, HeldTask(A, 1))]
+    assert worker.received(100.3, BrokerHeartbeat(8, known=True)) == sent
+    assert worker.held() == ()
+    assert worker.received(100.4, UNKNOWN) == [ready()]
+
+
+def test_the_last_results_are_sent_again_before_one_that_could_not_be_sent():
+    worker = session()
+    first = ended(worker, A)
+    worker.received(100.1, task(B))
+    (second,) = finish(worker, 100.2, done=True, value=6)
+    worker.unsent(second)
+    assert worker.advance(100.25) == [ready(1, HeldTask(A, 1), HeldTask(B, 1))]
+    assert worker.received(100.3, KNOWN) == [*first, second]
+
+
+def test_a_result_is_forgotten_after_two_heartbeats_of_its_broker():
+    worker = session()
+    ended(worker, A)
+    worker.received(100.2, KNOWN)
+    sent = ended(worker, B)
+    worker.received(100.4, KNOWN)
+    assert worker.received(100.5, UNKNOWN) == [ready(1, HeldTask(B, 1))]
+    assert worker.received(100.5, KNOWN) == sent
+
+
 def test_an_unsent_result_is_sent_after_registering_again():
     worker = session()
     worker.received(100.0, task())

@@ -70,9 +70,10 @@ SECTIONS = {
         "bridge": "bridge:bridge",
         "sim": "sim:sim",
     },
-    "Measurements": {
+    "Measurements and conformance": {
         "bench": "bench:bench",
         "latency": "latency:latency",
+        "conform": "conform:conform",
     },
 }
 COMMANDS = {name: place for commands in SECTIONS.values() for name, place in commands.items()}
@@ -120,6 +121,7 @@ SUMMARIES = {
     "gateway": "Run the gateway for browsers and monitoring.",
     "bridge": "Send ticks to other sites, and receive ticks of them.",
     "sim": "Run the simulators.",
+    "conform": "Judge programs of any language by the protocol.",
     "bench": "Measure the running broker with synthetic ticks and tasks.",
     "latency": "Measure the latency of ticks.",
 }

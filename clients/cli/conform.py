@@ -10,26 +10,20 @@ from hulak.clients.cli.table import show
 
 LIMIT_S = 30.0  # for each run of the program
 
-PROGRAMS = {  # what is said of each kind in its help
-    "subscriber": (
-        "Judge a subscriber: COMMAND PUBLISHER FRONTEND TOPIC COUNT.",
-        "The program prints COUNT ticks of TOPIC, one a line, as `SEQUENCE BID ASK`, and exits with 0.",
-    ),
-    "feed": (
-        "Judge a feed: COMMAND COLLECTOR FRONTEND SYMBOL COUNT.",
-        "The program posts COUNT ticks of SYMBOL as a numbered feed: number N has bid N and ask N + 0.5. It prints nothing, and "
-        "exits with 0 when all are safe.",
-    ),
-    "client": (
-        "Judge a client: COMMAND FRONTEND SERVICE ACTION COUNT.",
-        "The program calls the action COUNT times, one call after the other; call N has the arguments `a` N and `b` N. Of each "
-        "call it prints `part VALUE` for each part that counts, then `reply VALUE` or `error CODE`; then it exits with 0.",
-    ),
-    "worker": (
-        "Judge a worker: COMMAND BACKEND SERVICE.",
-        "The program serves the action `add`: it returns the sum of its arguments `a` and `b`, after as many milliseconds as the "
-        "argument `ms` says if it is given. It exits with 0 when it is retired.",
-    ),
+PROGRAMS = {  # kind -> how the program is called
+    "subscriber": "COMMAND PUBLISHER FRONTEND TOPIC COUNT",
+    "feed": "COMMAND COLLECTOR FRONTEND SYMBOL COUNT",
+    "client": "COMMAND FRONTEND SERVICE ACTION COUNT",
+    "worker": "COMMAND BACKEND SERVICE",
+}
+DUTIES = {  # kind -> what the program has to do
+    "subscriber": "The program prints COUNT ticks of TOPIC, one a line, as `SEQUENCE BID ASK`, and exits with 0.",
+    "feed": """The program posts COUNT ticks of SYMBOL as a numbered feed: number N has bid N and ask N + 0.5. It prints nothing,
+and exits with 0 when all are safe.""",
+    "client": """The program calls the action COUNT times, one call after the other; call N has the arguments `a` N and `b` N. Of
+each call it prints `part VALUE` for each part that counts, then `reply VALUE` or `error CODE`; then it exits with 0.""",
+    "worker": """The program serves the action `add`: it returns the sum of its arguments `a` and `b`, after as many milliseconds
+as the argument `ms` says if it is given. It exits with 0 when it is retired.""",
 }
 EXIT_CODES = """Exit codes: 0 all rules passed, 1 some failed, 2 usage error, 78 the program cannot be started."""
 EXAMPLES = {
@@ -59,8 +53,8 @@ def _command(name: str) -> click.Command:
     def judge(ctx: click.Context, call: Call, words: tuple[str, ...], names: tuple[str, ...], lists: bool) -> None:
         ctx.exit(_judge(name, call, words, names, lists=lists))
 
-    short, long = PROGRAMS[name]
-    judge.__doc__ = f"{short}\n\nThe arguments are appended to the command. {long}\n\n{EXIT_CODES}"
+    short = f"Judge a {name}: {PROGRAMS[name]}."
+    judge.__doc__ = f"{short}\n\nThe arguments are appended to the command. {DUTIES[name]}\n\n{EXIT_CODES}"
     example = EXAMPLES[name]
     lines = (f"hulak conform {name} -- {example}", f"hulak conform {name} --list", f"hulak conform {name} --json -- {example}")
     declare = click.command(

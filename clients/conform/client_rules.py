@@ -34,7 +34,7 @@ CLIENT_RULES = (
     ClientRule("error", "4.1", "An ERROR ends the call, and its code is printed.", answer=Answer.ERROR, count=2),
     ClientRule("parts", "4.1", "PARTs come before the one REPLY.", answer=Answer.PARTS, count=2),
     ClientRule("parts-again", "5.1", "A PART with number 1 discards the parts before it.", answer=Answer.PARTS_TWICE),
-    ClientRule("foreign", "4.1", "Answers with the id of another request, or with the id nil, are ignored.", answer=Answer.FOREIGN),
+    ClientRule("foreign", "4.1", "Answers with the id of another request are ignored.", answer=Answer.FOREIGN),
     ClientRule("one-answer", "4.1", "A second answer to a call does not answer the next call.", answer=Answer.TWICE, count=2),
     ClientRule("repeats", "4.1", "After a reconnection the request is sent again, with its id.", answer=Answer.AFTER_RESTART),
 )

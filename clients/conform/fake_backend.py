@@ -56,6 +56,7 @@ class FakeBackend:
 
     def took(self, socket: str, peer: bytes, frame: bytes, now: float) -> list[Action]:
         """Take a message of the worker."""
+        del socket  # there is one
         if self._ready is not None and self._known and now - self._heard_at > LEASE_S and not self._left:
             self._find("5.2", f"nothing came for {now - self._heard_at:.1f} s, and the lease is {LEASE_S} s")
         self._heard_at, self._peer = now, peer
@@ -67,9 +68,9 @@ class FakeBackend:
         except ProtocolError as error:
             self._find("5.1", f"a message cannot be read: {error}")
             return []
-        return [action for message in messages for action in self._message(socket, message, now)]
+        return [action for message in messages for action in self._message(message, now)]
 
-    def _message(self, socket: str, message: MessageFromWorker, now: float) -> list[Action]:
+    def _message(self, message: MessageFromWorker, now: float) -> list[Action]:
         if self._ready is None and not isinstance(message, Ready):
             if not self._names or self._rule.runs == 1:
                 self._find("5.1", f"the first message is {type(message).__name__}, must be READY")

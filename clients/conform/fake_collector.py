@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from hulak.bus.errors import ProtocolError
 from hulak.bus.wire import codec
-from hulak.bus.wire.messages import Error, Reply, Request
+from hulak.bus.wire.messages import Error, Publication, Reply, Request, Tick
 from hulak.clients.conform.control import EPOCH, answer_control
 from hulak.clients.conform.feed_rules import SYMBOL, TOPIC, FeedRule
 from hulak.clients.conform.rule import Action, Finding, Send
@@ -96,18 +96,24 @@ class FakeCollector:
         except ProtocolError as error:
             self._find("3.3" if error.code == "BAD_BODY" else "3.1", f"a frame cannot be read: {error}")
             return
-        number = publication.stamp.sequence
+        self._check(publication, tick)
+        self._take(publication.stamp.sequence)
+
+    def _check(self, publication: Publication, tick: Tick) -> None:
+        number, instance = publication.stamp.sequence, publication.stamp.epoch
         if publication.topic != TOPIC or tick.symbol != SYMBOL:
             self._find("3.3", f"topic {publication.topic!r} and symbol {tick.symbol!r}, must be {TOPIC!r} and {SYMBOL!r}")
-        if publication.stamp.epoch == 0:
+        if instance == 0:
             self._find("3.4", "instance 0 in the stamp: the feed is unnumbered, and what is lost stays lost")
         elif not self._is_open:
             self._find("3.4", f"message {number} was sent before hulak.feed was answered")
-        elif publication.stamp.epoch != self._instance:
-            self._find("3.4", f"instance {publication.stamp.epoch} in the stamp, {self._instance} in hulak.feed")
+        elif instance != self._instance:
+            self._find("3.4", f"instance {instance} in the stamp, {self._instance} in hulak.feed")
         if (tick.bid, tick.ask) != (number, number + 0.5):
             seen = f"message {number} has bid {tick.bid} and ask {tick.ask}"
             self._find("3.4", f"{seen}, must be {number} and {number + 0.5}: a number belongs to one message for ever")
+
+    def _take(self, number: int) -> None:
         if number == self._lost:
             self._lost = 0
             return

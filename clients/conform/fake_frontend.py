@@ -12,7 +12,6 @@ from hulak.clients.conform.control import answer_control
 from hulak.clients.conform.rule import Action, Finding, Restart, Send
 
 
-
 class FakeFrontend:
     """The fake broker of one rule."""
 
@@ -32,8 +31,8 @@ class FakeFrontend:
         except ProtocolError as error:
             self._find("4.1", f"a request cannot be read: {error}")
             return []
-        for _, error in refused:
-            self._find("5.5", f"a request in a batch cannot be read: {error}")
+        for _, reason in refused:
+            self._find("5.5", f"a request in a batch cannot be read: {reason}")
         actions: list[Action] = []
         for request in requests:
             if request.service != SERVICE:
@@ -90,7 +89,7 @@ class FakeFrontend:
                 return [Part(request.id, 1, 5), Part(request.id, 1, 10), Part(request.id, 2, 20), reply]
             case Answer.FOREIGN:
                 other = os.urandom(16)
-                return [Part(other, 1, 5), Reply(other, 99), Error(None, "BAD_KIND", "a frame could not be read", {}), reply]
+                return [Part(other, 1, 5), Reply(other, 99), Error(other, "BUSY", "another request", {}), reply]
             case Answer.TWICE:
                 return [reply, Reply(request.id, 99)]
             case _:

@@ -31,6 +31,7 @@ class FakePublisher:
         self._last: Publish | None = None
         self._subscribed_at: float | None = None  # the last subscription to the topic; None: there is none
         self._heartbeat_at = 0.0
+        self._compared = 0  # lines of the program that are right
         self._silent, self._busy = rule.silent, rule.busy
         for tick in rule.before:
             self._keep(tick)
@@ -49,6 +50,7 @@ class FakePublisher:
 
     def passed(self, now: float, lines: Sequence[str]) -> list[Action]:
         """Publish what is due."""
+        self._compare(lines)
         if self._subscribed_at is None or now < self._subscribed_at + QUIET_S:
             return []
         actions: list[Action] = []
@@ -58,8 +60,9 @@ class FakePublisher:
                 if len(lines) >= step.printed:
                     self._subscribed_at = None
                     self._steps.pop(0)
-                    while self._steps and isinstance(self._steps[0], Publish) and self._steps[0].lost:
-                        self._keep(self._steps.pop(0))  # type: ignore[arg-type] - a Publish: looked at above
+                    while self._steps and isinstance(missed := self._steps[0], Publish) and missed.lost:
+                        self._keep(missed)
+                        self._steps.pop(0)
                     actions.append(Restart())
                 break
             self._steps.pop(0)
@@ -78,17 +81,26 @@ class FakePublisher:
         return actions
 
     def ended(self, lines: Sequence[str]) -> None:
-        """Compare what was printed with what had to be."""
-        wanted = [tick.line() for tick in self._rule.wanted]
-        for at, expected in enumerate(wanted):
-            seen = read_line(lines[at]) if at < len(lines) else None
-            if seen != expected:
-                shown = repr(lines[at]) if at < len(lines) else "nothing more"
-                sequence, bid, ask = expected
-                self._find(self._rule.section, f"line {at + 1} is {shown}, must be '{sequence} {bid} {ask}'")
+        """Judge the end: every wanted line must be there."""
+        self._compare(lines)
+        if not self.findings and self._compared < len(self._rule.wanted):
+            sequence, bid, ask = self._rule.wanted[self._compared].line()
+            seen = f"{self._compared} of {len(self._rule.wanted)} lines were printed"
+            self._find(self._rule.section, f"{seen}, the next one must be '{sequence} {bid} {ask}'")
+
+    def _compare(self, lines: Sequence[str]) -> None:
+        """Compare new lines with what is wanted, up to the first one that is wrong."""
+        for line in lines[self._compared :]:
+            at, wanted = self._compared, self._rule.wanted
+            if at >= len(wanted):
+                self._find(self._rule.section, f"{line!r} was printed after the last one wanted")
                 return
-        if len(lines) > len(wanted):
-            self._find(self._rule.section, f"{lines[len(wanted)]!r} was printed after the last one wanted")
+            expected = wanted[at].line()
+            if read_line(line) != expected:
+                sequence, bid, ask = expected
+                self._find(self._rule.section, f"line {at + 1} is {line!r}, must be '{sequence} {bid} {ask}'")
+                return
+            self._compared += 1
 
     def _find(self, section: str, text: str) -> None:
         self.findings.append(Finding(section, text))
@@ -134,7 +146,7 @@ class FakePublisher:
         chosen = numbers[: self._rule.rows]
         rows = [[number + 800, frame_of(self._journal[number])] for number in chosen]
         further = numbers[len(chosen)] if len(numbers) > len(chosen) else None
-        value = {"count": len(rows), "next": further, "missing": []}
+        value: dict[str, Any] = {"count": len(rows), "next": further, "missing": []}
         if args.get("parts") is False:
             return [*self._foreign(), Reply(request.id, {**value, "ticks": rows})]
         return [*self._foreign(), Part(request.id, 1, rows), Reply(request.id, value)]
@@ -144,8 +156,8 @@ class FakePublisher:
             return []
         other = os.urandom(16)
         odd = [[803, frame_of(Publish(3))]]
-        nothing = {"count": 0, "next": None, "missing": []}
-        return [Part(other, 1, odd), Reply(other, nothing), Error(None, "BAD_KIND", "a frame could not be read", {})]
+        nothing: dict[str, Any] = {"count": 0, "next": None, "missing": []}
+        return [Part(other, 1, odd), Reply(other, nothing), Error(other, "BUSY", "another request", {})]
 
 
 def frame_of(tick: Publish) -> bytes:

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import threading
 from collections.abc import Sequence
+from typing import IO
 
 from hulak.bus.errors import ConfigError
 
@@ -62,7 +63,7 @@ class Program:
                 pipe.close()
 
 
-def _read(pipe: "subprocess.IO[str]", lines: list[str], most: int) -> None:
+def _read(pipe: IO[str], lines: list[str], most: int) -> None:
     """Read lines to the end: the first ones are kept, or with `most` 0 the last 3."""
     while line := pipe.readline(LINE_CHARACTERS):
         if not most:

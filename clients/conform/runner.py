@@ -80,7 +80,7 @@ class Sockets:
                     time.sleep(0.01)
             if TYPES[name] == zmq.SUB:
                 socket.subscribe(b"")
-            self.addresses[name] = socket.last_endpoint.decode().rstrip("\0")
+            self.addresses[name] = str(socket.getsockopt_string(zmq.LAST_ENDPOINT)).rstrip("\0")
             self._poller.register(socket, zmq.POLLIN)
 
     def _close(self) -> None:
@@ -116,14 +116,16 @@ def judge(kind: Kind, rule: Rule, command: Sequence[str], limit_s: float) -> Ver
 
 
 def _play(fake: Fake, sockets: Sockets, program: Program, rule: Rule, limit_s: float) -> None:
-    """Run until the program ends, or the time is over."""
+    """Run until the program ends, has broken a rule, or the time is over."""
     deadline = time.monotonic() + limit_s
-    while (code := program.code()) is None and time.monotonic() < deadline:
+    while (code := program.code()) is None and time.monotonic() < deadline and not fake.findings:
         for name, peer, frame in sockets.received(LOOK_MS):
             _carry_out(fake.took(name, peer, frame, time.monotonic()), sockets)
         _carry_out(fake.passed(time.monotonic(), program.lines), sockets)
     for name, peer, frame in sockets.received(50):  # what it sent last
         fake.took(name, peer, frame, time.monotonic())
+    if code is None and fake.findings:
+        return
     fake.ended(program.lines)
     said = f"; it wrote {program.errors[-1]!r}" if program.errors else ""
     if code is None:

@@ -81,9 +81,7 @@ SUBSCRIBER_RULES = (
     SubscriberRule(
         "in-order", "3.1", "Ticks are printed as they are published, in order.", steps=ticks(1, 2, 3), wanted=ticks(1, 2, 3)
     ),
-    SubscriberRule(
-        "golden-tick", "3.1", "The golden frame of a tick is read.", steps=(Raw(GOLDEN),), wanted=(GOLDEN_TICK,)
-    ),
+    SubscriberRule("golden-tick", "3.1", "The golden frame of a tick is read.", steps=(Raw(GOLDEN),), wanted=(GOLDEN_TICK,)),
     SubscriberRule(
         "large-numbers",
         "3.2",
@@ -138,7 +136,7 @@ SUBSCRIBER_RULES = (
     SubscriberRule(
         "replay-foreign",
         "4.1",
-        "Answers with the id of another request, or with the id nil, are ignored.",
+        "Answers with the id of another request are ignored.",
         steps=GAP,
         wanted=ticks(1, 2, 3, 4),
         foreign=True,

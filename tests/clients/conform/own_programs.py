@@ -1,5 +1,6 @@
 """The package's own subscriber, feed, client and worker as programs that `hulak conform` judges: `own_programs.py KIND ...`."""
 
+import itertools
 import os
 import sys
 import tempfile
@@ -10,7 +11,7 @@ from hulak.bus.errors import BusError
 from hulak.bus.process import load_settings
 from hulak.clients.calls.client import BusClient
 from hulak.clients.feed import Feed
-from hulak.clients.subscriber import Subscriber
+from hulak.clients.subscriber import Event, Subscriber
 from hulak.workers.services import run_worker
 from hulak.workers.tasks import task
 
@@ -29,9 +30,9 @@ def subscribe(home, publisher, frontend, topic, count):
     """Print the ticks of a topic."""
     settings = located(home, publisher=publisher, frontend=frontend)
     with Subscriber(topic, settings=settings, home=home, transport="socket") as subscriber:
-        for _ in range(int(count)):
-            event = next(subscriber)
-            print(event.sequence, event.body["bid"], event.body["ask"], flush=True)
+        ticks = (event for event in subscriber if isinstance(event, Event))  # and not a Gap
+        for event in itertools.islice(ticks, int(count)):
+            print(event.stamp.sequence, event.body["bid"], event.body["ask"], flush=True)
 
 
 def post(home, collector, frontend, symbol, count):

@@ -49,7 +49,7 @@ class FakeBackend:
         self._epoch = EPOCH
         self._tasks: dict[bytes, Task] = {}  # given, without a RESULT
         self._waiting: list[Task] = []  # given when there is credit for them
-        self._heard_at = self._beat_at = self._step_at = 0.0
+        self._received_at = self._beat_at = self._step_at = 0.0
         self._left = self._retired = False
 
     # Messages of the worker
@@ -57,9 +57,9 @@ class FakeBackend:
     def took(self, socket: str, peer: bytes, frame: bytes, now: float) -> list[Action]:
         """Take a message of the worker."""
         del socket  # there is one
-        if self._ready is not None and self._known and now - self._heard_at > LEASE_S and not self._left:
-            self._find("5.2", f"nothing came for {now - self._heard_at:.1f} s, and the lease is {LEASE_S} s")
-        self._heard_at, self._peer = now, peer
+        if self._ready is not None and self._known and now - self._received_at > LEASE_S and not self._left:
+            self._find("5.2", f"nothing came for {now - self._received_at:.1f} s, and the lease is {LEASE_S} s")
+        self._received_at, self._peer = now, peer
         is_batch = frame[:1] == b"r"
         try:
             messages: Sequence[MessageFromWorker] = (
@@ -145,7 +145,7 @@ class FakeBackend:
             self._step_on(now)
             return [*actions, *self._do(step)]
         if step is Do.SILENT:
-            if now - self._heard_at > LEASE_S:
+            if now - self._received_at > LEASE_S:
                 self._find("5.2", f"no message came for the lease of {LEASE_S} s, must be a HEARTBEAT each {BEAT_S} s")
             if waited > 2 * LEASE_S or self.findings:
                 self._step_on(now)
@@ -214,7 +214,7 @@ class FakeBackend:
         self._step_at = now
 
     def _holds(self, held: Sequence[HeldTask]) -> bool:
-        return {(one.task, one.attempt) for one in held} >= {(task.id, task.attempt) for task in self._tasks.values()}
+        return {(item.task, item.attempt) for item in held} >= {(task.id, task.attempt) for task in self._tasks.values()}
 
     def _retire(self) -> list[Action]:
         if self._retired or self._left:
@@ -223,7 +223,7 @@ class FakeBackend:
         return [self._send(Retire("the conformance kit asked for it"))]
 
     def _give(self) -> list[Action]:
-        """Give waiting tasks: several in a frame to a worker that takes it, else as many as it has credit for."""
+        """Return waiting tasks to send: several in a frame to a worker that takes it, else no more than its credit."""
         if self._ready is None or not self._waiting:
             return []
         several = self._ready.info.get("several") is True

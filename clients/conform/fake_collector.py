@@ -44,7 +44,7 @@ class FakeCollector:
         return [Send("frontend", peer, codec.encode(answer))]
 
     def passed(self, now: float, lines: Sequence[str]) -> list[Action]:
-        """Restart the broker if the rule wants it: what was taken and not safe is gone."""
+        """Restart the broker if the rule wants it: messages that were taken and not safe are gone."""
         del lines
         if self._will_lose and self._all_at is not None and now > self._all_at + self._rule.unsafe_s:
             self._will_lose, self._all_at = False, None
@@ -111,7 +111,7 @@ class FakeCollector:
             self._find("3.4", f"instance {instance} in the stamp, {self._instance} in hulak.feed")
         if (tick.bid, tick.ask) != (number, number + 0.5):
             seen = f"message {number} has bid {tick.bid} and ask {tick.ask}"
-            self._find("3.4", f"{seen}, must be {number} and {number + 0.5}: a number belongs to one message for ever")
+            self._find("3.4", f"{seen}, must be {number} and {number + 0.5}: a number belongs to one message")
 
     def _take(self, number: int) -> None:
         if number == self._lost:

@@ -106,7 +106,7 @@ class FakePublisher:
         self.findings.append(Finding(section, text))
 
     def _keep(self, tick: Publish) -> None:
-        if self._last is not None and tick.epoch > self._last.epoch:  # what was not journalled is forgotten
+        if self._last is not None and tick.epoch > self._last.epoch:  # messages that are not in the journal are forgotten
             self._journal = {number: kept for number, kept in self._journal.items() if number < tick.sequence}
         if tick.sequence not in self._journal:
             self._journal[tick.sequence] = tick

@@ -1,4 +1,4 @@
-"""The rules for feeds, as data: what the fake broker loses, refuses and forgets. Pure."""
+"""The rules for feeds, as data: losses, refusals and restarts of the fake broker. Pure."""
 
 from dataclasses import dataclass
 
@@ -14,9 +14,9 @@ class FeedRule(Rule):
 
     count: int = 20  # ticks that the feed posts
     lost: int = 0  # number of the message that is lost once on its way
-    forgets: int = 0  # when so many are taken, the broker is restarted, and has taken only a half of them
-    busy: int = 0  # so many of the first requests get the ERROR BUSY
-    unsafe_s: float = 0.0  # so long after the last message was taken none of them is safe; then the broker has lost them
+    forgets: int = 0  # when this many are taken, the broker is restarted, and has taken only a half of them
+    busy: int = 0  # number of requests that get the ERROR BUSY
+    unsafe_s: float = 0.0  # s after the last message was taken, until when none is safe; then the broker has lost all
 
 
 FEED_RULES = (

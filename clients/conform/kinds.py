@@ -1,4 +1,4 @@
-"""What can be judged: subscriber, feed, client, worker; each with its sockets, its arguments and its rules. Pure."""
+"""The kinds of programs: subscriber, feed, client, worker; each with its sockets, its arguments and its rules. Pure."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What the kit judges: rules with the section of PROTOCOL.md that each is from, and what a fake broker can do. Pure."""
+"""Rules with their sections of PROTOCOL.md, verdicts, and the actions of a fake broker. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -7,11 +7,11 @@ from typing import Protocol
 
 @dataclass(frozen=True)
 class Rule:
-    """One rule; the program is started anew for each."""
+    """One rule; the program is started again for each."""
 
     name: str
     section: str  # of PROTOCOL.md
-    text: str  # what the program must do, one sentence
+    text: str  # the duty of the program, one sentence
     runs: int = field(default=1, kw_only=True)  # how many times the program is started against the same fake broker
 
 
@@ -55,7 +55,7 @@ Action = Send | Restart
 
 
 class Fake(Protocol):
-    """A fake broker for one rule: what comes from the program goes in, what is to be sent comes out. Times are in s."""
+    """A fake broker for one rule: messages of the program go in, actions come out. Times are in s."""
 
     findings: list[Finding]
 

@@ -12,7 +12,7 @@ from hulak.clients.conform.kinds import Kind
 from hulak.clients.conform.program import Program
 from hulak.clients.conform.rule import Action, Fake, Finding, Restart, Rule, Send, Verdict
 
-LOOK_MS = 5  # between two looks at the time and at the program
+POLL_MS = 5  # between two looks at the time and at the program
 MOST_AT_ONCE = 1_000  # messages of one socket between two looks
 REBINDS_WITHIN_S = 5.0
 TYPES = {"publisher": zmq.XPUB, "collector": zmq.SUB, "frontend": zmq.ROUTER, "backend": zmq.ROUTER}
@@ -45,7 +45,7 @@ class Sockets:
         self._bind()
 
     def received(self, wait_ms: int) -> list[tuple[str, bytes, bytes]]:
-        """Return name, peer and frame of what has come; of a multipart message its last frame."""
+        """Return name, peer and frame of each message received; of a multipart message its last frame."""
         ready = dict(self._poller.poll(wait_ms))
         seen = []
         for name, socket in self._sockets.items():
@@ -58,7 +58,7 @@ class Sockets:
         return seen
 
     def send(self, action: Send) -> None:
-        """Send a frame; what cannot be sent at once is dropped, as the broker does."""
+        """Send a frame; drop it if it cannot be sent at once, as the broker does."""
         with contextlib.suppress(zmq.Again):
             frames = [action.peer, action.frame] if action.peer else [action.frame]
             self._sockets[action.socket].send_multipart(frames, zmq.NOBLOCK)
@@ -119,19 +119,19 @@ def _play(fake: Fake, sockets: Sockets, program: Program, rule: Rule, limit_s: f
     """Run until the program ends, has broken a rule, or the time is over."""
     deadline = time.monotonic() + limit_s
     while (code := program.code()) is None and time.monotonic() < deadline and not fake.findings:
-        for name, peer, frame in sockets.received(LOOK_MS):
+        for name, peer, frame in sockets.received(POLL_MS):
             _carry_out(fake.took(name, peer, frame, time.monotonic()), sockets)
         _carry_out(fake.passed(time.monotonic(), program.lines), sockets)
-    for name, peer, frame in sockets.received(50):  # what it sent last
+    for name, peer, frame in sockets.received(50):  # its last messages
         fake.took(name, peer, frame, time.monotonic())
     if code is None and fake.findings:
         return
     fake.ended(program.lines)
-    said = f"; it wrote {program.errors[-1]!r}" if program.errors else ""
+    written = f"; it wrote {program.errors[-1]!r}" if program.errors else ""
     if code is None:
-        fake.findings.append(Finding(rule.section, f"the program has not ended within {limit_s:g} s{said}"))
+        fake.findings.append(Finding(rule.section, f"the program has not ended within {limit_s:g} s{written}"))
     elif code != 0:
-        fake.findings.append(Finding(rule.section, f"the program ended with {code}, must end with 0{said}"))
+        fake.findings.append(Finding(rule.section, f"the program ended with {code}, must end with 0{written}"))
 
 
 def _carry_out(actions: Sequence[Action], sockets: Sockets) -> None:

@@ -1,4 +1,4 @@
-"""The rules for subscribers, as data: what is published, what is lost, how replays are answered, what must be printed. Pure."""
+"""The rules for subscribers, as data: messages published and lost, answers to replays, lines wanted. Pure."""
 
 from dataclasses import dataclass, field
 
@@ -40,7 +40,7 @@ class Raw:
 
 @dataclass(frozen=True)
 class BrokerRestarts:
-    """The broker is killed as soon as the program has printed so many lines, and is started again."""
+    """The broker is killed as soon as the program has printed this number of lines, and is started again."""
 
     printed: int
 
@@ -53,11 +53,11 @@ class SubscriberRule(Rule):
     """A rule, and its scenario."""
 
     steps: tuple[Step, ...] = ()
-    wanted: tuple[Publish, ...] = ()  # what is printed, in order
+    wanted: tuple[Publish, ...] = ()  # to be printed, in order
     before: tuple[Publish, ...] = ()  # published before the program subscribed: it gets the last one at once
     rows: int = 1000  # in the answer to one replay at most
-    silent: int = 0  # so many of the first replays get no answer
-    busy: int = 0  # so many get the ERROR BUSY
+    silent: int = 0  # number of replays that get no answer
+    busy: int = 0  # number of replays that get the ERROR BUSY
     foreign: bool = False  # answers with other ids come first
     oldest: int = 1  # the journal's first number
 

@@ -1,4 +1,4 @@
-"""The rules for workers, as data: what the fake broker does, and what it waits for. Pure."""
+"""The rules for workers, as data: actions of the fake broker, and messages that it waits for. Pure."""
 
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -19,7 +19,7 @@ class Give:
 
 
 class Do(Enum):
-    """What the broker does, or waits for."""
+    """An action of the broker, or a message that it waits for."""
 
     READY = auto()  # waits for the next READY
     RESULTS = auto()  # waits for the results of all tasks

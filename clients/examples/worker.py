@@ -39,11 +39,11 @@ class Worker:
                 self.take(frame[:1], msgpack.unpackb(frame[1:]))
             self.finish(time.monotonic())
             if time.monotonic() >= beat_at:
-                self.say(b"H", self.names(), None)
+                self.send(b"H", self.names(), None)
                 beat_at = time.monotonic() + BEAT_S
-        self.say(b"G", "retired")
+        self.send(b"G", "retired")
 
-    def say(self, kind: bytes, *values: object) -> None:
+    def send(self, kind: bytes, *values: object) -> None:
         """Send a message."""
         self.socket.send(kind + msgpack.packb(values))
 
@@ -53,7 +53,7 @@ class Worker:
 
     def ready(self) -> None:
         """Offer to take a task."""
-        self.say(b"Y", self.service, self.name, 0 if self.retired else 1, self.names(), {"pid": os.getpid()})
+        self.send(b"Y", self.service, self.name, 0 if self.retired else 1, self.names(), {"pid": os.getpid()})
 
     def take(self, kind: bytes, values: list[Any]) -> None:
         """Take a message of the broker."""
@@ -79,7 +79,7 @@ class Worker:
         if self.known:
             due = {task: held for task, held in self.held.items() if held[1] <= now}
             for task, (attempt, _, done, value) in due.items():
-                self.say(b"R", task, attempt, done, value)
+                self.send(b"R", task, attempt, done, value)
                 del self.held[task]
 
 

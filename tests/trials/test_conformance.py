@@ -47,7 +47,7 @@ def javascript(program, folder, config):
 def test_a_program_of_the_package_follows_every_rule(kind, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     broken = failed(kind, [sys.executable, str(OWN), kind])
-    assert {name: found for name, found in broken.items() if ("own", kind, name) not in NOT_YET} == {}
+    assert {name: findings for name, findings in broken.items() if ("own", kind, name) not in NOT_YET} == {}
 
 
 @pytest.mark.parametrize("name", EXAMPLE_FILES)

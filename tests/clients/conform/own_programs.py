@@ -44,7 +44,7 @@ def post(home, collector, frontend, symbol, count):
 
 
 def call(home, frontend, service, action, count):
-    """Call an action so many times, one after the other."""
+    """Call an action `count` times, one after the other."""
     with BusClient(located(home, frontend=frontend), home) as client:
         for number in range(1, int(count) + 1):
             parts = []

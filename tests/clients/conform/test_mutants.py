@@ -39,11 +39,11 @@ WORKER = {
     "drops held tasks": ("self.known = False  # until", "self.held.clear()  # until", "unknown-again", "5.2"),
     "ignores known": ("not self.known or self.epoch not in (0, epoch)", "False", "unknown-again", "5.2"),
     "ignores epochs": ("or self.epoch not in (0, epoch)", "", "other-epoch", "5.2"),
-    "sends no heartbeat": ('self.say(b"H", self.names(), None)', "pass", "heartbeat", "5.2"),
-    "names nothing": ('self.say(b"H", self.names(), None)', 'self.say(b"H", [], None)', "held", "5.2"),
+    "sends no heartbeat": ('self.send(b"H", self.names(), None)', "pass", "heartbeat", "5.2"),
+    "names nothing": ('self.send(b"H", self.names(), None)', 'self.send(b"H", [], None)', "held", "5.2"),
     "keeps its name": ('f"python/{os.getpid()}/{os.urandom(3).hex()}"', '"python"', "new-name", "5.1"),
     "leaves at once": ("while not self.retired or self.held:", "while not self.retired:", "retire", "5.3"),
-    "leaves silently": ('self.say(b"G", "retired")', "pass", "retire", "5.3"),
+    "leaves silently": ('self.send(b"G", "retired")', "pass", "retire", "5.3"),
     "sends texts for failures": ("False, fault)", 'False, "unknown")', "unknown-action", "5.4"),
 }
 AT_ONCE = {
@@ -85,7 +85,7 @@ def test_a_program_that_is_right_passes(kind, rule):
     assert judged(kind, EXAMPLES / FILES[kind], rule, RIGHT_S).findings == ()
 
 
-def test_rules_have_names_of_their_own_and_sections_of_the_protocol():
+def test_the_rules_of_a_kind_have_different_names_and_sections_of_the_protocol():
     protocol = (EXAMPLES.parents[1] / "bus" / "PROTOCOL.md").read_text()
     for kind in KINDS.values():
         assert len({rule.name for rule in kind.rules}) == len(kind.rules)

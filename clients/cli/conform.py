@@ -34,7 +34,10 @@ EXAMPLES = {
 }
 
 
-@click.group(short_help="Judge programs of any language by the protocol.")
+@click.group(
+    short_help="Judge programs of any language by the protocol.",
+    epilog=examples("hulak conform subscriber -- ruby subscriber.rb", "hulak conform worker --list"),
+)
 def conform() -> None:
     """Judge the subscriber, feed, client or worker of any language by bus/PROTOCOL.md.
 

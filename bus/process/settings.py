@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from hulak.bus.process.site_settings import SITE, service_names, services_at_sites, site_names, split_names
+
 ENDPOINT = re.compile(r"tcp://(\[[0-9a-fA-F:]+\]|[^:/\s]+):(\d{1,5})")
 
 
@@ -60,15 +62,6 @@ def no_secrets(value: str) -> str:
     return value
 
 
-def site_names(value: str) -> str:
-    """Check the names of other sites, separated by commas; returns them unchanged. Raises ValueError with the reason."""
-    names = [name.strip() for name in value.split(",")] if value else []
-    if len(set(names)) < len(names) or not all(re.fullmatch(SITE, name) for name in names):
-        raise ValueError("must be names of sites, separated by commas, each once: 1 to 16 of a-z, 0-9 and -, and not live")
-    return value
-
-
-SITE = r"(?!live\Z)[a-z0-9][a-z0-9-]{0,15}"  # the name of a site
 SECRET = {"token", "client_secret"}  # never shown
 CHECK = "check"  # of a type's extra: a function that checks further
 Address = Annotated[str, Meta(extra={CHECK: address})]
@@ -294,7 +287,7 @@ class GatewaySettings(Section, frozen=True):
 
 
 class BridgeSettings(Section, frozen=True):
-    """`[bridge]`: ticks from and to other sites over NATS JetStream."""
+    """`[bridge]`: ticks and tasks from and to other sites over NATS JetStream."""
 
     site: Annotated[str, Meta(pattern=rf"^({SITE})?\Z")] = ""
     servers: Annotated[str, Meta(extra={CHECK: no_secrets})] = "nats://127.0.0.1:4222"
@@ -302,6 +295,8 @@ class BridgeSettings(Section, frozen=True):
     messages: Literal["turn", "tick"] = "turn"
     receive: Annotated[str, Meta(extra={CHECK: site_names})] = ""
     start: Literal["oldest", "now"] = "oldest"
+    tasks: Annotated[str, Meta(extra={CHECK: services_at_sites})] = ""
+    serves: Annotated[str, Meta(extra={CHECK: service_names})] = ""
     stream_bytes: Annotated[int, Meta(ge=1 << 20, le=1 << 44)] = 2 << 30
     replicas: Annotated[int, Meta(ge=1, le=5)] = 1
     credentials: Path | None = None
@@ -312,7 +307,17 @@ class BridgeSettings(Section, frozen=True):
     @property
     def sites(self) -> list[str]:
         """Return the sites whose ticks are received."""
-        return [name.strip() for name in self.receive.split(",")] if self.receive else []
+        return split_names(self.receive)
+
+    @property
+    def sent_services(self) -> dict[str, str]:
+        """Return the services whose tasks another site does, each with that site."""
+        return {service: site for service, _, site in (name.partition("@") for name in split_names(self.tasks))}
+
+    @property
+    def served(self) -> list[str]:
+        """Return the services whose tasks of other sites are done here."""
+        return split_names(self.serves)
 
 
 class SimSettings(Section, frozen=True):

@@ -1,4 +1,4 @@
-"""The bridge process: one connection to NATS, a sender of this site and a receiver for each other one. It runs on asyncio."""
+"""The bridge process: one connection to NATS, a sender, a receiver for each other site, and tasks. It runs on asyncio."""
 
 import asyncio
 import contextlib
@@ -16,6 +16,9 @@ from hulak.clients.bridge.receiver import Receiver
 from hulak.clients.bridge.sender import Sender
 from hulak.clients.bridge.state import State
 from hulak.clients.bridge.stream import Stream, connect
+from hulak.clients.bridge.task_results import TaskResults
+from hulak.clients.bridge.task_sender import TaskSender
+from hulak.clients.bridge.task_server import TaskServer
 from hulak.clients.calls.async_client import AsyncBusClient
 
 BEAT_S = 0.25
@@ -37,6 +40,8 @@ class Bridge:
         self.log = log
         self.sender: Sender | None = None
         self.receivers: list[Receiver] = []
+        self.task_senders: list[TaskSender] = []
+        self.task_server: TaskServer | None = None
         self.state = State()
 
     async def run(self, member: Member) -> None:
@@ -54,6 +59,7 @@ class Bridge:
             for site in section.sites:
                 self.receivers.append(Receiver(self.settings, self.home, Stream(client, site), broker, self.log))
                 work.append(self.receivers[-1].run())
+            work += self._tasks(client, broker)
             await _until_one_ends(work)
         finally:
             beat.cancel()
@@ -62,12 +68,30 @@ class Bridge:
                 with contextlib.suppress(Exception):  # nats-py raises what it likes while it closes
                     await asyncio.wait_for(client.close(), CLOSE_S)
 
+    def _tasks(self, client: Any, broker: AsyncBusClient) -> list[Coroutine[Any, Any, None]]:
+        """Return the work for tasks to and from other sites, if there is any."""
+        section = self.settings.bridge
+        work: list[Coroutine[Any, Any, None]] = []
+        for service, site in section.sent_services.items():
+            self.task_senders.append(TaskSender(self.settings, self.home, service, site, client, broker, self.log))
+            work.append(self.task_senders[-1].run())
+        if self.task_senders:
+            work.append(TaskResults(section, client, self.task_senders, self.log).run())
+        if section.served:
+            self.task_server = TaskServer(section, client, broker, self.log)
+            work.append(self.task_server.run())
+        return work
+
     def values(self) -> dict[str, Any]:
         """Return the state, for the process's report; may be called from any thread."""
         receive = {row.site: row.values() for row in self.receivers}
         values: dict[str, Any] = {**self.state.values(), "site": self.settings.bridge.site, "receive": receive}
         if self.sender is not None:
             values["send"] = self.sender.values()
+        if self.task_senders:
+            values["tasks"] = {f"{row.service}@{row.site}": row.values() for row in self.task_senders}
+        if self.task_server is not None:
+            values["serves"] = self.task_server.values()
         return values
 
 
@@ -93,7 +117,11 @@ def check(settings: Settings) -> None:
         raise ConfigError("setting bridge.site is '', must be the name of this site, such as ldn")
     if section.site in section.sites:
         raise ConfigError(f"setting bridge.receive names {section.site!r}, which is this site; name other sites only")
-    if not section.send and not section.sites:
+    if section.site in section.sent_services.values():
+        raise ConfigError(f"setting bridge.tasks sends tasks to {section.site!r}, which is this site; name other sites only")
+    if both := set(section.sent_services) & set(section.served):
+        raise ConfigError(f"settings bridge.tasks and bridge.serves both have {min(both)!r}: its tasks would go in a circle")
+    if not (section.send or section.sites or section.sent_services or section.served):
         raise ConfigError("settings bridge.send = false and bridge.receive = '': there is nothing to do; set one of them")
 
 

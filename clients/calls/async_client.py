@@ -147,6 +147,17 @@ class AsyncBusClient:
             call.add_done_callback(lambda ended: traced.end(span, _error_of(ended)))
         return call
 
+    def submit_as(self, call_id: bytes, service: str, args: Mapping[str, Any], *, timeout_s: float = 60.0) -> AsyncCall:
+        """Call a control service under a given id, which no other pending call has: `hulak.post` makes it the task's id.
+
+        Args:
+            call_id: 16 bytes.
+            service: such as `hulak.post`.
+            args: of the service.
+            timeout_s: for the reply.
+        """
+        return self._add(kind_of(service, "", timeout_s, None, False, 1), call_id, args, None)
+
     def _add(self, kind: CallKind, call_id: bytes, args: Mapping[str, Any] | None, on_part: OnPart | None) -> AsyncCall:
         timeout_s = kind.timeout_s
         frame = kind.encode(call_id, args, self._settings.broker.max_message_bytes)

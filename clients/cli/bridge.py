@@ -14,6 +14,8 @@ from hulak.clients.judge.perf import age
 from hulak.clients.printable import printable
 
 HEADS = ["site", "way", "state", "number", "lag", "lag time", "ticks", "messages", "missing", "refused"]
+TASK_WAYS = ("tasks", "serves")
+TASK_HEADS = ["site", "way", "state", "under way", "done", "failed", "cancelled", "interruptions"]
 
 
 @click.group(
@@ -32,7 +34,8 @@ def bridge() -> None:
 )
 def nats(call: Call) -> None:
     """Run the bridge of [bridge]: the ticks of this broker go into the stream HULAK_SITE of NATS JetStream, those of the sites in
-    `receive` come into this broker as tick.SITE.SYMBOL.
+    `receive` come into this broker as tick.SITE.SYMBOL. Other sites do the tasks of the services in `tasks`, and the workers here
+    those of other sites' tasks whose services are in `serves`.
 
     It needs the extra: pip install 'hulak[nats]'. With `[bridge] site` set, `hulak up` runs it. It keeps nothing on disk, and may
     be killed at any time: nothing is lost, and nothing comes twice. Sends REQUEST hulak.replay and hulak.feed, and numbered
@@ -54,7 +57,8 @@ def nats(call: Call) -> None:
 )
 def status(call: Call) -> None:
     """Show how far the bridge of this broker is: for each way the last number of the sending site that arrived, how many ticks
-    (out) or messages (in) and seconds are behind it, and which numbers are missing for good. Sends REQUEST hulak.stats.
+    (out) or messages (in) and seconds are behind it, and which numbers are missing for good; for the tasks of each service that
+    another site does, and for those of other sites, how many are under way. Sends REQUEST hulak.stats.
 
     States: connecting, sending, receiving, waiting (the other site has no stream yet), failing (it tries again each second),
     standing by (another bridge sends for this site).
@@ -66,7 +70,12 @@ def status(call: Call) -> None:
     if not rows:
         click.echo("no bridge has reported; set [bridge] site and start one with `hulak bridge nats`")
         return
-    table.show(HEADS, [cells(row) for row in rows])
+    ticks = [row for row in rows if row["way"] not in TASK_WAYS]
+    tasks = [row for row in rows if row["way"] in TASK_WAYS]
+    if ticks:
+        table.show(HEADS, [cells(row) for row in ticks])
+    if tasks:
+        table.show(TASK_HEADS, [task_cells(row) for row in tasks])
     for line in (line for row in rows for line in remarks(row)):
         click.echo(printable(line))
 
@@ -77,6 +86,15 @@ def cells(row: Mapping[str, Any]) -> list[Any]:
     lag_time = age(lag_s) if isinstance(lag_s, int | float) and row.get("lag") else None
     counts = [row.get(name) for name in ("ticks", "messages", "missing")]
     return [row["site"], row["way"], row.get("state"), row.get("number"), row.get("lag"), lag_time, *counts, row.get("refused")]
+
+
+def task_cells(row: Mapping[str, Any]) -> list[Any]:
+    """Return the cells of a row of tasks, in the order of `TASK_HEADS`."""
+    return [
+        row["site"],
+        row["way"],
+        *(row.get(name) for name in ("state", "under_way", "done", "failed", "cancelled", "failures")),
+    ]
 
 
 def remarks(row: Mapping[str, Any]) -> list[str]:

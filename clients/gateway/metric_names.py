@@ -135,6 +135,9 @@ OF_BRIDGES = (
     ("hulak_bridge_failures_total", "Interruptions, since the bridge's start.", "failures"),
     ("hulak_bridge_missing_ticks_total", "Ticks that are missing for good, since the bridge's start.", "missing"),
     ("hulak_bridge_refused_ticks_total", "Ticks that the broker has refused, since the bridge's start.", "refused"),
+    ("hulak_bridge_tasks_under_way", "Tasks that a bridge has sent to another site, or does for others.", "under_way"),
+    ("hulak_bridge_tasks_done_total", "Tasks of these that were done, since the bridge's start.", "done"),
+    ("hulak_bridge_tasks_failed_total", "Tasks of these that failed, since the bridge's start.", "failed"),
 )
 OF_FEEDS = (
     ("hulak_feed_data_age_seconds", "Time since a feed's last tick.", "data_age_s"),

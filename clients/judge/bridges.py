@@ -13,7 +13,9 @@ LATE_S, BROKEN_S = 10.0, 60.0  # for which a way is interrupted, or by which it 
 
 
 def ways(stats: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return a row for each way of each bridge in the broker's statistics: its values, with site and way (`out` or `in`).
+    """Return a row for each way of each bridge in the broker's statistics: its values, with site and way.
+
+    Ways: `out` and `in`, of ticks; `tasks`, of a service whose tasks another site does; `serves`, of the tasks of other sites.
 
     A bridge that has not reached NATS yet is a row with way `-`.
     """
@@ -24,6 +26,9 @@ def ways(stats: Mapping[str, Any]) -> list[dict[str, Any]]:
         send, receive = report.get("send"), report.get("receive")
         begun = [("out", str(report.get("name")), send)] if isinstance(send, Mapping) else []
         begun += [("in", str(site), row) for site, row in sorted(receive.items())] if isinstance(receive, Mapping) else []
+        tasks, serves = report.get("tasks"), report.get("serves")
+        begun += [("tasks", str(name), row) for name, row in sorted(tasks.items())] if isinstance(tasks, Mapping) else []
+        begun += [("serves", str(report.get("name")), serves)] if isinstance(serves, Mapping) else []
         begun = begun or [("-", str(report.get("name")), report)]
         rows += [
             {**row, "site": site, "way": way, "age_s": report.get("age_s")}

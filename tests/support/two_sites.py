@@ -66,3 +66,27 @@ def faults(arrived, source, posted):
     if numbers != sorted(numbers):
         texts.append("the order was not kept")
     return texts
+
+
+def kill_one(kind, server, sites):
+    """Kill a process and start it again at once.
+
+    Args:
+        kind: "server", or "broker" or "bridge" with the name of its site.
+        server: of NATS.
+        sites: those of the trial.
+    """
+    if kind == "server":
+        server.kill()
+        server.start()
+        return
+    part, _, name = kind.partition(" ")
+    site = next(site for site in sites if site.name == name)
+    process = getattr(site, part)
+    assert process.poll() is None, f"the {kind} ended by itself: {process.log.read_text()[-2000:]}"
+    process.kill()
+    process.wait()
+    if part == "broker":
+        site.broker = site.start("-m", "hulak.bus")
+    else:
+        site.start_bridge()

@@ -220,6 +220,7 @@ def test_a_stream_that_is_not_as_the_bridge_needs_it_is_refused_with_the_differe
         ({}, "setting bridge.site is ''"),
         ({"bridge.site": "a", "bridge.receive": "b,a"}, "names 'a', which is this site"),
         ({"bridge.site": "a", "bridge.send": False}, "there is nothing to do"),
+        ({"bridge.site": "a", "bridge.tasks": "report@a"}, "sends tasks to 'a', which is this site"),
     ],
 )
 def test_settings_that_make_no_bridge_are_refused(settings, text, local_bus_of):

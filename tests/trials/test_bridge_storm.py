@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from load import Ticks
 from nats_server import NatsServer, program
-from two_sites import Site, faults
+from two_sites import Site, faults, kill_one
 from waiting import eventually
 
 pytestmark = [
@@ -32,20 +32,7 @@ def storm(server, sites, kills, counts):
         time.sleep(draw.uniform(0.3, 1.5))
         kind = kinds[at % len(kinds)] if at < len(kinds) else draw.choice(kinds)
         counts[kind] += 1
-        if kind == "server":
-            server.kill()
-            server.start()
-            continue
-        part, _, name = kind.partition(" ")
-        site = next(site for site in sites if site.name == name)
-        process = getattr(site, part)
-        assert process.poll() is None, f"the {kind} ended by itself: {process.log.read_text()[-2000:]}"
-        process.kill()
-        process.wait()
-        if part == "broker":
-            site.broker = site.start("-m", "hulak.bus")
-        else:
-            site.start_bridge()
+        kill_one(kind, server, sites)
 
 
 @pytest.mark.parametrize("path", [None, *OTHERS], ids=lambda path: Path(path).parent.name if path else "installed")

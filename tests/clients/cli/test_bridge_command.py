@@ -2,7 +2,7 @@
 
 from healthy_stats import bridge, report, stats
 
-from hulak.clients.cli.bridge import cells, remarks
+from hulak.clients.cli.bridge import cells, remarks, task_cells
 from hulak.clients.gateway import metrics
 from hulak.clients.judge.bridges import ways
 from hulak.clients.judge.situations import Level
@@ -38,3 +38,13 @@ def test_the_metrics_have_the_figures_of_each_way():
     assert 'hulak_bridge_missing_ticks_total{site="a",way="out"} 7.0' in text
     assert 'hulak_bridge_refused_ticks_total{site="b",way="in"} 2.0' in text
     assert 'hulak_bridge_refused_ticks_total{site="a",way="out"}' not in text
+
+
+def test_the_tasks_of_each_service_and_those_of_other_sites_have_a_row():
+    tasks = {"state": "sending", "under_way": 3, "done": 7, "failed": 1, "cancelled": 0, "failures": 2}
+    statistics = bridge(tasks={"report@b": tasks}, serves=tasks | {"state": "receiving"}, receive={})
+    sent, served = ways(statistics)
+    assert task_cells(sent) == ["report@b", "tasks", "sending", 3, 7, 1, 0, 2]
+    assert task_cells(served) == ["a", "serves", "receiving", 3, 7, 1, 0, 2]
+    text = metrics.text(statistics, 0.1, {}, failed(Level.OK, "")).decode()
+    assert 'hulak_bridge_tasks_under_way{site="report@b",way="tasks"} 3' in text

@@ -68,7 +68,7 @@ def start(home, monkeypatch):
         monkeypatch.setattr(supervisord, "shipped", lambda _: settings)
         supervisor = supervisord.start(home, {}, detached=False)
         started.append(supervisor)
-        eventually(lambda: supervisord.pid_of(home) == supervisor.process.pid, within_s=20)
+        eventually(lambda: supervisord.pid_of(home) == supervisor.process.pid, within_s=60)
         return supervisor
 
     yield start
@@ -103,7 +103,7 @@ killasgroup=true
 
 def stubborn(home, start):
     supervisor = start(STUBBORN)
-    eventually((home / "ready").exists, within_s=20)
+    eventually((home / "ready").exists, within_s=60)
     return supervisor
 
 
@@ -135,7 +135,7 @@ def test_a_frozen_supervisord_is_not_waited_for(home, start, monkeypatch):
 
 
 def test_the_limit_of_a_stop_is_the_time_that_supervisord_has_for_its_groups(home):
-    assert supervisord.stop_limit_s(home) == 140.0
+    assert supervisord.stop_limit_s(home) == 145.0
     (home / "programs").mkdir()
     (home / "programs" / "a.conf").write_text(
         "[program:a]\ncommand=true\nstopwaitsecs=7 ; short\n[program:b]\ncommand=true\n[program:c]\nstopwaitsecs=%(ENV_C)s\n"
@@ -143,7 +143,7 @@ def test_the_limit_of_a_stop_is_the_time_that_supervisord_has_for_its_groups(hom
     )
     (home / "programs" / "b.conf").write_text("no section")
     (home / "programs" / "c.conf").write_bytes(b"[program:\xff]\n")
-    assert supervisord.stop_limit_s(home) == 140.0 + 10.0 + 10.0
+    assert supervisord.stop_limit_s(home) == 145.0 + 10.0 + 10.0
 
 
 def test_a_supervisord_is_marked_as_stopped_by_its_own_pid_only(home):

@@ -6,6 +6,7 @@ from contents import what
 from local_bus import LocalBus
 
 from hulak.bus.errors import BusError
+from hulak.bus.wire import codec
 from hulak.clients.history import History
 
 
@@ -36,10 +37,13 @@ class Site(LocalBus):
             return [what(event.body) for event in History(client, f"tick.{site}.")]
 
     def has(self, site, count):
-        """Return whether at least `count` ticks of another site are here; false while the broker is away."""
+        """Return whether at least `count` ticks of another site are here, by the last number of each topic.
+
+        False while the broker is away.
+        """
         with contextlib.suppress(BusError), self.client() as client:
-            events = client.call("hulak.last", args={"topic": f"tick.{site}."}, timeout_s=2)
-            return bool(events) and len(self.arrived(site)) >= count
+            frames = client.call("hulak.last", args={"topic": f"tick.{site}."}, timeout_s=2)
+            return sum(codec.decode_publication(frame).stamp.sequence for frame in frames) >= count
         return False
 
     def report(self):

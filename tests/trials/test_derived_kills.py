@@ -20,6 +20,7 @@ SYMBOLS = ("EURUSD", "USDJPY", "back.EURUSD")
 WANTED = Wanted(bars=("1s", "1m"), every=("100ms",), states=True, stale_ms=2000)
 SETTINGS = {"derive.bars": "1s,1m", "derive.every": "100ms", "derive.states": True, "derive.stale_s": 2.0}
 SHORT_ROUNDS, LONG_ROUNDS = 1, 30
+SHORT_TICKS, LONG_TICKS = (50, 250), (200, 900)  # between two ends of processes
 SETTLES_S = 30
 
 
@@ -86,16 +87,17 @@ def compared(local_bus):
 def test_each_derived_message_is_journalled_once_whatever_is_killed(long, record_figure):
     """Full: some minutes of kills; short: the maker is stopped, it is killed, the broker, and both."""
     draw, kills = random.Random(SEED), 0
+    fewest, most = LONG_TICKS if long else SHORT_TICKS
     with LocalBus(**SETTINGS) as local_bus:
         broker, maker = local_bus.start_broker(), local_bus.hulak("derive")
         eventually(lambda: is_connected(local_bus), within_s=30)  # a maker that begins later posts nothing of the ticks before
         with Poster(local_bus) as poster:
             for target in ["stop", "maker", "broker", "both"] * (LONG_ROUNDS if long else SHORT_ROUNDS):
                 eventually(lambda: is_connected(local_bus), within_s=30)
-                poster.until(poster.posted + draw.randint(200, 900))
+                poster.until(poster.posted + draw.randint(fewest, most))
                 for process in {"broker": [broker], "both": [broker, maker]}.get(target, [maker]):
                     process.send_signal(signal.SIGTERM if target == "stop" else signal.SIGKILL)
-                    process.wait(10)
+                    process.wait(30)
                 kills += 1
                 if target in ("broker", "both"):
                     broker = local_bus.start_broker()

@@ -75,8 +75,8 @@ class Killer:
 
 
 def test_with_kills_in_any_order_every_posted_task_ends_once(long, record_figure, tmp_path):
-    """Full: 500 tasks, 24 kills; short: 60 and 4, one of each kind."""
-    count, rounds, rate = (500, 6, 4) if long else (60, 1, 3)
+    """Full: 500 tasks, 24 kills; short: 40 and 4, one of each kind."""
+    count, rounds, rate = (500, 6, 4) if long else (40, 1, 3)
     with (
         serve() as exchange,
         WorkerPool(**{"nepse.base_url": exchange.url, "nepse.rate_per_s": rate, "nepse.cache_s": 0}) as local_bus,

@@ -5,7 +5,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 PYTHON ?= python3
 PYTHONS ?= 3.11 3.12 3.13 3.14
-TESTS ?= -n 4
+TESTS ?= -n 6
 VENV := .venv
 READY := $(VENV)/.ready
 BUILD_DOCS := NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --strict
@@ -39,7 +39,7 @@ test test-pythons trials: export PYTHONDONTWRITEBYTECODE :=
 test: $(READY)
 	@bash .ci/browser
 	@bash .ci/promtool
-	@$(VENV)/bin/python -m pytest -n 4
+	@$(VENV)/bin/python -m pytest $(TESTS)
 
 test-pythons:
 	@bash .ci/browser

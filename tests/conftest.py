@@ -2,6 +2,7 @@
 
 import functools
 import sys
+from collections import Counter
 from pathlib import Path
 
 import hypothesis
@@ -45,10 +46,16 @@ def file_of(item):
     return item.nodeid.partition("::")[0]
 
 
-def spread(paths):
-    """Return the place of each file, from 0 to 1: files with real processes at equal distances, up to `LAST_PROCESSES`."""
-    slow = [path for path in paths if has_processes(path)]
-    quick = [path for path in paths if not has_processes(path)]
+def spread(counts):
+    """Return the place of each file, from 0 to 1: files with real processes at equal distances, up to `LAST_PROCESSES`.
+
+    Of these, files with many tests come first: the last one to end is a short one.
+
+    Args:
+        counts: tests of each file.
+    """
+    slow = sorted(filter(has_processes, counts), key=counts.get, reverse=True)
+    quick = [path for path in counts if not has_processes(path)]
     places = {path: LAST_PROCESSES * at / len(slow) for at, path in enumerate(slow)}
     return places | {path: at / len(quick) for at, path in enumerate(quick)}
 
@@ -64,7 +71,7 @@ def pytest_collection_modifyitems(config, items):
         items[:] = [item for item in items if item not in left_out]
         config.hook.pytest_deselected(items=left_out)
     if hasattr(config, "workerinput"):
-        places = spread(dict.fromkeys(map(file_of, items)))
+        places = spread(Counter(map(file_of, items)))
         items.sort(key=lambda item: places[file_of(item)])
 
 

@@ -74,25 +74,25 @@ def test_the_command_serves_https_and_logs_the_file_to_trust():
         (port,) = free_ports(1)
         words = ("--tls", "leaf-only", "--port", port, "--market-id", 7, "--contracts", 100)
         process = local_bus.hulak("sim", "nepse", *words, HULAK_LOG__FORMAT="json")
-        eventually(lambda: "exchange started" in process.log.read_text(), within_s=20)
+        eventually(lambda: "exchange started" in process.log.read_text(), within_s=60)
         (started,) = (json.loads(line) for line in process.log.read_text().splitlines() if "exchange started" in line)
         trusting = Settings(started["url"], ca_file=Path(started["ca_file"]))
         assert started["url"] == f"https://127.0.0.1:{port}"
         assert build_actions(trusting)["market-id"]({}) == {"market_id": 7}
         process.terminate()
-        assert process.wait(10) == 0
+        assert process.wait(30) == 0
 
 
 def test_connections_beyond_a_burst_are_closed_and_the_others_are_answered():
     both, go = threading.Barrier(3), threading.Event()
 
     def hold(_):
-        both.wait(10)
-        assert go.wait(10)
+        both.wait(30)
+        assert go.wait(30)
 
     with serve(seed=5, burst=2, delay_s=1.0, sleep=hold) as exchange, ThreadPoolExecutor(2) as pool:
         held = [pool.submit(HttpFetch(Settings(exchange.url)), PROVE) for _ in range(2)]
-        both.wait(10)
+        both.wait(30)
         assert failure(Settings(exchange.url)).code == "NETWORK"
         go.set()
         assert [response.result(10).status for response in held] == [200, 200]

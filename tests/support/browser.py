@@ -74,7 +74,7 @@ class FakeGateway:
     def kill(self):
         """End it at once."""
         self.process.kill()
-        self.process.wait(10)
+        self.process.wait(30)
         self.process.stdout.close()
 
     def __enter__(self):

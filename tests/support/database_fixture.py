@@ -43,7 +43,7 @@ class DatabaseFixture:
         self.given.clear()
         for job in jobs:
             self.database.put(job, lambda value, why: self.given.append((value, why)))
-        eventually(lambda: self.database.finished() or len(self.given) == len(jobs), within_s=10, every_s=0.001)
+        eventually(lambda: self.database.finished() or len(self.given) == len(jobs), within_s=30, every_s=0.001)
         return list(self.given)
 
 

@@ -43,7 +43,7 @@ class EffectFixture:
 
     def until(self, condition):
         """Let the store finish jobs until it is so."""
-        eventually(lambda: self.database.finished() or condition(), within_s=10, every_s=0.001)
+        eventually(lambda: self.database.finished() or condition(), within_s=30, every_s=0.001)
 
     def settle(self):
         """Let the store finish all that is under way, and what follows of it."""

@@ -91,7 +91,7 @@ class JournalFixture:
         self.topics.epoch = self.journal.epoch
         return back
 
-    def comes_back(self, within_s=10):
+    def comes_back(self, within_s=30):
         """Beat until the journal is live again, which its thread has a part in."""
         eventually(lambda: self.beat(0.25), within_s=within_s)
         assert self.journal.degraded == ""

@@ -14,7 +14,7 @@ from local_bus import free_ports
 from waiting import eventually
 
 OTHER = "TEST_NATS_SERVER"  # variable with the path of another server, such as Debian's
-STARTS_WITHIN_S = 20
+STARTS_WITHIN_S = 60
 
 
 def program():
@@ -66,7 +66,7 @@ class NatsServer:
     def kill(self):
         """Kill it."""
         self.process.kill()
-        self.process.wait(10)
+        self.process.wait(30)
 
     def version(self):
         """Return its name and version."""

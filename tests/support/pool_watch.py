@@ -35,7 +35,7 @@ class WorkerPool(LocalBus):
         if self.up is not None and self.up.poll() is None:
             self.up.send_signal(signal.SIGINT)
             with contextlib.suppress(Exception):
-                self.up.wait(10)
+                self.up.wait(30)
         super().__exit__(kind, *more)
 
     def show_logs(self):

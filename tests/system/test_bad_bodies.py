@@ -45,7 +45,7 @@ def post(local_bus, *bodies):
         taken = now["ticks"]["taken"] - before["ticks"]["taken"]
         return taken + now["rejected"]["total"] - before["rejected"]["total"] == len(bodies) and taken
 
-    taken = eventually(arrived, within_s=10)
+    taken = eventually(arrived, within_s=30)
     context.destroy(linger=0)
     return taken
 
@@ -55,7 +55,7 @@ def old():
     """A present broker whose journal has bad bodies; and the messages of subscribers when they came."""
     with LocalBus() as local_bus:
         careless = local_bus.start("-c", CARELESS)
-        eventually(lambda: local_bus.stats()["broker"]["pid"] == careless.pid, within_s=20)
+        eventually(lambda: local_bus.stats()["broker"]["pid"] == careless.pid, within_s=60)
         with (
             local_bus.subscriber("tick.") as by_topic,
             local_bus.subscriber("ticks") as in_order,

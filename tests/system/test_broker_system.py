@@ -72,7 +72,7 @@ def test_bytes_of_an_unknown_peer_are_counted_and_affect_no_other(local_bus, con
         unknown.send(b"?" + b"x" * 40)  # until the connection is established: a PUB drops everything sent before
         return refused()
 
-    eventually(knocks, within_s=10)
+    eventually(knocks, within_s=30)
     before = sum(refused().values())
     for message in random_messages(seed=7):
         unknown.send_multipart(message)
@@ -83,15 +83,15 @@ def test_bytes_of_an_unknown_peer_are_counted_and_affect_no_other(local_bus, con
                 knocks()
         return sum(refused().values()) >= before + 200
 
-    eventually(two_hundred, within_s=20)
+    eventually(two_hundred, within_s=60)
     if name != "backend":
-        eventually(lambda: "TOO_LARGE" in refused() or "BAD_FRAME" in refused() or "BAD_KIND" in refused(), within_s=5)
+        eventually(lambda: "TOO_LARGE" in refused() or "BAD_FRAME" in refused() or "BAD_KIND" in refused(), within_s=30)
 
     def a_tick_arrives():
         feed.send(codec.feed_frame("GBPUSD", 0, 1, 1, codec.pack_tick(Tick("GBPUSD", 1.25, 1.26, FIRST_MS, "x"))))
         return subscriber.poll(0.1)
 
-    event = eventually(a_tick_arrives, within_s=10)
+    event = eventually(a_tick_arrives, within_s=30)
     assert event.body["bid"] == 1.25
     assert broker.poll() is None
     subscriber.close()
@@ -153,7 +153,7 @@ def test_subscriptions_that_share_a_batch_with_an_unknown_peers_bytes_still_get_
         return not missing
 
     try:
-        eventually(each_has_got_its_own, within_s=15)
+        eventually(each_has_got_its_own, within_s=30)
         assert broker.bus.rejects.counts["publisher"]["BAD_FRAME"] == 1
     finally:
         broker.ticks.close()
@@ -174,7 +174,7 @@ def test_a_subscriber_that_never_reads_costs_bounded_memory_and_continues_when_i
         feed.setsockopt(zmq.XPUB_NODROP, 1)
         feed.connect(local_bus.addresses["collector"])
         assert feed.poll(10_000)
-        eventually(lambda: local_bus.stats()["ticks"]["subscriptions"] == 1, within_s=10)
+        eventually(lambda: local_bus.stats()["ticks"]["subscriptions"] == 1, within_s=30)
         before, most = broker.memory_info().rss, 0
         large = codec.feed_frame("NEVER", 0, 1, 1, codec.pack({"symbol": "NEVER", "pad": bytes(60_000)}))
         posted = 0
@@ -194,11 +194,11 @@ def test_a_subscriber_that_never_reads_costs_bounded_memory_and_continues_when_i
         with local_bus.subscriber("tick.NEVER", transport="socket") as other:
             eventually(cut_off, within_s=60, every_s=0.1)
             assert most - before < 100 << 20, f"{posted} ticks of 60 kB"
-            eventually(lambda: broker.memory_info().rss - before < 60 << 20, within_s=20)  # the memory is returned
-            eventually(lambda: local_bus.stats()["ticks"]["taken"] == posted, within_s=20)
+            eventually(lambda: broker.memory_info().rss - before < 60 << 20, within_s=60)  # the memory is returned
+            eventually(lambda: local_bus.stats()["ticks"]["taken"] == posted, within_s=60)
             assert [other.poll(20).stamp.sequence for _ in range(posted)] == list(range(1, posted + 1))
             assert other.counters()["gaps"] == 0
-        eventually(reads_again, within_s=20)
+        eventually(reads_again, within_s=60)
 
 
 def test_a_broker_whose_stores_thread_has_ended_ends_itself(local_bus, monkeypatch):
@@ -211,7 +211,7 @@ def test_a_broker_whose_stores_thread_has_ended_ends_itself(local_bus, monkeypat
     assert broker.tasks.stats()["state"] == "failed"
 
 
-def test_sigterm_ends_the_broker_within_two_seconds_even_while_a_task_runs(local_bus, context):
+def test_sigterm_ends_the_broker_after_its_time_to_drain_even_while_a_task_runs(local_bus, context):
     broker = local_bus.start_broker()
     worker = context.socket(zmq.DEALER)
     worker.connect(local_bus.addresses["backend"])
@@ -219,11 +219,11 @@ def test_sigterm_ends_the_broker_within_two_seconds_even_while_a_task_runs(local
     client = context.socket(zmq.DEALER)
     client.connect(local_bus.addresses["frontend"])
     client.send(codec.encode(Request(bytes(16), "slowe", "x")))
-    eventually(lambda: local_bus.stats()["tasks"]["running"] == 1, within_s=5)
+    eventually(lambda: local_bus.stats()["tasks"]["running"] == 1, within_s=30)
     began = time.monotonic()
     broker.send_signal(signal.SIGTERM)
-    assert broker.wait(5) == 0
-    assert time.monotonic() - began < 2.0
+    assert broker.wait(30) == 0
+    assert time.monotonic() - began < 10.0  # drain_s is 1.5; the task never ends
     assert "Traceback" not in broker.log.read_text()
 
 
@@ -271,7 +271,7 @@ def test_a_call_survives_the_broker_that_accepted_it(local_bus):
     broker = local_bus.start_broker()
     worker = local_bus.start("-m", "sleepy_worker", PYTHONPATH="tests/support")
     caller = local_bus.start("-m", "sleepy_worker", "call", "1.5", PYTHONPATH="tests/support", out=subprocess.PIPE)
-    eventually(lambda: local_bus.stats()["tasks"]["running"] == 1, within_s=20)
+    eventually(lambda: local_bus.stats()["tasks"]["running"] == 1, within_s=60)
     broker.kill()
     broker.wait()
     local_bus.start_broker()

@@ -32,7 +32,7 @@ def start_sub(local_bus, prefix, *more):
     """Start `hulak sub --json`, and wait until the broker has its first subscription: that to the topics."""
     before = local_bus.stats()["ticks"]["subscriptions"]
     sub = local_bus.hulak("sub", prefix, "--json", *more, out=subprocess.PIPE)
-    eventually(lambda: local_bus.stats()["ticks"]["subscriptions"] > before, within_s=20)
+    eventually(lambda: local_bus.stats()["ticks"]["subscriptions"] > before, within_s=60)
     return sub
 
 
@@ -82,9 +82,9 @@ def test_the_task_of_a_worker_that_is_killed_is_finished_by_another_and_its_call
             worker.pid: worker
             for worker in (local_bus.hulak("worker", "nepse", HULAK_NEPSE__BASE_URL=exchange.url) for _ in range(2))
         }
-        eventually(lambda: len(local_bus.stats()["workers"]) == 2, within_s=20)
+        eventually(lambda: len(local_bus.stats()["workers"]) == 2, within_s=60)
         caller = local_bus.hulak("nepse", "market-status", "--json", out=subprocess.PIPE)
-        busy = eventually(lambda: [worker for worker in local_bus.stats()["workers"] if worker["state"] == "busy"], within_s=20)
+        busy = eventually(lambda: [worker for worker in local_bus.stats()["workers"] if worker["state"] == "busy"], within_s=60)
         os.kill(busy[0]["pid"], signal.SIGKILL)
         answer, _ = caller.communicate(timeout=30)
         assert caller.returncode == 0, caller.log.read_text()
@@ -131,7 +131,7 @@ def busy_post():
     with LocalBus() as local_bus, serve() as exchange:
         local_bus.start_broker()
         local_bus.start("-m", "hulak.workers", "nepse", HULAK_NEPSE__BASE_URL=exchange.url, HULAK_NEPSE__RATE_PER_S="50")
-        eventually(lambda: local_bus.stats()["workers"], within_s=20)
+        eventually(lambda: local_bus.stats()["workers"], within_s=60)
         yield local_bus, exchange
 
 

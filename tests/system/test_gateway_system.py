@@ -179,4 +179,4 @@ def test_pages_front_ends_feeds_and_monitoring_are_served():
         local_bus.start_broker()
         eventually(lambda: get(port, "/readyz")[0] == 200, within_s=LIMIT_S)
         gateway.terminate()
-        assert gateway.wait(5) == 0, gateway.log.read_text()
+        assert gateway.wait(30) == 0, gateway.log.read_text()

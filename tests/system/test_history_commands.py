@@ -29,7 +29,7 @@ def post():
         for price in range(1, 121):
             tick = Tick(SYMBOLS[price % 3], float(price), price + 0.5, FIRST_MS + price, "test")
             feed.send(codec.feed_frame(tick.symbol, 0, 1, 1, codec.pack_tick(tick)))
-        eventually(lambda: local_bus.stats()["ticks"]["taken"] == 120, within_s=10)
+        eventually(lambda: local_bus.stats()["ticks"]["taken"] == 120, within_s=30)
         context.destroy(linger=0)
         yield local_bus
 

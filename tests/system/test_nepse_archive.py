@@ -22,7 +22,7 @@ def post():
     with LocalBus() as local_bus, serve(hours="closed", trades_per_day=CONTRACTS) as exchange:
         local_bus.start_broker()
         local_bus.start("-m", "hulak.workers", "nepse", HULAK_NEPSE__BASE_URL=exchange.url, HULAK_NEPSE__RATE_PER_S="8")
-        eventually(lambda: local_bus.stats()["workers"], within_s=20)
+        eventually(lambda: local_bus.stats()["workers"], within_s=60)
         yield local_bus, exchange
 
 
@@ -46,9 +46,9 @@ def test_a_killed_run_goes_on_where_it_was_and_the_next_one_asks_nothing(post, t
         parts = list(tmp_path.glob("floor-sheet/.*.part"))
         return parts[0].read_bytes().count(b"\n") if parts else 0
 
-    read = eventually(pages, within_s=20)
+    read = eventually(pages, within_s=60)
     killed.kill()
-    killed.wait(10)
+    killed.wait(30)
     assert list(tmp_path.glob("floor-sheet/[0-9]*")) == [], "no half of a file"
     code, printed = ask(local_bus, "archive", "--into", tmp_path, "--json")
     assert code == 0, printed
@@ -98,5 +98,5 @@ def test_the_archiver_archives_the_last_session_and_ends_at_once_with_a_signal(p
     archiver = local_bus.hulak("nepse", "archiver", "--into", tmp_path)
     eventually(lambda: len(list(tmp_path.glob("*/*.csv"))) == 3, within_s=30)
     archiver.terminate()
-    assert archiver.wait(10) == 0, archiver.log.read_text()
+    assert archiver.wait(30) == 0, archiver.log.read_text()
     assert archiver.log.read_text().count('"event": "archived"') == 3

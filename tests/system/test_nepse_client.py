@@ -44,7 +44,7 @@ def post():
         local_bus.start_broker()
         for _ in range(2):
             local_bus.start("-m", "hulak.workers", "nepse", HULAK_NEPSE__BASE_URL=exchange.url, HULAK_NEPSE__RATE_PER_S="100")
-        eventually(lambda: len(local_bus.stats()["workers"]) == 2, within_s=20)
+        eventually(lambda: len(local_bus.stats()["workers"]) == 2, within_s=60)
         yield local_bus, exchange
 
 
@@ -145,13 +145,13 @@ def test_the_statistics_have_the_originals_seven_fields_and_are_correct(post):
         threads = [threading.Thread(target=ask, args=(at % 2,)) for at in range(5)]
         for thread in threads:
             thread.start()
-        busy = eventually(lambda: (now := client.get_stats())["busyWorkers"] == 2 and now, within_s=10)
+        busy = eventually(lambda: (now := client.get_stats())["busyWorkers"] == 2 and now, within_s=30)
         assert busy["totalWorkers"] == 2
         assert busy["idleWorkers"] == 0
         assert busy["pendingTasks"] >= 2 + busy["queueLength"]
         for thread in threads:
             thread.join(30)
-        after = eventually(lambda: (now := client.get_stats())["pendingTasks"] == 0 and now, within_s=10)
+        after = eventually(lambda: (now := client.get_stats())["pendingTasks"] == 0 and now, within_s=30)
         assert after["totalErrors"] == before["totalErrors"]
         assert after["totalTasksCompleted"] > before["totalTasksCompleted"]
 
@@ -192,7 +192,7 @@ def test_a_cancelled_call_ends_and_its_answer_is_never_taken_for_anothers(post):
             assert await nepse.get_market_id() == 80
             exchange.plan("/api/nots/market-summary-history", Reply(200, b"[1]", delay_s=1.0))
             slow = asyncio.create_task(nepse.get_summary_history())
-            await asyncio.to_thread(eventually, a_worker_is_at_it, within_s=10)
+            await asyncio.to_thread(eventually, a_worker_is_at_it, within_s=30)
             slow.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await slow

@@ -27,7 +27,7 @@ def post():
     with LocalBus() as local_bus, serve(hours="closed") as exchange:
         local_bus.start_broker()
         local_bus.start("-m", "hulak.workers", "nepse", HULAK_NEPSE__BASE_URL=exchange.url, HULAK_NEPSE__RATE_PER_S="100")
-        eventually(lambda: local_bus.stats()["workers"], within_s=20)
+        eventually(lambda: local_bus.stats()["workers"], within_s=60)
         yield local_bus, exchange
 
 

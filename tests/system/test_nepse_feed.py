@@ -51,7 +51,7 @@ def test_a_killed_feed_continues_without_a_lost_or_doubled_message():
                 feed = local_bus.start("-m", "hulak", "feed", "--venue", "nepse")
                 eventually(lambda wanted=wanted: last() >= wanted, within_s=30)
                 feed.kill()
-                feed.wait(10)
+                feed.wait(30)
             trades, ticks, states = (list(History(client, prefix)) for prefix in ("trade.", "tick.", "market."))
             everything = list(History(client, "ticks"))
             calendars = client.list_calendars()

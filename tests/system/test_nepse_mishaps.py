@@ -33,7 +33,7 @@ class ExchangeBus(LocalBus):
         self.start_broker()
         for _ in range(self.count):
             self.start("-m", "hulak.workers", "nepse")
-        eventually(lambda: len(self.stats()["workers"]) == self.count, within_s=20)
+        eventually(lambda: len(self.stats()["workers"]) == self.count, within_s=60)
         return self
 
     def nepse(self):
@@ -100,7 +100,7 @@ def test_a_passing_403_pauses_its_path_alone_and_the_call_is_answered_after_it(l
     local_bus.exchange.plan(INDICES, Reply(403, HTML_403, "text/html"))
     with local_bus.nepse() as first, local_bus.nepse() as second, ThreadPoolExecutor(1) as pool:
         indices = pool.submit(first.get_nepse_index)
-        eventually(lambda: any(visit.path == INDICES for visit in visits()), within_s=20)
+        eventually(lambda: any(visit.path == INDICES for visit in visits()), within_s=60)
         assert second.get_summary()
         assert not indices.done()
         assert len(indices.result(30)) == 4
@@ -113,7 +113,7 @@ def test_a_long_list_does_not_hold_up_other_calls_of_its_worker(local_bus):
     with local_bus.nepse() as reader, local_bus.nepse() as other, ThreadPoolExecutor(1) as pool:
         pages = local_bus.exchange.by_path["/api/nots/nepse-data/floorsheet"]
         sheet = pool.submit(reader.whole, "floor-sheet", size=50)
-        eventually(lambda: local_bus.exchange.by_path["/api/nots/nepse-data/floorsheet"] > pages, within_s=20)
+        eventually(lambda: local_bus.exchange.by_path["/api/nots/nepse-data/floorsheet"] > pages, within_s=60)
         assert other.get_market_status()["isOpen"] == "OPEN"
         assert not sheet.done()
         assert sheet.result(CALL_S)["rows"]

@@ -47,9 +47,9 @@ def test_a_posted_task_is_done_though_its_broker_is_killed_at_once_and_its_worke
 def test_a_task_that_runs_when_the_broker_is_killed_is_left_to_its_worker(local_bus):
     start_worker(local_bus)
     with local_bus.client() as client:
-        eventually(lambda: local_bus.stats()["workers"], within_s=20)
+        eventually(lambda: local_bus.stats()["workers"], within_s=60)
         task = client.post(**sleeps(2.5))
-        eventually(lambda: local_bus.stats()["tasks"]["running"] == 1, within_s=10)
+        eventually(lambda: local_bus.stats()["tasks"]["running"] == 1, within_s=30)
         local_bus.broker.kill()
         local_bus.broker.wait()
         local_bus.start_broker()
@@ -99,14 +99,14 @@ def test_tasks_above_the_bound_of_bytes_are_refused_and_earlier_ones_are_read_wh
         local_bus.broker.wait()
         bounds = {"HULAK_BROKER__MAX_TASK_BYTES": 1 << 17, "HULAK_BROKER__MAX_MESSAGE_BYTES": 1 << 17}
         local_bus.start("-m", "hulak.bus", **bounds)
-        eventually(lambda: local_bus.stats()["store"]["behind"], within_s=20)
+        eventually(lambda: local_bus.stats()["store"]["behind"], within_s=60)
         assert local_bus.stats()["tasks"]["queued"] == 2
         with pytest.raises(BusError) as refused:
             client.post("sleepy", "sleep", large, timeout_s=1)
         assert refused.value.code == "BUSY"
         start_worker(local_bus)
         assert {client.result(task, timeout_s=30) for task in tasks} == {"slept 0.01"}
-        eventually(lambda: not local_bus.stats()["store"]["behind"], within_s=10)
+        eventually(lambda: not local_bus.stats()["store"]["behind"], within_s=30)
         client.post("sleepy", "sleep", large)
 
 
@@ -149,10 +149,10 @@ def test_a_task_that_kills_its_workers_ends_among_the_dead_letters(local_bus):
         task = client.post(**sleeps(60), retries=1)
         for _ in range(2):
             worker = start_worker(local_bus)
-            eventually(lambda: local_bus.stats()["tasks"]["running"] == 1, within_s=20)
+            eventually(lambda: local_bus.stats()["tasks"]["running"] == 1, within_s=60)
             os.kill(worker.pid, signal.SIGKILL)
             worker.wait()
-            eventually(lambda: local_bus.stats()["tasks"]["running"] == 0, within_s=10)
+            eventually(lambda: local_bus.stats()["tasks"]["running"] == 0, within_s=30)
         with pytest.raises(TaskFailed, match="2 workers were lost with it") as failed:
             client.result(task, timeout_s=10)
         assert failed.value.code == "WORKER_LOST"
@@ -201,7 +201,7 @@ def test_the_commands_post_follow_and_manage_tasks(local_bus):
     assert json.loads(run(local_bus, "dead", "show", failing, "--json")[0])["error"]["code"] == "UNKNOWN_ACTION"
     again, _ = run(local_bus, "dead", "retry", failing)
     assert again != failing
-    eventually(lambda: len(json.loads(run(local_bus, "dead", "ls", "--json")[0])) == 2, within_s=10)
+    eventually(lambda: len(json.loads(run(local_bus, "dead", "ls", "--json")[0])) == 2, within_s=30)
     assert "was deleted" in run(local_bus, "dead", "drop", failing)[0]
     run(local_bus, "dead", "drop", failing, code=1)
     states = {row["state"] for row in json.loads(run(local_bus, "task", "ls", "--json")[0])}

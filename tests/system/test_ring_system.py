@@ -50,12 +50,12 @@ def again(local_bus, feed):
     local_bus.broker.wait()
     local_bus.broker = local_bus.start_broker()
     before = local_bus.stats()["ticks"]["taken"]
-    eventually(lambda: feed.post(1) or local_bus.stats()["ticks"]["taken"] > before, within_s=15)
+    eventually(lambda: feed.post(1) or local_bus.stats()["ticks"]["taken"] > before, within_s=30)
 
 
 def taken(local_bus, count):
     """Wait until the broker has numbered this many ticks."""
-    eventually(lambda: local_bus.stats()["ticks"]["taken"] >= count, within_s=20)
+    eventually(lambda: local_bus.stats()["ticks"]["taken"] >= count, within_s=60)
 
 
 def numbers(subscriber, count):
@@ -142,7 +142,7 @@ def test_with_a_broker_without_a_ring_it_goes_on_by_the_socket_and_with_the_next
             last = local_bus.stats()["ticks"]["taken"]
             sequences += numbers(subscriber, last - len(sequences))
             wanted = "ring" if size else "socket"
-            eventually(lambda wanted=wanted: subscriber.transport == wanted or subscriber._fill(0), within_s=10)
+            eventually(lambda wanted=wanted: subscriber.transport == wanted or subscriber._fill(0), within_s=30)
             ways.append(subscriber.transport)
         assert ways == ["ring", "socket", "ring"]
         assert sequences + numbers_now(subscriber) == list(range(1, last + 1))
@@ -159,7 +159,7 @@ def test_a_killed_and_a_frozen_reader_cost_the_broker_and_the_others_nothing():
     with running(**lapped_by) as (local_bus, feed), local_bus.subscriber("ticks", transport="ring") as other:
         readers = [local_bus.start("-c", READER, out=(local_bus.home / f"reader{at}").open("wb")) for at in range(4)]
         outputs = [local_bus.home / f"reader{at}" for at in range(4)]
-        eventually(lambda: all(path.read_text() for path in outputs), within_s=20)
+        eventually(lambda: all(path.read_text() for path in outputs), within_s=60)
         frozen, killed, *well = readers
         os.kill(frozen.pid, signal.SIGSTOP)
         killed.kill()
@@ -169,9 +169,9 @@ def test_a_killed_and_a_frozen_reader_cost_the_broker_and_the_others_nothing():
         taken(local_bus, 3000)
         everything = ["ready", *map(str, range(1, 3001))]
         for path in outputs[2:]:
-            eventually(lambda path=path: path.read_text().split() == everything, within_s=20)
+            eventually(lambda path=path: path.read_text().split() == everything, within_s=60)
         os.kill(frozen.pid, signal.SIGCONT)
-        eventually(lambda: outputs[0].read_text().split() == everything, within_s=20)
+        eventually(lambda: outputs[0].read_text().split() == everything, within_s=60)
         assert (other.counters()["gaps"], [reader.poll() for reader in well]) == (0, [None, None])
         assert local_bus.stats()["ticks"]["cut_off"] == 0
 
@@ -251,7 +251,7 @@ def test_a_fork_of_a_reader_leaves_it_reading_and_may_read_itself():
                 code = 0 if numbers(own, 5) == list(range(11, 16)) else 2
             finally:
                 os._exit(code)
-        eventually((local_bus.home / "child").exists, within_s=20)
+        eventually((local_bus.home / "child").exists, within_s=60)
         feed.post(5)
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
         feed.post(5)
@@ -299,7 +299,7 @@ def test_without_the_brokers_file_the_ticks_come_by_the_socket_and_ring_is_an_er
         files = len(open_files())
         with pytest.raises(ConfigError, match=f"transport is 'ring', and there is none: .*{why}"):
             local_bus.subscriber("ticks", transport="ring")
-        eventually(lambda: len(open_files()) <= files, within_s=10)  # libzmq closes sockets in another thread
+        eventually(lambda: len(open_files()) <= files, within_s=30)  # libzmq closes sockets in another thread
         path.unlink(missing_ok=True)
 
 

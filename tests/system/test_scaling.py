@@ -42,13 +42,13 @@ def output(local_bus, *words):
 
 def test_a_hundred_calls_at_once_grow_the_pool_from_1_to_5_and_are_all_answered_within_the_limit(local_bus):
     """The original's example. The threshold works, no call is left waiting, and the least is kept: its flaws 1, 3 and 4."""
-    eventually(lambda: local_bus.agrees_on(1), within_s=20)
+    eventually(lambda: local_bus.agrees_on(1), within_s=60)
     example = PoolExample(local_bus, 100)
     eventually(lambda: len(local_bus.workers()) == 5 or not example.asking, within_s=30)
     assert example.asking
     example.join(within_s=60)
     assert (example.failures, len(example.answers)) == ([], 100)
-    eventually(lambda: local_bus.agrees_on(1), within_s=20)
+    eventually(lambda: local_bus.agrees_on(1), within_s=60)
     assert local_bus.stats()["tasks"]["failed"] == 0
     visitors = local_bus.exchange.visits.by_visitor()
     assert len(visitors) >= 5
@@ -75,7 +75,7 @@ def test_a_target_is_reached_after_any_kill_and_held_until_the_scaler_decides_ag
     assert new in names
     assert old not in names
     output(local_bus, "scale", "nepse", "auto")
-    eventually(lambda: local_bus.agrees_on(1), within_s=20)
+    eventually(lambda: local_bus.agrees_on(1), within_s=60)
 
 
 def test_a_busy_surplus_worker_finishes_its_task_before_it_leaves(local_bus):
@@ -83,7 +83,7 @@ def test_a_busy_surplus_worker_finishes_its_task_before_it_leaves(local_bus):
     eventually(lambda: local_bus.agrees_on(5), within_s=AGREES_S)
     calls = local_bus.slow_calls(10)
     callers = Callers(local_bus, calls)
-    eventually(lambda: all(row["held"] for row in local_bus.workers()) or callers.failures, within_s=5)
+    eventually(lambda: all(row["held"] for row in local_bus.workers()) or callers.failures, within_s=30)
     local_bus.scale(1)
     eventually(lambda: len(local_bus.workers()) == 1, within_s=AGREES_S)
     callers.join(within_s=60)

@@ -96,7 +96,7 @@ def test_a_service_notifies_systemd_reloads_and_closes_its_files_to_others(local
     up.send_signal(signal.SIGHUP)
     logged("nepse.cache_s 2.0 -> 9.0 applies now")
     logged("journal.max_hours 36.0 -> 5.0 needs a restart")
-    eventually(lambda: '"cache_s": 9.0' in (local_bus.home / "log" / "nepse_00.log").read_text(), within_s=20)
+    eventually(lambda: '"cache_s": 9.0' in (local_bus.home / "log" / "nepse_00.log").read_text(), within_s=60)
     with local_bus.client() as client:
         rows = client.call("hulak.config.get", args={"scope": "kind:nepse"}, timeout_s=10)["rows"]
     assert [row["value"] for row in rows if row["key"] == "cache_s"] == [9.0]

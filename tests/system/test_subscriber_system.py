@@ -55,7 +55,7 @@ def test_an_async_for_gets_every_tick_in_order(local_bus, feed):
 
 def test_joining_an_exact_topic_begins_with_its_last_value(local_bus, feed):
     feed.post(5)
-    eventually(lambda: local_bus.stats()["ticks"]["taken"] == 5, within_s=5)
+    eventually(lambda: local_bus.stats()["ticks"]["taken"] == 5, within_s=30)
     with local_bus.subscriber("tick.EURUSD") as subscriber:
         feed.post(2)
         assert [(event.stamp.sequence, event.body["bid"]) for event in take(subscriber, 3)] == [(5, 5.0), (6, 6.0), (7, 7.0)]
@@ -63,7 +63,7 @@ def test_joining_an_exact_topic_begins_with_its_last_value(local_bus, feed):
 
 def test_joining_a_prefix_begins_with_every_last_value_and_includes_new_topics_from_their_first_message(local_bus, feed):
     feed.post(2, "EURUSD", "USDJPY")
-    eventually(lambda: local_bus.stats()["ticks"]["taken"] == 4, within_s=5)
+    eventually(lambda: local_bus.stats()["ticks"]["taken"] == 4, within_s=30)
     with local_bus.subscriber("tick.") as subscriber:
         assert {(event.topic, event.stamp.sequence) for event in take(subscriber, 2)} == {("tick.EURUSD", 2), ("tick.USDJPY", 2)}
         feed.post(1, "GBPUSD", "EURUSD")
@@ -72,7 +72,7 @@ def test_joining_a_prefix_begins_with_every_last_value_and_includes_new_topics_f
 
 def test_all_ticks_come_numbered_in_the_global_order(local_bus, feed):
     feed.post(3)
-    eventually(lambda: local_bus.stats()["ticks"]["taken"] == 3, within_s=5)
+    eventually(lambda: local_bus.stats()["ticks"]["taken"] == 3, within_s=30)
     with local_bus.subscriber("ticks") as subscriber:
         feed.post(50, "EURUSD", "USDJPY")
         events = take(subscriber, 100)
@@ -83,7 +83,7 @@ def test_all_ticks_come_numbered_in_the_global_order(local_bus, feed):
 def test_the_latest_mode_returns_the_newest_of_each_topic_and_never_an_older_one(local_bus, feed):
     with local_bus.subscriber("tick.", mode="latest") as subscriber:
         feed.post(200, "EURUSD", "USDJPY")
-        eventually(lambda: local_bus.stats()["ticks"]["taken"] == 400, within_s=5)
+        eventually(lambda: local_bus.stats()["ticks"]["taken"] == 400, within_s=30)
         last = {}
         while len(last) < 2 or min(last.values()) < 200:
             event = subscriber.poll(10)
@@ -102,7 +102,7 @@ def test_messages_that_a_killed_broker_did_not_deliver_are_repaired_from_the_jou
         broker.kill()
         broker.wait()
         local_bus.start_broker()
-        eventually(lambda: feed.post(1) or local_bus.stats()["ticks"]["taken"] >= 15, within_s=15)
+        eventually(lambda: feed.post(1) or local_bus.stats()["ticks"]["taken"] >= 15, within_s=30)
         numbers = [event.stamp.sequence for event in take(subscriber, 5)]
         assert numbers == list(range(11, 16))
         assert [event.stamp.sequence for event in take(everything, 5)] == list(range(11, 16))
@@ -115,11 +115,11 @@ def test_ticks_can_be_read_as_values_in_batches_also_over_a_killed_broker(local_
     with local_bus.subscriber(topic, transport=transport) as subscriber:
         feed.post(100)
         [broker] = [process for process in local_bus.processes if process.poll() is None]
-        eventually(lambda: local_bus.stats()["ticks"]["taken"] == 100, within_s=5)
+        eventually(lambda: local_bus.stats()["ticks"]["taken"] == 100, within_s=30)
         broker.kill()
         broker.wait()
         local_bus.start_broker()
-        eventually(lambda: feed.post(10) or local_bus.stats()["ticks"]["taken"] >= 150, within_s=15)
+        eventually(lambda: feed.post(10) or local_bus.stats()["ticks"]["taken"] >= 150, within_s=30)
         taken = local_bus.stats()["ticks"]["taken"]
         prices = []
         while len(prices) < taken:
@@ -158,10 +158,10 @@ def test_a_wrong_topic_mode_or_home_is_refused_at_once(local_bus):
 def test_one_subscriber_receives_thousands_of_topics(local_bus, feed):
     symbols = [f"S{number:04d}" for number in range(3000)]  # more than libzmq's default queue of subscriptions holds
     feed.post(1, *symbols)
-    eventually(lambda: local_bus.stats()["ticks"]["symbols"] == len(symbols), within_s=20)
+    eventually(lambda: local_bus.stats()["ticks"]["symbols"] == len(symbols), within_s=60)
     with local_bus.subscriber(*(f"tick.{symbol}" for symbol in symbols), transport="socket") as subscriber:
         assert {event.topic for event in take(subscriber, len(symbols))} == {f"tick.{symbol}" for symbol in symbols}
         assert local_bus.stats()["ticks"]["subscriptions"] == len(symbols) + 2  # heartbeat, hello
         feed.post(1, symbols[0], symbols[-1])
         assert [(event.topic, event.stamp.sequence) for event in take(subscriber, 2)] == [("tick.S0000", 2), ("tick.S2999", 2)]
-    eventually(lambda: local_bus.stats()["ticks"]["subscriptions"] == 0, within_s=20)
+    eventually(lambda: local_bus.stats()["ticks"]["subscriptions"] == 0, within_s=60)

@@ -13,7 +13,7 @@ from waiting import eventually
 from hulak.bus.errors import BusTimeout
 
 SYMBOLS = 28
-STARTS_S = 20
+STARTS_S = 60
 ENDS_S = 120
 FOUND = {"PYTHONPATH": "tests/support:tests/trials:."}
 

@@ -40,7 +40,7 @@ def test_a_day_with_workers_killed_on_the_way_ends_as_an_undisturbed_one(tmp_pat
     with LocalBus() as local_bus, DisplayClient(local_bus.settings, local_bus.home) as displays:
         local_bus.start_broker()
         workers = {name: local_bus.hulak("worker", "display", "--name", name) for name in ("d0", "d1")}
-        eventually(lambda: len(local_bus.stats()["workers"]) == len(workers), within_s=20)
+        eventually(lambda: len(local_bus.stats()["workers"]) == len(workers), within_s=60)
         for display, init in INITS.items():
             displays.create_worker_for_symbol(SYMBOL, display, init=init)
         began = time.monotonic()
@@ -54,7 +54,7 @@ def test_a_day_with_workers_killed_on_the_way_ends_as_an_undisturbed_one(tmp_pat
             workers[another] = local_bus.hulak("worker", "display", "--name", another)
             workers.pop(name).kill()
             killed = time.monotonic()
-            eventually(lambda: all(row["worker"] in workers for row in displays.rows()), within_s=20)
+            eventually(lambda: all(row["worker"] in workers for row in displays.rows()), within_s=60)
             moved_s.append(time.monotonic() - killed)
         assert feed.wait(120) == 0, feed.log.read_text()
 

@@ -31,7 +31,8 @@ def at(hour, minute=0):
 def test_every_minute_of_a_day_is_posted_once_and_nothing_is_asked_while_closed(long, record_figure):
     """Full: 10:10 to 15:30. Short: the first minutes of the session, 10:58 to 11:06."""
     begin_s, end_s, last_minute = (at(10, 10), at(15, 30), 239) if long else (at(10, 58), at(11, 6), 4)
-    began_s = time.monotonic() + 4.0 if not long else time.monotonic()
+    lead_s = 0.0 if long else 4.0  # for the feed's start
+    began_s = time.monotonic() + lead_s
 
     def wall():
         return begin_s + FASTER * (time.monotonic() - began_s)
@@ -42,6 +43,8 @@ def test_every_minute_of_a_day_is_posted_once_and_nothing_is_asked_while_closed(
     ):
         local_bus.start_broker()
         local_bus.start("-m", "hulak.workers", "nepse")
+        eventually(lambda: local_bus.stats()["workers"], within_s=60)
+        began_s = time.monotonic() + lead_s  # of the day: only the feed still has to start
         feed = local_bus.start("-m", "trial_fast_nepse_feed", str(begin_s), str(began_s), str(FASTER), **FOUND)
         eventually(lambda: wall() >= end_s, within_s=400, every_s=0.5)
         assert feed.poll() is None, feed.log.read_text()

@@ -34,7 +34,7 @@ def test_a_whole_day_comes_into_files_in_bounded_memory_and_delays_no_other_task
         stage.broker = stage.start_broker()
         (port,) = free_ports(1)
         exchange = stage.hulak("sim", "nepse", "--hours", "closed", "--contracts", contracts, "--port", port)
-        eventually(lambda: "exchange started" in exchange.log.read_text(), within_s=20)
+        eventually(lambda: "exchange started" in exchange.log.read_text(), within_s=60)
         worker = stage.start(
             *("-m", "hulak.workers", "nepse"),
             HULAK_NEPSE__BASE_URL=f"http://127.0.0.1:{port}",

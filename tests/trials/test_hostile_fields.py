@@ -15,8 +15,8 @@ from waiting import eventually
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(900)]
 SEED = 20261128
-ANSWERS_S = 10.0
-PING_S, SHORT_PING_S = 1.0, 3.0  # the short form shares the machine with other tests
+ANSWERS_S = 30.0
+PING_S, SHORT_PING_S = 1.0, 15.0  # the short form shares the machine with other tests
 WITHIN_S = 30
 WINDOW = 50  # requests under way at a time
 

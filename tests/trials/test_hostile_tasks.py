@@ -15,8 +15,8 @@ from waiting import eventually
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(900)]
 SEED = 20261129
-STARTS_S, ENDS_S = 20, 600
-ORDERED_TO_GO_S = 10
+STARTS_S, ENDS_S = 60, 600
+ORDERED_TO_GO_S = 30
 
 
 class Keeper:

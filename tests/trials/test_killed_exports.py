@@ -14,7 +14,7 @@ from waiting import eventually
 from benchmarks import bulk
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(900)]
-ENDS_S = 10.0  # until the processes of a killed export have ended
+ENDS_S = 30.0  # until the processes of a killed export have ended
 COUNT = "select count(*) as n, count(distinct number) as numbers, max(number) as last from ticks"
 
 

@@ -17,7 +17,7 @@ from waiting import eventually
 pytestmark = [pytest.mark.system, pytest.mark.timeout(900)]
 SEED = 20261128
 KINDS = ("broker", "worker", "feed")
-STARTS_S, ENDS_S = 20, 120
+STARTS_S, ENDS_S = 60, 120
 STATES = ("done", "failed", "expired", "cancelled", "queued", "running", "waiting")
 
 

@@ -13,7 +13,7 @@ from hulak.bus.wire import codec
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
 FOLLOWED = 30  # messages after each join
-TIMEOUT_S = 10
+TIMEOUT_S = 30
 LATE_MS = 2000  # a last value older than that would be none: each symbol ticks 35 times a second
 
 

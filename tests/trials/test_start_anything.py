@@ -52,7 +52,7 @@ class Life:
             self.broker.kill()
         else:
             self.broker.terminate()
-        self.broker.wait(10)
+        self.broker.wait(30)
 
     def live(self):
         """Do some things in a drawn order; each is accepted and confirmed when it returns."""

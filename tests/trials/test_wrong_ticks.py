@@ -100,7 +100,7 @@ def test_wrong_ticks_turn_no_day_and_topics_that_are_full_can_go():
             if not keep:
                 shutil.rmtree(local_bus.home / "displays", ignore_errors=True)
             workers |= start_workers(local_bus, name)
-            eventually(lambda name=name: {row["worker"] for row in displays.rows()} == {name}, within_s=20)
+            eventually(lambda name=name: {row["worker"] for row in displays.rows()} == {name}, within_s=60)
             eventually(lambda: shows(displays, folded), within_s=30)
         assert_well(local_bus)
 

@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import time
 import urllib.request
 
 import psutil
@@ -14,7 +15,7 @@ pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
 READING, STALLED = 180, 20
 P99_MS = 100.0
 GROWS_BY_MB = 20.0  # 20 clients, each a sixteenth of 1 MiB, a frame, and the sockets' own
-GIVES_UP_S = 40
+GIVES_UP_S = 90
 MB = 1 << 20
 
 
@@ -25,8 +26,8 @@ def metrics(port):
 
 
 def test_clients_that_do_not_read_cost_the_others_nothing(long, record_figure):
-    """Full: two minutes, and the others' p99 in the median 2 s is judged, for others share the machine; short: 15 s."""
-    seconds = 120 if long else 15
+    """Full: two minutes, and the others' p99 in the median 2 s is judged, for others share the machine; short: 5 s."""
+    seconds = 120 if long else 5
     with LocalBus() as local_bus:
         (local_bus.home / "run").mkdir()
         port = local_bus.settings.gateway.port
@@ -43,7 +44,8 @@ def test_clients_that_do_not_read_cost_the_others_nothing(long, record_figure):
         watched = psutil.Process(gateway.pid)
         joined_mb, cpu = watched.memory_info().rss / MB, watched.cpu_times()
         peak_mb = joined_mb
-        while processes[0].poll() is None:
+        ends = time.monotonic() + seconds + 1
+        while processes[0].poll() is None and time.monotonic() < ends:
             peak_mb = max(peak_mb, watched.memory_info().rss / MB)
             try:
                 processes[0].wait(0.5)

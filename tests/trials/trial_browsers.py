@@ -1,5 +1,6 @@
 """WebSocket clients that cost little: `python -m trial_browsers PORT READING STALLED SECONDS` prints what they saw as JSON.
 
+It stays connected until it is killed.
 Bare sockets: only the length of a frame and its times are read. Stalling clients subscribe, and never read again.
 """
 
@@ -141,9 +142,8 @@ async def main(port, reading, stalled, seconds):
         "closed": [browser.closed for browser in readers if browser.closed],
         "cpu_s": time.process_time(),
     }
-    for browser in browsers[reading:]:  # the gateway's messages to the clients that now read again
-        browser.transport.resume_reading()
     send(json.dumps(figures))
+    await loop.create_future()  # until it is killed: the gateway is to disconnect those that stall, however long that takes
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ TASK_HEADS = ["site", "way", "state", "under way", "done", "failed", "cancelled"
 
 
 @click.group(
-    short_help="Send ticks to other sites, and receive ticks of them.",
+    short_help="Exchange ticks and tasks with other sites.",
     epilog=examples("hulak bridge nats", "hulak bridge status"),
 )
 def bridge() -> None:

@@ -55,7 +55,8 @@ class History:
         args: dict[str, Any] = {"topic": self.topic, **{name: value for name, value in limits.items() if value is not None}}
         while True:
             rows: list[Any] = []
-            answer = self.client.call("hulak.replay", "", args, timeout_s=self.timeout_s, on_part=rows.extend)
+            ways: dict[str, Any] = {"on_part": rows.extend, "on_restart": rows.clear}
+            answer = self.client.call("hulak.replay", "", args, timeout_s=self.timeout_s, **ways)
             yield rows
             self.missing += [(first, last) for first, last in answer["missing"]]
             if answer["next"] is None:

@@ -53,7 +53,7 @@ class JournalSource:
         if after.epoch and after.number:
             args["epoch"] = after.epoch
         try:
-            await self.client.call("hulak.replay", "", args, timeout_s=ANSWER_S, on_part=rows.extend)
+            await self.client.call("hulak.replay", "", args, timeout_s=ANSWER_S, on_part=rows.extend, on_restart=rows.clear)
         except BusError as error:
             if error.code == "TOO_OLD":
                 raise TooOld(int(error.details["oldest"])) from error

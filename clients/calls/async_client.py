@@ -20,7 +20,7 @@ from hulak.bus.process.sockets import BrokerAddress
 from hulak.bus.process.tracing import Tracing
 from hulak.clients.calls.client import WINDOW
 from hulak.clients.calls.connection import Connection
-from hulak.clients.calls.pending import GRACE_S, CallKind, OnPart, PendingCalls, kind_of
+from hulak.clients.calls.pending import GRACE_S, CallKind, Parts, PendingCalls, kind_of, parts_of
 from hulak.clients.calls.posted_tasks import WAIT_S, not_ended, posted_id, posting, result_args, task_id, value_of
 from hulak.clients.calls.send_buffer import BUNDLE_CALLS, SendBuffer
 from hulak.clients.calls.traced_calls import TracedCalls
@@ -33,7 +33,7 @@ class AsyncCall(asyncio.Future[Any]):
     frame: bytes
     named: str
     timeout_s: float
-    on_part: OnPart | None
+    parts: Parts | None
     due: float
     pending: PendingCalls
 
@@ -121,6 +121,7 @@ class AsyncBusClient:
         share: bool = False,
         priority: int = 1,
         on_part: Callable[[Any], None] | None = None,
+        on_restart: Callable[[], None] | None = None,
     ) -> AsyncCall:
         """Call an action without waiting; for the arguments see `BusClient.call`.
 
@@ -132,13 +133,13 @@ class AsyncBusClient:
             BusError: `TOO_LARGE`, see `BusClient.call`; nothing is sent.
         """
         kind = kind_of(service, action, timeout_s, retries, share, priority)
-        call_id = self._new_id()
+        call_id, parts = self._new_id(), parts_of(on_part, on_restart)
         if self._traced is None:
-            return self._add(kind, call_id, args, on_part)
+            return self._add(kind, call_id, args, parts)
         traced = self._traced
         kind, span = traced.begin(kind, call_id, args)
         try:
-            call = self._add(kind, call_id, args, on_part)
+            call = self._add(kind, call_id, args, parts)
         except BaseException as error:
             if span is not None:
                 traced.end(span, error)
@@ -158,13 +159,13 @@ class AsyncBusClient:
         """
         return self._add(kind_of(service, "", timeout_s, None, False, 1), call_id, args, None)
 
-    def _add(self, kind: CallKind, call_id: bytes, args: Mapping[str, Any] | None, on_part: OnPart | None) -> AsyncCall:
+    def _add(self, kind: CallKind, call_id: bytes, args: Mapping[str, Any] | None, parts: Parts | None) -> AsyncCall:
         timeout_s = kind.timeout_s
         frame = kind.encode(call_id, args, self._settings.broker.max_message_bytes)
         loop = asyncio.get_running_loop()
         call = AsyncCall(loop=loop)
         call.id, call.frame = call_id, frame
-        call.named, call.timeout_s, call.on_part, call.pending = kind.named, timeout_s, on_part, self._pending
+        call.named, call.timeout_s, call.parts, call.pending = kind.named, timeout_s, parts, self._pending
         call.due = time.monotonic() + timeout_s + GRACE_S
         alone = not self._pending.under_way
         self._pending.add(call)

@@ -25,7 +25,7 @@ from hulak.bus.process.settings import Settings
 from hulak.bus.process.tracing import Tracing
 from hulak.clients.calls.connection import Connection
 from hulak.clients.calls.future import Future
-from hulak.clients.calls.pending import GRACE_S, CallKind, PendingCalls, kind_of
+from hulak.clients.calls.pending import GRACE_S, CallKind, Parts, PendingCalls, kind_of, parts_of
 from hulak.clients.calls.posted_tasks import PostedTasks
 from hulak.clients.calls.schedules import Schedules
 from hulak.clients.calls.send_buffer import BUNDLE_CALLS, Flusher, SendBuffer
@@ -98,6 +98,7 @@ class BusClient(PostedTasks, Schedules):
         share: bool = False,
         priority: int = 1,
         on_part: Callable[[Any], None] | None = None,
+        on_restart: Callable[[], None] | None = None,
     ) -> Any:
         """Call an action and wait for its reply.
 
@@ -110,6 +111,8 @@ class BusClient(PostedTasks, Schedules):
             priority: 0 high, 1 normal, 2 low.
             share: the action only reads: an equal pending call may answer this one too.
             on_part: called with each part of the answer before its end.
+            on_restart: called when the parts come again from the start, as another attempt or a restarted broker sends them: the
+                earlier ones are to be discarded.
         Raises:
             BusTimeout: no broker, or no reply, within `timeout_s`.
             HandshakeFailed: the broker and this client do not accept each other's keys.
@@ -117,7 +120,7 @@ class BusClient(PostedTasks, Schedules):
             TaskFailed: the task failed in the worker.
             BusError: the broker refused the request; `TOO_LARGE`: its arguments exceed the size of a frame, and nothing is sent.
         """
-        future = self._begin(kind_of(service, action, timeout_s, retries, share, priority), args, on_part)
+        future = self._begin(kind_of(service, action, timeout_s, retries, share, priority), args, parts_of(on_part, on_restart))
         if not self._sent_alone(future):
             self._send_buffer.calls.append(future)
         try:
@@ -136,6 +139,7 @@ class BusClient(PostedTasks, Schedules):
         share: bool = False,
         priority: int = 1,
         on_part: Callable[[Any], None] | None = None,
+        on_restart: Callable[[], None] | None = None,
     ) -> Future:
         """Call an action without waiting: any number of calls may be pending on this connection.
 
@@ -151,7 +155,7 @@ class BusClient(PostedTasks, Schedules):
             BusError: `TOO_LARGE`, see `call`.
         """
         alone, gathered = not self._pending.under_way, self._send_buffer.calls
-        future = self._begin(kind_of(service, action, timeout_s, retries, share, priority), args, on_part)
+        future = self._begin(kind_of(service, action, timeout_s, retries, share, priority), args, parts_of(on_part, on_restart))
         if alone and self._sent_alone(future):
             return future
         gathered.append(future)
@@ -164,13 +168,13 @@ class BusClient(PostedTasks, Schedules):
             self._poll()
         return future
 
-    def _begin(self, kind: CallKind, args: Mapping[str, Any] | None, on_part: Callable[[Any], None] | None) -> Future:
+    def _begin(self, kind: CallKind, args: Mapping[str, Any] | None, parts: Parts | None) -> Future:
         if self._traced is None:
-            return self._add(kind, self._new_id(), args, on_part)
+            return self._add(kind, self._new_id(), args, parts)
         call_id, traced = self._new_id(), self._traced
         kind, span = traced.begin(kind, call_id, args)
         try:
-            future = self._add(kind, call_id, args, on_part)
+            future = self._add(kind, call_id, args, parts)
         except BaseException as error:
             if span is not None:
                 traced.end(span, error)
@@ -179,15 +183,13 @@ class BusClient(PostedTasks, Schedules):
             future.add_done_callback(lambda ended: traced.end(span, ended.exception()))
         return future
 
-    def _add(
-        self, kind: CallKind, call_id: bytes, args: Mapping[str, Any] | None, on_part: Callable[[Any], None] | None
-    ) -> Future:
+    def _add(self, kind: CallKind, call_id: bytes, args: Mapping[str, Any] | None, parts: Parts | None) -> Future:
         frame = kind.encode(call_id, args, self._most)
         now = time.monotonic()
         if self._link is None:
             self._connect(now + kind.timeout_s, kind.timeout_s)
             now = time.monotonic()
-        future = Future(call_id, frame, kind.named, kind.timeout_s, on_part, self, now + kind.timeout_s + GRACE_S)
+        future = Future(call_id, frame, kind.named, kind.timeout_s, parts, self, now + kind.timeout_s + GRACE_S)
         self._pending.add(future)
         return future
 
@@ -211,7 +213,7 @@ class BusClient(PostedTasks, Schedules):
         Raises:
             BusError: see `call`; raised in place of the failed call's result; the remaining calls are cancelled.
         """
-        on_part = options.pop("on_part", None)
+        on_part, on_restart = options.pop("on_part", None), options.pop("on_restart", None)
         kind, remaining = kind_of(service, action, **options), iter(args)
         under_way: deque[Future] = deque()
         try:
@@ -219,7 +221,7 @@ class BusClient(PostedTasks, Schedules):
                 if len(under_way) <= window - window // 4:  # in batches, which cost less than single calls
                     for values in itertools.islice(remaining, window - len(under_way)):
                         try:
-                            future = self._begin(kind, values, on_part)
+                            future = self._begin(kind, values, parts_of(on_part, on_restart))
                         except BusError as error:
                             under_way.append(self._ended(kind, error))
                             continue

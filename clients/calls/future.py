@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import msgspec
 
 from hulak.bus.errors import BusError, BusTimeout
-from hulak.clients.calls.pending import OnPart
+from hulak.clients.calls.pending import Parts
 
 log = logging.getLogger("hulak")
 
@@ -36,7 +36,7 @@ class Future(msgspec.Struct, eq=False):
     frame: bytes
     named: str
     timeout_s: float
-    on_part: OnPart | None
+    parts: Parts | None
     _client: Waiter
     due: float
     _done: bool = False

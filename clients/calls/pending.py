@@ -19,7 +19,35 @@ from hulak.bus.wire.messages import Error, Part, Reply
 
 GRACE_S = 1.0  # waited after the caller's timeout: a broker's error says more than the client's
 OnPart = Callable[[Any], None]
+OnRestart = Callable[[], None]
 decode = codec.decode_to_client
+
+
+class Parts:
+    """Delivers the parts of one call (PROTOCOL.md section 5.1): a part 1 that comes again begins another attempt.
+
+    Args:
+        on_part: called with the value of each part.
+        on_restart: called before the parts come again from the start; the earlier ones are to be discarded. None: nothing is.
+    """
+
+    __slots__ = ("_begun", "_on_part", "_on_restart")
+
+    def __init__(self, on_part: OnPart, on_restart: OnRestart | None) -> None:
+        self._on_part, self._on_restart = on_part, on_restart
+        self._begun = False
+
+    def take(self, part: Part) -> None:
+        """Deliver a part."""
+        if part.number == 1 and self._begun and self._on_restart is not None:
+            self._on_restart()
+        self._begun = True
+        self._on_part(part.value)
+
+
+def parts_of(on_part: OnPart | None, on_restart: OnRestart | None) -> Parts | None:
+    """Return what delivers the parts of a call; None if its caller wants none."""
+    return None if on_part is None else Parts(on_part, on_restart)
 
 
 class Call(Protocol):
@@ -29,7 +57,7 @@ class Call(Protocol):
     frame: bytes
     named: str  # service and action, for people
     timeout_s: float
-    on_part: OnPart | None
+    parts: Parts | None
     due: float  # when it expires, monotonic seconds: `GRACE_S` after `timeout_s`
 
     def done(self) -> bool:
@@ -72,8 +100,8 @@ class PendingCalls(PendingTable[Call]):
         if call is None:  # cancelled, or a second reply
             return 0
         if isinstance(message, Part):
-            if call.on_part is not None:
-                call.on_part(message.value)
+            if call.parts is not None:
+                call.parts.take(message)
             return 0
         call.settle(None, as_error(message))
         return 1

@@ -74,7 +74,8 @@ def call(call: Call, service: str, action: str, args: tuple[tuple[str, Any], ...
     with call.client() as client:
         timeout_s, rank = call.timeout_s or 60.0, PRIORITIES[priority]
         parts = PartPrinter(call)
-        options: dict[str, Any] = {"timeout_s": timeout_s, "retries": retries, "priority": rank, "on_part": parts.show}
+        options: dict[str, Any] = {"timeout_s": timeout_s, "retries": retries, "priority": rank}
+        options |= {"on_part": parts.show, "on_restart": parts.restart}
         value = client.call(service, action, dict(args), **options)
     if call.as_json or value is not None or not parts.count:
         show(call, value)
@@ -91,6 +92,10 @@ class PartPrinter:
         """Print a partial result."""
         self.count += 1
         show(self.call, {"part": value} if self.call.as_json else value)
+
+    def restart(self) -> None:
+        """Print that the partial results come again from the start."""
+        click.echo("hulak: another attempt begins, the parts above come again", err=True)
 
 
 def show(call: Call, value: Any) -> None:

@@ -9,7 +9,7 @@ from hulak.bus.process.requests import draw_ids
 from hulak.bus.wire import batch_frames, codec
 from hulak.bus.wire.messages import ID_BYTES, Error, Part, Reply, Request
 from hulak.clients.calls.future import Future
-from hulak.clients.calls.pending import GRACE_S, PendingCalls, kind_of
+from hulak.clients.calls.pending import GRACE_S, PendingCalls, kind_of, parts_of
 
 NEW_ID = draw_ids()
 
@@ -33,10 +33,12 @@ def pending():
     return PendingCalls("tcp://127.0.0.1:1")
 
 
-def begin(pending, now=100.0, timeout_s=60.0, then=lambda: None, on_part=None):
+def begin(pending, now=100.0, timeout_s=60.0, then=lambda: None, on_part=None, on_restart=None):
     call_id = NEW_ID()
     frame = kind_of("noop", "noop", timeout_s).encode(call_id, {"n": 1})
-    future = Future(call_id, frame, "noop noop", timeout_s, on_part, Waits(pending, then), now + timeout_s + GRACE_S)
+    future = Future(
+        call_id, frame, "noop noop", timeout_s, parts_of(on_part, on_restart), Waits(pending, then), now + timeout_s + GRACE_S
+    )
     pending.add(future)
     return future
 
@@ -119,6 +121,15 @@ def test_parts_come_before_the_end_and_end_nothing(pending):
     assert not future.done()
     answer(pending, Reply(future.id, "b"))
     assert (values, future.result()) == (["a"], "b")
+
+
+def test_parts_that_come_again_from_the_start_replace_the_earlier_ones(pending):
+    values = []
+    future = begin(pending, on_part=values.append, on_restart=values.clear)
+    for number, value in ((1, "a"), (2, "b"), (1, "a"), (2, "b"), (3, "c")):
+        answer(pending, Part(future.id, number, value))
+    answer(pending, Reply(future.id, None))
+    assert (values, future.result()) == (["a", "b", "c"], None)
 
 
 @pytest.mark.parametrize(

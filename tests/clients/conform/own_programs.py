@@ -49,7 +49,9 @@ def call(home, frontend, service, action, count):
         for number in range(1, int(count) + 1):
             parts = []
             try:
-                value = client.call(service, action, {"a": number, "b": number}, timeout_s=20, on_part=parts.append)
+                value = client.call(
+                    service, action, {"a": number, "b": number}, timeout_s=20, on_part=parts.append, on_restart=parts.clear
+                )
                 for part in parts:
                     print("part", part)
                 print("reply", value, flush=True)

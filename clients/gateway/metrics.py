@@ -60,8 +60,8 @@ def families(stats: Mapping[str, Any], stats_age_s: float | None) -> Iterator[Me
     if stats_age_s is not None:
         yield _metric("hulak_broker_heard_age_seconds", "Age of the broker's newest statistics.", [({}, stats_age_s)])
     for name, help_text, path in FIGURES:
-        if (value := _number(_at(stats, path))) is not None:
-            yield _metric(name, help_text, [({}, value)])
+        value = _number(_at(stats, path))
+        yield _metric(name, help_text, [] if value is None else [({}, value)])
     yield from _states(stats)
     yield from _tasks(stats.get("tasks", {}))
     yield from _subscribers(stats.get("subscribers", {}))

@@ -45,7 +45,8 @@ def assert_monitored(scrape):
     """Hold a text of /metrics against the queries of the dashboard and the rules, and against promtool where it is installed."""
     rules = re.sub("(?m)^ *#.*$|description: .*$", "", RULES.read_text())
     wanted = set(re.findall(r"\bhulak_\w+", DASHBOARD.read_text() + rules))
-    assert wanted - names_of(scrape) == set()
+    unknown = wanted - names_of(scrape)
+    assert not unknown, f"/metrics has no {sorted(unknown)}"
     if shutil.which("promtool") is not None:
         words = ["promtool", "check", "metrics"]
         done = subprocess.run(words, input=scrape, capture_output=True, text=True, timeout=30, check=False)

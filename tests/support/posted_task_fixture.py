@@ -62,9 +62,10 @@ class PostedTaskFixture(EffectFixture):
         return self.ask("post", **{"service": "s", "action": "a", **args})
 
     def work(self, task, value=5, *, done=True):
-        """Let a worker do a queued task."""
+        """Let a worker do a queued task; of a previous broker it waits until the workers have registered again."""
         name = task.hex()[-8:]
-        now = time.monotonic()
+        now = max(time.monotonic(), self.dispatcher.settled_at)
+        self.carry_out(self.dispatcher.advance(now))
         self.carry_out(self.dispatcher.ready(now, name.encode(), Ready("s", name, 100)))
         for worker in list(self.dispatcher.roster):
             if task in worker.held:

@@ -64,7 +64,7 @@ def test_bars_are_computed_from_ticks_or_read_from_their_topic(local_bus):
     assert code == 0
     assert out.splitlines()[0] == "start\topen\thigh\tlow\tclose\tticks\tfinal\trevision"
     assert out.splitlines()[1:] == [
-        f"{time.strftime('%Y-%m-%dT%H:%M:00Z', time.gmtime(start / 1000 + 60))}\t2.0000\t2.0000\t2.0000\t2.0000\t1\tTrue\t0"
+        f"{time.strftime('%Y-%m-%dT%H:%M:00Z', time.gmtime(start / 1000 + 60))}\t2.0000\t2.0000\t2.0000\t2.0000\t1\tyes\t0"
     ]
 
 

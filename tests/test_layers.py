@@ -53,7 +53,10 @@ PURE = (
     "workers/display/quantities/",
     "clients/doctor/checks/",
     "clients/derive/rules/",
-    *(f"clients/bridge/{module}.py" for module in ("spans", "outgoing", "incoming", "held_tasks", "task_messages")),
+    *(
+        f"clients/bridge/{module}.py"
+        for module in ("spans", "outgoing", "incoming", "held_tasks", "task_messages", "shared_config")
+    ),
     *(f"clients/feeds/{module}.py" for module in ("delivery", "unconfirmed")),
     *(f"bus/{module}.py" for module in SHARED),
 )

@@ -287,7 +287,7 @@ class GatewaySettings(Section, frozen=True):
 
 
 class BridgeSettings(Section, frozen=True):
-    """`[bridge]`: ticks and tasks from and to other sites over NATS JetStream."""
+    """`[bridge]`: ticks, tasks and live configuration from and to other sites over NATS JetStream."""
 
     site: Annotated[str, Meta(pattern=rf"^({SITE})?\Z")] = ""
     servers: Annotated[str, Meta(extra={CHECK: no_secrets})] = "nats://127.0.0.1:4222"
@@ -297,6 +297,7 @@ class BridgeSettings(Section, frozen=True):
     start: Literal["oldest", "now"] = "oldest"
     tasks: Annotated[str, Meta(extra={CHECK: services_at_sites})] = ""
     serves: Annotated[str, Meta(extra={CHECK: service_names})] = ""
+    config: Annotated[str, Meta(pattern=rf"^({SITE})?\Z")] = ""
     stream_bytes: Annotated[int, Meta(ge=1 << 20, le=1 << 44)] = 2 << 30
     replicas: Annotated[int, Meta(ge=1, le=5)] = 1
     credentials: Path | None = None

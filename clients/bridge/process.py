@@ -1,4 +1,4 @@
-"""The bridge process: one connection to NATS, a sender, a receiver for each other site, and tasks. It runs on asyncio."""
+"""The bridge process: one connection to NATS, a sender, a receiver for each other site, tasks and configuration. On asyncio."""
 
 import asyncio
 import contextlib
@@ -11,6 +11,8 @@ from hulak.bus.process import lifecycle, log
 from hulak.bus.process.log_type import Log
 from hulak.bus.process.member import Member
 from hulak.bus.process.settings import Settings
+from hulak.clients.bridge.config_follower import ConfigFollower
+from hulak.clients.bridge.config_owner import ConfigOwner
 from hulak.clients.bridge.journal_source import JournalSource
 from hulak.clients.bridge.receiver import Receiver
 from hulak.clients.bridge.sender import Sender
@@ -42,6 +44,7 @@ class Bridge:
         self.receivers: list[Receiver] = []
         self.task_senders: list[TaskSender] = []
         self.task_server: TaskServer | None = None
+        self.config: ConfigOwner | ConfigFollower | None = None
         self.state = State()
 
     async def run(self, member: Member) -> None:
@@ -60,6 +63,10 @@ class Bridge:
                 self.receivers.append(Receiver(self.settings, self.home, Stream(client, site), broker, self.log))
                 work.append(self.receivers[-1].run())
             work += self._tasks(client, broker)
+            if section.config:
+                way = ConfigOwner if section.config == section.site else ConfigFollower
+                self.config = way(section, client, broker, self.log)
+                work.append(self.config.run())
             await _until_one_ends(work)
         finally:
             beat.cancel()
@@ -92,6 +99,8 @@ class Bridge:
             values["tasks"] = {f"{row.service}@{row.site}": row.values() for row in self.task_senders}
         if self.task_server is not None:
             values["serves"] = self.task_server.values()
+        if self.config is not None:
+            values["config"] = self.config.values()
         return values
 
 
@@ -121,7 +130,7 @@ def check(settings: Settings) -> None:
         raise ConfigError(f"setting bridge.tasks sends tasks to {section.site!r}, which is this site; name other sites only")
     if both := set(section.sent_services) & set(section.served):
         raise ConfigError(f"settings bridge.tasks and bridge.serves both have {min(both)!r}: its tasks would go in a circle")
-    if not (section.send or section.sites or section.sent_services or section.served):
+    if not (section.send or section.sites or section.sent_services or section.served or section.config):
         raise ConfigError("settings bridge.send = false and bridge.receive = '': there is nothing to do; set one of them")
 
 

@@ -138,6 +138,7 @@ OF_BRIDGES = (
     ("hulak_bridge_tasks_under_way", "Tasks that a bridge has sent to another site, or does for others.", "under_way"),
     ("hulak_bridge_tasks_done_total", "Tasks of these that were done, since the bridge's start.", "done"),
     ("hulak_bridge_tasks_failed_total", "Tasks of these that failed, since the bridge's start.", "failed"),
+    ("hulak_bridge_refused_values_total", "Values of the owner's configuration that the broker has refused.", "refused_values"),
 )
 OF_FEEDS = (
     ("hulak_feed_data_age_seconds", "Time since a feed's last tick.", "data_age_s"),

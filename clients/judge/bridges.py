@@ -15,7 +15,8 @@ LATE_S, BROKEN_S = 10.0, 60.0  # for which a way is interrupted, or by which it 
 def ways(stats: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return a row for each way of each bridge in the broker's statistics: its values, with site and way.
 
-    Ways: `out` and `in`, of ticks; `tasks`, of a service whose tasks another site does; `serves`, of the tasks of other sites.
+    Ways: `out` and `in`, of ticks; `tasks`, of a service whose tasks another site does; `serves`, of the tasks of other sites;
+    `config`, of the live configuration, with the name of its owner as site.
 
     A bridge that has not reached NATS yet is a row with way `-`.
     """
@@ -29,6 +30,8 @@ def ways(stats: Mapping[str, Any]) -> list[dict[str, Any]]:
         tasks, serves = report.get("tasks"), report.get("serves")
         begun += [("tasks", str(name), row) for name, row in sorted(tasks.items())] if isinstance(tasks, Mapping) else []
         begun += [("serves", str(report.get("name")), serves)] if isinstance(serves, Mapping) else []
+        config = report.get("config")
+        begun += [("config", str(config.get("owner")), config)] if isinstance(config, Mapping) else []
         begun = begun or [("-", str(report.get("name")), report)]
         rows += [
             {**row, "site": site, "way": way, "age_s": report.get("age_s")}

@@ -71,7 +71,8 @@ def test_the_document_prints_every_golden_frame_and_no_other():
     for box in re.findall(r"```golden\n(.*?)```", DOCUMENT, re.DOTALL):
         for name, digits in re.findall(r"^(\S+)\n((?:    [0-9a-f]+\n)+)", box, re.MULTILINE):
             printed[name] = "".join(digits.split())
-    entries = GOLDEN["dialogs"] + GOLDEN["publications"] + GOLDEN["several"] + GOLDEN["ring"] + GOLDEN["bridge"]
+    groups = ("dialogs", "publications", "several", "ring", "bridge", "bridge_config")
+    entries = [entry for group in groups for entry in GOLDEN[group]]
     golden = {entry["name"]: entry["frame"] for entry in entries}
     assert printed == golden
 

@@ -362,6 +362,7 @@ def test_the_gateways_address_as_seen_from_this_machine(tmp_path, text, url):
         ("receive", "A", "must be names of sites"),
         ("site", "live", "must be a text like"),
         ("site", "-a", "must be a text like"),
+        ("config", "A", "must be a text like"),
         ("site", "a" * 17, "must be a text like"),
     ],
 )

@@ -2,7 +2,7 @@
 
 from healthy_stats import bridge, report, stats
 
-from hulak.clients.cli.bridge import cells, remarks, task_cells
+from hulak.clients.cli.bridge import cells, config_cells, remarks, task_cells
 from hulak.clients.gateway import metrics
 from hulak.clients.judge.bridges import ways
 from hulak.clients.judge.situations import Level
@@ -48,3 +48,14 @@ def test_the_tasks_of_each_service_and_those_of_other_sites_have_a_row():
     assert task_cells(served) == ["a", "serves", "receiving", 3, 7, 1, 0, 2]
     text = metrics.text(statistics, 0.1, {}, failed(Level.OK, "")).decode()
     assert 'hulak_bridge_tasks_under_way{site="report@b",way="tasks"} 3' in text
+
+
+def test_the_live_configuration_has_a_row_with_its_owner_and_what_was_refused():
+    follower = {"owner": "b", "state": "receiving", "version": 7, "changes": 3, "overwritten": 1, "refused_values": 2}
+    follower |= {"malformed": 0, "failures": 0, "refused_named": ["global later: key 'later' is unknown"]}
+    statistics = bridge(config=follower, receive={})
+    [row] = ways(statistics)
+    assert config_cells(row) == ["b", "config", "receiving", 7, 3, 1, 2, 0, 0]
+    assert remarks(row) == ["b config: refused: global later: key 'later' is unknown"]
+    text = metrics.text(statistics, 0.1, {}, failed(Level.OK, "")).decode()
+    assert 'hulak_bridge_refused_values_total{site="b",way="config"} 2' in text

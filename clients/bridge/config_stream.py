@@ -1,0 +1,90 @@
+"""The stream of the shared configuration in JetStream: one message, the newest document of its owner."""
+
+from typing import Any
+
+from nats.js import api
+from nats.js.client import JetStreamContext
+from nats.js.errors import NotFoundError
+
+from hulak.bus.errors import ConfigError, ProtocolError
+from hulak.bus.process.settings import BridgeSettings
+from hulak.clients.bridge import shared_config
+from hulak.clients.bridge.spans import EPOCH, LARGEST
+from hulak.clients.bridge.stream import ANSWER_S, Stored, compare
+
+EXPECTED = "Nats-Expected-Last-Subject-Sequence"
+MOST_BYTES = 1 << 20  # of the stream: the shared scopes have few keys
+
+
+class ConfigStream:
+    """The stream of one owner.
+
+    Args:
+        client: of nats-py, connected.
+        site: the owner.
+    """
+
+    def __init__(self, client: Any, site: str) -> None:
+        self.name = shared_config.stream_name(site)
+        self.subject = shared_config.subject(site)
+        self.context: JetStreamContext = client.jetstream(timeout=ANSWER_S)
+
+    async def make(self, settings: BridgeSettings) -> None:
+        """Make the stream, or compare the one that is there.
+
+        Raises:
+            ConfigError: a stream of this name has another configuration.
+        """
+        wanted = self._configuration(settings)
+        try:
+            info = await self.context.stream_info(self.name)
+        except NotFoundError:
+            info = await self.context.add_stream(wanted)
+        if differences := compare(wanted, info.config):
+            text = f"stream {self.name} in NATS is not as the bridge needs it: {'; '.join(differences)}"
+            raise ConfigError(f"{text}; change it with the nats tool, or delete it: the bridge makes it again")
+
+    async def last(self) -> Stored | None:
+        """Return the message; None if there is none, or no stream."""
+        try:
+            message = await self.context.get_last_msg(self.name, self.subject)
+        except NotFoundError:
+            return None
+        return Stored(message.seq or 0, message.subject or "", message.headers, message.data or b"")
+
+    async def publish(self, body: bytes, epoch: int, behind: int) -> None:
+        """Replace the message.
+
+        Args:
+            body: of `shared_config.encode`.
+            epoch: of the owner's broker.
+            behind: the sequence of the message that is replaced, 0 for none; the server refuses it behind another one.
+        """
+        await self.context.publish(self.subject, body, timeout=ANSWER_S, headers={EPOCH: str(epoch), EXPECTED: str(behind)})
+
+    def _configuration(self, settings: BridgeSettings) -> api.StreamConfig:
+        return api.StreamConfig(
+            name=self.name,
+            description="the live configuration of a Hulak broker, see docs/bridge.md; only its bridge may publish here",
+            subjects=[self.subject],
+            retention=api.RetentionPolicy.LIMITS,
+            storage=api.StorageType.FILE,
+            discard=api.DiscardPolicy.OLD,
+            max_bytes=MOST_BYTES,
+            max_msgs=-1,
+            max_msgs_per_subject=1,
+            max_age=0,
+            num_replicas=settings.replicas,
+        )
+
+
+def epoch_of(message: Stored) -> int:
+    """Return the epoch of the owner's broker in a message.
+
+    Raises:
+        ProtocolError: `BAD_BODY`, the header is missing or no such number.
+    """
+    text = (message.headers or {}).get(EPOCH, "")
+    if not (text.isascii() and text.isdigit() and len(text) <= len(str(LARGEST)) and 0 < int(text) <= LARGEST):
+        raise ProtocolError("BAD_BODY", f"header {EPOCH} is {text[:40]!r}, must be a number from 1 to {LARGEST}")
+    return int(text)

@@ -11,8 +11,8 @@ from hulak.bus.errors import BusError, ProtocolError
 from hulak.bus.process.log_type import Log
 from hulak.bus.process.settings import BridgeSettings
 from hulak.clients.bridge import shared_config
-from hulak.clients.bridge.config_source import ANSWER_S, Published, read_document
-from hulak.clients.bridge.config_stream import ConfigStream, epoch_of
+from hulak.clients.bridge.config_source import ANSWER_S, read_document
+from hulak.clients.bridge.config_stream import ConfigStream, published_ns
 from hulak.clients.bridge.shared_config import Refused, SharedDocument, Step
 from hulak.clients.bridge.state import FAILING, RECEIVING, WAITING, State
 from hulak.clients.bridge.stream import FAILURES
@@ -21,6 +21,7 @@ from hulak.clients.calls.async_client import AsyncBusClient
 CHECK_S = 1.0  # between two comparisons
 REFUSALS = ("BAD_CONFIG", "BAD_ARGUMENT")  # of the values themselves: they are not tried again
 MOST_NAMED = 5  # refused values in a report
+MOST_OLDER = 10  # checks that find an older message than the one in force, until it counts: the owner replaces it in one or two
 
 
 class ConfigFollower:
@@ -40,10 +41,11 @@ class ConfigFollower:
         self.stream = ConfigStream(client, settings.config)
         self.state = State()
         self.refused = Refused()
-        self.applied = (0, 0)  # epoch and version of the newest document of the owner that is in force here
+        self.version = 0  # of the owner's document that is in force here
+        self.applied_ns = 0  # when its message was published
         self.changes = self.overwritten = self.malformed = self.failures = 0
-        self._epoch = 0  # of this broker
-        self._malformed_sequence = 0
+        self._hulak = ""  # the version of this broker's program
+        self._malformed_sequence = self._older = 0
 
     async def run(self) -> None:
         """Follow without end."""
@@ -64,7 +66,7 @@ class ConfigFollower:
             "stream": self.stream.name,
             **self.state.values(),
             "owner": self.settings.config,
-            "version": self.applied[1],
+            "version": self.version,
             "changes": self.changes,
             "overwritten": self.overwritten,
             "malformed": self.malformed,
@@ -81,7 +83,7 @@ class ConfigFollower:
             self.state.become(WAITING, f"site {self.settings.config} has published no configuration")
             return
         try:
-            epoch, document = epoch_of(message), shared_config.decode(message.body)
+            time_ns, document = published_ns(message), shared_config.decode(message.body)
         except ProtocolError as error:
             if message.sequence != self._malformed_sequence:
                 self._malformed_sequence = message.sequence
@@ -89,19 +91,21 @@ class ConfigFollower:
                 self.log.warning("configuration malformed", stream=self.stream.name, why=str(error))
             self.state.become(FAILING, str(error))
             return
-        if (epoch, document.version) < self.applied:
-            self.state.become(WAITING, f"the stream has lost version {self.applied[1]}, which is in force here")
+        self._older = self._older + 1 if time_ns < self.applied_ns else 0
+        if 0 < self._older <= MOST_OLDER:
+            self.state.become(WAITING, f"NATS has lost version {self.version}, which is in force here")
             return
-        await self._apply(own, epoch, document)
+        await self._apply(own, time_ns, document)
         self.state.become(RECEIVING)
 
-    async def _apply(self, own: Published, epoch: int, document: SharedDocument) -> None:
+    async def _apply(self, own: dict[str, Any], time_ns: int, document: SharedDocument) -> None:
         """Set what differs, one scope after the other, and leave out what is refused."""
-        again = (epoch, document.version) == self.applied
-        if own.epoch != self._epoch:  # it may be another version of Hulak
-            self._epoch, self.refused.rows = own.epoch, {}
+        again = time_ns == self.applied_ns
+        hulak = str((await self.broker.call("hulak.ping", "", {}, timeout_s=ANSWER_S))["version"])
+        if hulak != self._hulak:  # it may take what the version before refused
+            self._hulak, self.refused.rows = hulak, {}
         self.refused.keep(document.scopes)
-        present, version = {**own.document["scopes"]}, own.document["version"]
+        present, version = {**own["scopes"]}, own["version"]
         while step := next(shared_config.steps(document.scopes, present, self.refused), None):
             try:
                 version = await self._set(step, document, version)
@@ -117,7 +121,7 @@ class ConfigFollower:
             self.changes += step.size
             if again:
                 self.overwritten += step.size
-        self.applied = epoch, document.version
+        self.applied_ns, self.version = time_ns, document.version
 
     async def _set(self, step: Step, document: SharedDocument, version: int) -> int:
         """Send one change, of the version of this broker that was compared; returns the one that it makes."""

@@ -9,9 +9,10 @@ from nats.js.errors import NotFoundError
 from hulak.bus.errors import ConfigError, ProtocolError
 from hulak.bus.process.settings import BridgeSettings
 from hulak.clients.bridge import shared_config
-from hulak.clients.bridge.spans import EPOCH, LARGEST
+from hulak.clients.bridge.spans import LARGEST
 from hulak.clients.bridge.stream import ANSWER_S, Stored, compare
 
+PUBLISHED = "Hulak-Published-Ns"
 EXPECTED = "Nats-Expected-Last-Subject-Sequence"
 MOST_BYTES = 1 << 20  # of the stream: the shared scopes have few keys
 
@@ -52,15 +53,17 @@ class ConfigStream:
             return None
         return Stored(message.seq or 0, message.subject or "", message.headers, message.data or b"")
 
-    async def publish(self, body: bytes, epoch: int, behind: int) -> None:
-        """Replace the message.
+    async def publish(self, body: bytes, time_ns: int, after: int) -> Stored:
+        """Replace the message; returns the new one.
 
         Args:
             body: of `shared_config.encode`.
-            epoch: of the owner's broker.
-            behind: the sequence of the message that is replaced, 0 for none; the server refuses it behind another one.
+            time_ns: now, ns since 1970 UTC; larger than that of the message that is replaced.
+            after: the sequence of the message that is replaced, 0 for none; the server refuses it behind another one.
         """
-        await self.context.publish(self.subject, body, timeout=ANSWER_S, headers={EPOCH: str(epoch), EXPECTED: str(behind)})
+        headers = {PUBLISHED: str(time_ns), EXPECTED: str(after)}
+        done = await self.context.publish(self.subject, body, timeout=ANSWER_S, headers=headers)
+        return Stored(done.seq, self.subject, headers, body)
 
     def _configuration(self, settings: BridgeSettings) -> api.StreamConfig:
         return api.StreamConfig(
@@ -78,13 +81,13 @@ class ConfigStream:
         )
 
 
-def epoch_of(message: Stored) -> int:
-    """Return the epoch of the owner's broker in a message.
+def published_ns(message: Stored) -> int:
+    """Return when a message was published, ns since 1970 UTC.
 
     Raises:
         ProtocolError: `BAD_BODY`, the header is missing or no such number.
     """
-    text = (message.headers or {}).get(EPOCH, "")
+    text = (message.headers or {}).get(PUBLISHED, "")
     if not (text.isascii() and text.isdigit() and len(text) <= len(str(LARGEST)) and 0 < int(text) <= LARGEST):
-        raise ProtocolError("BAD_BODY", f"header {EPOCH} is {text[:40]!r}, must be a number from 1 to {LARGEST}")
+        raise ProtocolError("BAD_BODY", f"header {PUBLISHED} is {text[:40]!r}, must be a number from 1 to {LARGEST}")
     return int(text)

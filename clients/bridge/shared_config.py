@@ -1,7 +1,7 @@
 """The live configuration that sites share: its message on NATS, and the changes that follow it. PROTOCOL.md section 15.5. Pure.
 
 Rule 1: `global` and `kind:K` are shared. Displays and feeds belong to their site: elsewhere the same name is another one.
-Rule 2: a document is newer under a larger epoch of the owner's broker, or a larger version: versions may begin again with a home.
+Rule 2: of two messages the one that was published later is newer: versions begin again with another database of the owner.
 Rule 3: documents are compared, not changes followed: one message is enough for a follower that has missed many.
 Rule 4: a value that the follower's broker refuses is left out until the owner's value is another one, and holds nothing else up.
 """

@@ -119,7 +119,7 @@ SUMMARIES = {
     "worker": "Run a worker of a service.",
     "scaler": "Run the scaler.",
     "gateway": "Run the gateway for browsers and monitoring.",
-    "bridge": "Exchange ticks and tasks with other sites.",
+    "bridge": "Exchange ticks, tasks and configuration with other sites.",
     "sim": "Run the simulators.",
     "conform": "Judge programs of any language by the protocol.",
     "bench": "Measure the running broker with synthetic ticks and tasks.",

@@ -21,7 +21,7 @@ TASK_HEADS = ["site", "way", "state", "under way", "done", "failed", "cancelled"
 
 
 @click.group(
-    short_help="Exchange ticks and tasks with other sites.",
+    short_help="Exchange ticks, tasks and configuration with other sites.",
     epilog=examples("hulak bridge nats", "hulak bridge status"),
 )
 def bridge() -> None:

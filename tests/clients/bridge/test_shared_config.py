@@ -36,7 +36,7 @@ def test_the_golden_message_is_the_topics_document_with_its_shared_scopes():
     read = shared_config.decode(bytes.fromhex(entry["frame"]))
     assert (read.version, read.scopes) == (7, {"kind:nepse": {"rate_per_s": 1.5}})
     message = Stored(1, entry["subject"], entry["headers"], bytes.fromhex(entry["frame"]))
-    assert config_stream.epoch_of(message) == 1795350204956
+    assert config_stream.published_ns(message) == 1701234567891250000
 
 
 def test_the_steps_set_and_unset_what_differs_and_each_scope_is_one_step():
@@ -99,7 +99,9 @@ def test_another_body_is_refused_with_its_fault(body):
     assert caught.value.code == "BAD_BODY"
 
 
-@pytest.mark.parametrize("headers", [None, {}, *({"Hulak-Epoch": text} for text in ("", "0", "-1", "x", "9" * 19, "1" * 5000))])
-def test_a_message_without_a_well_formed_epoch_is_refused(headers):
+@pytest.mark.parametrize(
+    "headers", [None, {}, *({"Hulak-Published-Ns": text} for text in ("", "0", "-1", "x", "9" * 19, "1" * 5000))]
+)
+def test_a_message_without_a_well_formed_time_is_refused(headers):
     with pytest.raises(ProtocolError):
-        config_stream.epoch_of(Stored(1, "hulak-config.ldn", headers, b""))
+        config_stream.published_ns(Stored(1, "hulak-config.ldn", headers, b""))

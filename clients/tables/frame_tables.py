@@ -121,7 +121,7 @@ def _alike(frames: Frames, rows: Vector, layout: Layout) -> tuple[Vector, Vector
 
 def _read_layout(builders: dict[str, TableBuilder], rows: Vector, matrix: Vector, layout: Layout) -> Vector:
     """Add the frames of a layout to their table; return which of them could be read so."""
-    builder = builders.setdefault(layout.table, TableBuilder(layout.table, layout.root))
+    builder = builders.get(layout.table) or TableBuilder(layout.table, layout.root)
     kinds = kinds_of(layout.table)
     at, length = layout.symbol
     symbol = matrix[:, at : at + length]
@@ -149,7 +149,9 @@ def _read_layout(builders: dict[str, TableBuilder], rows: Vector, matrix: Vector
         cell, kind = (builder.codes(name).code(value), np.int32) if is_coded else (value, NUMPY[kinds[name]])
         columns[name] = np.full(len(rows), cell, kind)
     parts: dict[str, Values] = {name: (values if good.all() else values[good], None) for name, values in columns.items()}
-    builder.add(rows[good], parts)
+    if good.any():
+        builders[layout.table] = builder
+        builder.add(rows[good], parts)
     return good
 
 

@@ -10,6 +10,7 @@ import { Latency } from "./latency.js";
 import { Login } from "./login.js";
 import { Loop } from "./loop.js";
 import { healthText, marketTexts, marksOf, statusText } from "./marks.js";
+import { paintBridge } from "./panel_bridge.js";
 import { ConfigPanel } from "./panel_config.js";
 import { paintFeeds, paintPool, paintProcesses } from "./panels.js";
 import { applyFrame, applyHello, createStore, dropLapsed, lapse } from "./store.js";
@@ -119,6 +120,7 @@ function onStatus(status) {
 function paintStats() {
   paintPool(byId("pool"), store.stats, page.letters);
   paintFeeds(byId("feeds"), store.stats);
+  paintBridge(byId("bridge"), byId("bridge-ways"), store.stats);
   paintProcesses(byId("processes"), store.stats, store.cpu);
   config.paint();
   setText(byId("rate"), count(store.stats.ticks?.per_s));

@@ -206,6 +206,13 @@ class FakeGateway:
             "symbol_errors": {"XYZ": "the venue does not know it"},
             "name": "binance",
         }
+        ways = {
+            "send": {"state": "sending", "number": 812_345, "lag": 0},
+            "receive": {"ldn": {"state": "failing", "why": "it is away"}},
+        }
+        processes.append(
+            {"kind": "bridge", "name": "nyc", "pid": 1010, "age_s": 0.2, "rss_bytes": 41_000_000, "cpu_s": 1.0, **ways}
+        )
         worker = {"service": "nepse", "credit": 1, "failed": 0, "age_s": 90.0, "rss_bytes": 57_000_000, "cpu_s": uptime * 0.02}
         return {
             "broker": {"version": "fake", "pid": 999, "rss_bytes": 54_000_000, "cpu_s": uptime * 0.21, "uptime_s": uptime},

@@ -48,7 +48,12 @@ def test_every_display_is_painted_and_the_browser_has_nothing_to_complain_of(chr
         assert latency["fps"] > 0
         assert latency["p50"] <= latency["p99"] <= latency["max"]
         assert page.locator("#status").inner_text().startswith("● connected")
-        for panel, word in (("pool", "nepse_01/2001"), ("feeds", "no recent tick of AUDNZD"), ("processes", "display_0")):
+        for panel, word in (
+            ("pool", "nepse_01/2001"),
+            ("feeds", "no recent tick of AUDNZD"),
+            ("processes", "display_0"),
+            ("bridge-ways", "ldn in"),
+        ):
             page.locator(f"#{panel}").get_by_text(word).first.wait_for(timeout=WITHIN_MS)
         labels = page.locator("#displays .card").evaluate_all("cards => cards.map((card) => card.ariaLabel)")
         assert all("volatility" in label for label in labels)

@@ -6,7 +6,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 PYTHONS ?= 3.11 3.12 3.13 3.14
 # Most tests wait for processes: it takes eight to keep two cores busy.
-TESTS ?= -n 6
+TESTS ?= -n 5
 VENV := .venv
 READY := $(VENV)/.ready
 BUILD_DOCS := NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --strict

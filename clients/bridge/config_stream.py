@@ -6,11 +6,11 @@ from nats.js import api
 from nats.js.client import JetStreamContext
 from nats.js.errors import NotFoundError
 
-from hulak.bus.errors import ConfigError, ProtocolError
+from hulak.bus.errors import ProtocolError
 from hulak.bus.process.settings import BridgeSettings
 from hulak.clients.bridge import shared_config
 from hulak.clients.bridge.spans import LARGEST
-from hulak.clients.bridge.stream import ANSWER_S, Stored, compare
+from hulak.clients.bridge.stream import ANSWER_S, Stored, make_stream
 
 PUBLISHED = "Hulak-Published-Ns"
 EXPECTED = "Nats-Expected-Last-Subject-Sequence"
@@ -36,14 +36,7 @@ class ConfigStream:
         Raises:
             ConfigError: a stream of this name has another configuration.
         """
-        wanted = self._configuration(settings)
-        try:
-            info = await self.context.stream_info(self.name)
-        except NotFoundError:
-            info = await self.context.add_stream(wanted)
-        if differences := compare(wanted, info.config):
-            text = f"stream {self.name} in NATS is not as the bridge needs it: {'; '.join(differences)}"
-            raise ConfigError(f"{text}; change it with the nats tool, or delete it: the bridge makes it again")
+        await make_stream(self.context, self._configuration(settings))
 
     async def last(self) -> Stored | None:
         """Return the message; None if there is none, or no stream."""

@@ -1,4 +1,4 @@
-"""The bridge as a worker of one service of its own broker: the tasks that it holds for another site. PROTOCOL.md section 5. Pure.
+"""The bridge as a worker of one service at home: the tasks that it holds for another site. PROTOCOL.md section 5. Pure.
 
 Rule 1: a task is held, and named in each heartbeat, until its result is known to have arrived in the broker.
 Rule 2: a result is for the task, whichever attempt was sent: the far site does a task once, under its id.

@@ -135,16 +135,7 @@ class Stream:
             ConfigError: a stream of this name has another configuration.
             APIError: the server refused it.
         """
-        wanted = configuration(settings)
-        try:
-            info = await self.context.stream_info(self.name)
-        except NotFoundError:
-            info = await self.context.add_stream(wanted)
-        if differences := compare(wanted, info.config):
-            raise ConfigError(
-                f"stream {self.name} in NATS is not as the bridge needs it: {'; '.join(differences)}; change it with the "
-                "nats tool, or delete it: the bridge makes it again, and the journal has the ticks"
-            )
+        await make_stream(self.context, configuration(settings), ", and the journal has the ticks")
 
     async def state(self) -> api.StreamState | None:
         """Return the stream's state; None if there is no such stream."""
@@ -239,6 +230,26 @@ COMPARED: dict[str, Callable[[Any], Any]] = {
     "republish": lambda value: value and {"src": value.src, "dest": value.dest},
     "sealed": bool,
 }
+
+
+async def make_stream(context: JetStreamContext, wanted: api.StreamConfig, after: str = "") -> None:
+    """Make a stream, or compare the one of its name that is there.
+
+    Args:
+        context: of the connection.
+        wanted: its configuration.
+        after: end of the error's text, for what a stream that is deleted and made again has.
+    Raises:
+        ConfigError: a stream of this name has another configuration.
+        APIError: the server refused it.
+    """
+    try:
+        info = await context.stream_info(wanted.name or "")
+    except NotFoundError:
+        info = await context.add_stream(wanted)
+    if differences := compare(wanted, info.config):
+        text = f"stream {wanted.name} in NATS is not as the bridge needs it: {'; '.join(differences)}"
+        raise ConfigError(f"{text}; change it with the nats tool, or delete it: the bridge makes it again{after}")
 
 
 def compare(wanted: api.StreamConfig, seen: api.StreamConfig) -> list[str]:

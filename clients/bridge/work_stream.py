@@ -7,11 +7,9 @@ from nats.aio.msg import Msg
 from nats.errors import TimeoutError as NatsTimeout
 from nats.js import api
 from nats.js.client import JetStreamContext
-from nats.js.errors import NotFoundError
 
-from hulak.bus.errors import ConfigError
 from hulak.bus.process.settings import BridgeSettings
-from hulak.clients.bridge.stream import ANSWER_S, READ_MESSAGES, compare
+from hulak.clients.bridge.stream import ANSWER_S, READ_MESSAGES, make_stream
 
 MOST_BYTES = 256 << 20  # of a stream: as many as the arguments of tasks that a broker accepts
 MOST_UNACKNOWLEDGED = 256  # messages
@@ -45,14 +43,7 @@ class WorkStream:
         Raises:
             ConfigError: a stream of this name has another configuration.
         """
-        wanted = self._configuration(settings)
-        try:
-            info = await self.context.stream_info(self.name)
-        except NotFoundError:
-            info = await self.context.add_stream(wanted)
-        if differences := compare(wanted, info.config):
-            text = f"stream {self.name} in NATS is not as the bridge needs it: {'; '.join(differences)}"
-            raise ConfigError(f"{text}; change it with the nats tool, or delete it: the bridge makes it again")
+        await make_stream(self.context, self._configuration(settings))
         reader = api.ConsumerConfig(
             ack_policy=api.AckPolicy.EXPLICIT,
             ack_wait=ACK_WAIT_S,

@@ -161,25 +161,28 @@ class ArchiveSettings(Section, frozen=True):
     folder: Path | None = None
 
 
+VenueName = Literal[
+    "binance",
+    "kraken",
+    "kraken-v1",
+    "coinbase",
+    "okx",
+    "bybit",
+    "bitget",
+    "hyperliquid",
+    "deribit",
+    "ctrader",
+    "oanda",
+    "fx",
+    "json",
+    "nepse",
+]
+
+
 class FeedSettings(Section, frozen=True):
     """`[feed]`: the feed that supervisord keeps running, and the settings common to all feeds."""
 
-    venue: Literal[
-        "binance",
-        "kraken",
-        "kraken-v1",
-        "coinbase",
-        "okx",
-        "bybit",
-        "bitget",
-        "hyperliquid",
-        "deribit",
-        "ctrader",
-        "oanda",
-        "fx",
-        "json",
-        "nepse",
-    ] = "binance"
+    venue: VenueName = "binance"
     url: Annotated[str, Meta(pattern=r"^((wss?|https?)://\S+)?\Z")] = ""
     symbols: Annotated[str, Meta(pattern=r"^([^\s,][^,\t\r\n]{0,63}(,[^\s,][^,\t\r\n]{0,63})*)?\Z")] = ""
     prefix: Annotated[str, Meta(pattern=r"^([a-z0-9][a-z0-9-]{0,15})?\Z")] = ""

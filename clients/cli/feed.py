@@ -1,11 +1,12 @@
 """`hulak feed`: publishes ticks from a venue or a file."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import click
 
 from hulak.bus.errors import ConfigError
+from hulak.bus.process.settings import VenueName
 from hulak.clients.cli.command import FAILED, Call, Command
 from hulak.clients.cli.feed_files import describe, file_options, is_done, ms_of, progress, show, show_files
 from hulak.clients.cli.help_text import examples
@@ -29,23 +30,8 @@ def parse_speed(text: str) -> float | None:
     return speed
 
 
-VENUES = [
-    "binance",
-    "kraken",
-    "kraken-v1",
-    "coinbase",
-    "okx",
-    "bybit",
-    "bitget",
-    "hyperliquid",
-    "deribit",
-    "ctrader",
-    "oanda",
-    "fx",
-    "json",
-    "nepse",
-]  # `clients.feeds.VENUES`, copied to avoid its imports
-CCXT = "ccxt:"  # copied likewise
+VENUES = get_args(VenueName)  # the names in `clients.feeds.venues.registry`, without its imports
+CCXT = "ccxt:"  # copied from that registry
 FORMATS = [
     "plain",
     "histdata",

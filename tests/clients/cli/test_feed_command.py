@@ -5,8 +5,11 @@ from types import SimpleNamespace
 import pytest
 from click.testing import CliRunner
 
+from hulak.clients.cli import feed as command
 from hulak.clients.cli.feed import feed
 from hulak.clients.cli.feed_files import is_done, show
+from hulak.clients.feeds.file_columns import FORMATS
+from hulak.clients.feeds.venues.registry import VENUES
 
 WHOLE = {
     "posted": 50,
@@ -58,3 +61,9 @@ def test_the_first_refused_line_is_shown(capsys):
 def test_a_venue_that_cannot_be_read_is_refused_before_anything_starts(words, code, text, tmp_path):
     result = CliRunner().invoke(feed, [*words, "--home", str(tmp_path)])
     assert (result.exit_code, text in result.output) == (code, True), result.output
+
+
+def test_the_copied_lists_of_venues_and_formats_are_those_of_the_feeds():
+
+    assert set(command.VENUES) == {*VENUES, "nepse"}
+    assert list(FORMATS) == command.FORMATS

@@ -8,6 +8,8 @@ PYTHONS ?= 3.11 3.12 3.13 3.14
 # Most tests wait for processes: it takes eight to keep two cores busy.
 TESTS ?= -n 5
 VENV := .venv
+TRIALS := tests/trials tests/bus/core/test_random_walk.py tests/clients/conform # and tests that promise a time:
+TRIALS += tests/system/test_displays.py tests/system/test_majordomo.py tests/system/test_broker_system.py tests/sim/test_venue.py
 READY := $(VENV)/.ready
 BUILD_DOCS := NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --strict
 
@@ -48,7 +50,7 @@ test-pythons:
 
 trials: $(READY)
 	@bash .ci/browser
-	@$(VENV)/bin/python -m pytest tests/trials tests/bus/core/test_random_walk.py --long --timeout 1200
+	@$(VENV)/bin/python -m pytest $(TRIALS) --long --timeout 1200
 
 check: $(READY)
 	$(VENV)/bin/ruff check

@@ -6,6 +6,7 @@ by an error that refuses the whole request, Hyperliquid by a text, Deribit by le
 """
 
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from typing import Any, ClassVar
 
@@ -15,7 +16,7 @@ from hulak.sim.venue_forms import Form
 SIZE = "1.5"
 
 
-class CryptoClient:
+class CryptoClient(ABC):
     """A connection with one of these protocols.
 
     Args:
@@ -53,13 +54,13 @@ class CryptoClient:
         """Handle a message that is no JSON; return the replies."""
         return ["pong"] if text == "ping" else []
 
+    @abstractmethod
     def answers(self, request: dict[str, Any]) -> list[Any]:
         """Return the replies to a request."""
-        raise NotImplementedError
 
+    @abstractmethod
     def quote(self, quote: Quote, number: int, time_ms: int) -> str:
         """Encode a quote; arguments: see `sim.venue_streams.encode_quote`."""
-        raise NotImplementedError
 
     def take(self, name: object, *, subscribe: bool) -> bool:
         """Subscribe to a symbol, or end it; returns whether the symbol is known."""

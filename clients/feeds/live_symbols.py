@@ -1,4 +1,4 @@
-"""The symbols that a feed has to have now: those of its start, changed by the live configuration of its own scope."""
+"""The symbols of a feed: those of its start, changed by the live configuration in its scope."""
 
 from collections.abc import Sequence
 

@@ -251,7 +251,7 @@ def test_a_client_that_does_not_read_is_closed_and_the_others_get_everything():
 
 @pytest.mark.system
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_venue_process_ends_at_once_after_a_signal(number):
+def test_a_venue_process_ends_at_once_after_a_signal(number, long):
     program = (
         "from hulak.sim.fx_market import Market; from hulak.sim.venue import run_venue;"
         "run_venue('127.0.0.1', 0, Market(1), on_ready=lambda port: print(port, flush=True))"
@@ -267,7 +267,7 @@ def test_a_venue_process_ends_at_once_after_a_signal(number):
 
     try:
         run(story())
-        assert process.wait(timeout=20) == 0
+        assert process.wait(timeout=1 if long else 20) == 0
     finally:
         process.kill()
         process.communicate()

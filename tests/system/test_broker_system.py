@@ -211,7 +211,7 @@ def test_a_broker_whose_stores_thread_has_ended_ends_itself(local_bus, monkeypat
     assert broker.tasks.stats()["state"] == "failed"
 
 
-def test_sigterm_ends_the_broker_after_its_time_to_drain_even_while_a_task_runs(local_bus, context):
+def test_sigterm_ends_the_broker_after_its_time_to_drain_even_while_a_task_runs(local_bus, context, long):
     broker = local_bus.start_broker()
     worker = context.socket(zmq.DEALER)
     worker.connect(local_bus.addresses["backend"])
@@ -223,7 +223,7 @@ def test_sigterm_ends_the_broker_after_its_time_to_drain_even_while_a_task_runs(
     began = time.monotonic()
     broker.send_signal(signal.SIGTERM)
     assert broker.wait(30) == 0
-    assert time.monotonic() - began < 10.0  # drain_s is 1.5; the task never ends
+    assert time.monotonic() - began < (2.0 if long else 10.0)  # drain_s is 1.5; the task never ends
     assert "Traceback" not in broker.log.read_text()
 
 

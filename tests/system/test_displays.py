@@ -16,10 +16,10 @@ from hulak.clients.displays.async_client import AsyncDisplayClient
 from hulak.clients.displays.client import DisplayClient
 
 pytestmark = pytest.mark.system
-MOVED_S = 10.0  # 1.5 on an idle machine: its lease
+MOVED_S, MOVED_BUSY_S = 2.0, 10.0  # after a kill: on an idle machine, and on one with much else to do
 
 
-def test_displays_are_spread_taken_over_and_equal_to_an_undisturbed_fold():
+def test_displays_are_spread_taken_over_and_equal_to_an_undisturbed_fold(long):
     market = Market(1)
     with LocalBus() as local_bus, DisplayClient(local_bus.settings, local_bus.home) as displays:
         broker = local_bus.start_broker()
@@ -34,7 +34,7 @@ def test_displays_are_spread_taken_over_and_equal_to_an_undisturbed_fold():
         workers["d0"].kill()
         killed = time.monotonic()
         eventually(lambda: {row["worker"] for row in displays.rows()} == {"d1"}, within_s=30)
-        assert time.monotonic() - killed < MOVED_S
+        assert time.monotonic() - killed < (MOVED_S if long else MOVED_BUSY_S)
         market.dispatch(displays, 500)
         eventually(lambda: not differs(displays, market, shown), within_s=30)
 

@@ -5,6 +5,7 @@ say more. A single bad row costs only that row.
 """
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -60,7 +61,7 @@ def day_of(text: str) -> tuple[date, int | None]:
         raise FeedError(f"date is {shown(text)}, must be such as 2024-01-02, or 2024-01-02T10 for an hour") from None
 
 
-class TickReader:
+class TickReader(ABC):
     """The ticks of one file.
 
     Args:
@@ -105,9 +106,9 @@ class TickReader:
                 self.first_error = self.first_error or str(item)
                 on_error(item)
 
+    @abstractmethod
     def _parsed(self) -> Iterator[Item]:
         """Iterate over the rows, from where the last iteration ended."""
-        raise NotImplementedError
 
     def check(self) -> None:
         """Read the beginning. Raises `FeedError` if the file is refused."""

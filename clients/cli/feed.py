@@ -30,7 +30,7 @@ def parse_speed(text: str) -> float | None:
     return speed
 
 
-VENUES = get_args(VenueName)  # the names in `clients.feeds.venues.registry`, without its imports
+VENUES = list(get_args(VenueName))  # the names in `clients.feeds.venues.registry`, without its imports
 CCXT = "ccxt:"  # copied from that registry
 FORMATS = [
     "plain",

@@ -9,7 +9,6 @@ from hulak.clients.cli import feed as command
 from hulak.clients.cli.feed import feed
 from hulak.clients.cli.feed_files import is_done, show
 from hulak.clients.feeds.file_columns import FORMATS
-from hulak.clients.feeds.venues.registry import VENUES
 
 WHOLE = {
     "posted": 50,
@@ -63,7 +62,6 @@ def test_a_venue_that_cannot_be_read_is_refused_before_anything_starts(words, co
     assert (result.exit_code, text in result.output) == (code, True), result.output
 
 
-def test_the_copied_lists_of_venues_and_formats_are_those_of_the_feeds():
+def test_the_copied_list_of_formats_is_that_of_the_feeds():
 
-    assert set(command.VENUES) == {*VENUES, "nepse"}
     assert list(FORMATS) == command.FORMATS

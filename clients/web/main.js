@@ -16,6 +16,7 @@ import { paintFeeds, paintPool, paintProcesses } from "./panels.js";
 import { applyFrame, applyHello, createStore, dropLapsed, lapse } from "./store.js";
 import { Theme } from "./theme.js";
 import { Tools } from "./tools.js";
+import { Views } from "./views.js";
 
 const WANTED = { displays: ["*"], stats: true, config: true, markets: true };
 const REJOIN_MS = 5000; // after a reconnection, displays without a state within this time are removed
@@ -44,6 +45,10 @@ const theme = new Theme((palette) => {
   candles.recolour(palette);
 });
 
+const views = new Views(byId("views"), location, [
+  { name: "displays", title: "Displays", elements: [byId("floor"), byId("panels"), byId("sections")] },
+]);
+
 function onHello(hello) {
   applyHello(store, hello);
   setText(byId("version"), hello.version ?? "");
@@ -51,6 +56,7 @@ function onHello(hello) {
   byId("add").hidden = !offers("display.create");
   byId("detail-remove").hidden = !offers("display.remove");
   byId("config-form").hidden = !offers("config.set");
+  views.refresh(); // a client's role decides which it may have
   clearTimeout(page.rejoin);
   page.rejoin = setTimeout(() => dropLapsed(store).forEach(removeDisplay), REJOIN_MS);
 }
@@ -137,6 +143,7 @@ function turn() {
   byId("empty").hidden = store.displays.size > 0;
   setText(byId("empty"), connection.isOpen ? `No displays yet.${offers("display.create") ? " Add one by its symbol." : ""}` : "No data: the gateway is not connected.");
   tools.refresh(now, false);
+  views.turn(now);
   paintStatus(now);
   paintHealth();
   paintLatency(now);
@@ -212,6 +219,7 @@ byId("add").addEventListener("submit", async (event) => {
 byId("retry").addEventListener("click", () => connection.retry());
 byId("theme").addEventListener("click", () => theme.toggle());
 addEventListener("online", () => connection.retry());
+addEventListener("hashchange", () => views.refresh());
 
 window.hulak = {
   latency: () => latency.read(performance.now()),

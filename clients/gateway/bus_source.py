@@ -4,7 +4,6 @@ States, statistics and configuration come through a subscriber that keeps the ne
 a second one that exists only while a client wants ticks. A missing broker is retried without limit and without blocking.
 """
 
-import asyncio
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -14,7 +13,6 @@ import zmq
 
 from hulak.bus.errors import BusTimeout, ProtocolError
 from hulak.bus.process.settings import Settings
-from hulak.bus.subscriber.asyncio_wait import readable
 from hulak.bus.wire import codec
 from hulak.bus.wire.messages import Tick
 from hulak.clients.gateway.state_cache import StateCache
@@ -136,11 +134,8 @@ class BusSource:
         """Return whether the broker has stopped its heartbeats, at `now` in monotonic seconds; false before the first one."""
         return self._heartbeat_at is not None and now - self._heartbeat_at > SILENT_S
 
-    async def readable(self, woken: asyncio.Event, limit_s: float) -> None:
-        """Wait until a message may be available, `woken` is set, or the time is over."""
-        await readable(self._sockets(), woken, limit_s)
-
-    def _sockets(self) -> Iterable["zmq.Socket[bytes] | int"]:
+    def sockets(self) -> Iterable["zmq.Socket[bytes] | int"]:
+        """Return what becomes readable when a message arrives."""
         for subscriber in (self._states, self._ticks):
             if subscriber is not None:
                 yield from subscriber.sockets()

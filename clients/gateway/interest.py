@@ -21,6 +21,7 @@ class Interest:
     stats: bool = False
     config: bool = False
     markets: bool = False
+    quotes: bool = False
 
     def display(self, name: str) -> bool:
         """Return whether a display's states are subscribed to."""
@@ -30,7 +31,16 @@ class Interest:
         """Return whether a symbol's ticks are subscribed to."""
         return ALL in self.ticks or symbol in self.ticks
 
-    def plus(self, displays: Iterable[str], ticks: Iterable[str], *, stats: bool, config: bool, markets: bool = False) -> Self:
+    def plus(
+        self,
+        displays: Iterable[str],
+        ticks: Iterable[str],
+        *,
+        stats: bool,
+        config: bool,
+        markets: bool = False,
+        quotes: bool = False,
+    ) -> Self:
         """Return the interest after a `subscribe`. Raises `TooManyNames`."""
         more = replace(
             self,
@@ -39,12 +49,22 @@ class Interest:
             stats=self.stats or stats,
             config=self.config or config,
             markets=self.markets or markets,
+            quotes=self.quotes or quotes,
         )
         if (named := len(more.displays) + len(more.ticks)) > MAX_NAMES:
             raise TooManyNames(f"{named:,} displays and symbols are subscribed to, the maximum is {MAX_NAMES:,}; use * for all")
         return more
 
-    def minus(self, displays: Iterable[str], ticks: Iterable[str], *, stats: bool, config: bool, markets: bool = False) -> Self:
+    def minus(
+        self,
+        displays: Iterable[str],
+        ticks: Iterable[str],
+        *,
+        stats: bool,
+        config: bool,
+        markets: bool = False,
+        quotes: bool = False,
+    ) -> Self:
         """Return the interest after an `unsubscribe`; `*` removes every name, a name only itself."""
         return replace(
             self,
@@ -53,6 +73,7 @@ class Interest:
             stats=self.stats and not stats,
             config=self.config and not config,
             markets=self.markets and not markets,
+            quotes=self.quotes and not quotes,
         )
 
 

@@ -135,12 +135,14 @@ class JsonSession:
     def _handle(self, message: Any) -> bytes | None:
         state = self.state
         match message:
-            case protocol.Subscribe(displays, ticks, stats, config, markets):
-                state.interest = state.interest.plus(displays, ticks, stats=stats, config=config, markets=markets)
+            case protocol.Subscribe(displays, ticks, stats, config, markets, quotes):
+                more = {"stats": stats, "config": config, "markets": markets, "quotes": quotes}
+                state.interest = state.interest.plus(displays, ticks, **more)
                 self.wake.set()
-            case protocol.Unsubscribe(displays, ticks, stats, config, markets):
-                state.interest = state.interest.minus(displays, ticks, stats=stats, config=config, markets=markets)
-                state.before = state.before.minus(displays, ticks, stats=stats, config=config, markets=markets)
+            case protocol.Unsubscribe(displays, ticks, stats, config, markets, quotes):
+                less = {"stats": stats, "config": config, "markets": markets, "quotes": quotes}
+                state.interest = state.interest.minus(displays, ticks, **less)
+                state.before = state.before.minus(displays, ticks, **less)
             case protocol.Ping():
                 return protocol.pong(message)
             case _:

@@ -25,6 +25,7 @@ from hulak.bus.process import lifecycle, log
 from hulak.bus.process.log_type import Log
 from hulak.bus.process.member import Member
 from hulak.bus.process.settings import Settings
+from hulak.bus.subscriber.asyncio_wait import readable
 from hulak.clients.gateway import journal_reads, metrics, protocol
 from hulak.clients.gateway.access import SUBPROTOCOL
 from hulak.clients.gateway.admission import CHANGED, REVOKED, Admission
@@ -36,6 +37,7 @@ from hulak.clients.gateway.health import GatewayHealth
 from hulak.clients.gateway.http_routes import FX, HttpRoutes
 from hulak.clients.gateway.json_session import JsonSession, Session, close_connection, limit_send_buffer
 from hulak.clients.gateway.library_log import logger_for
+from hulak.clients.gateway.quote_source import PERIOD_S, QuoteSource
 from hulak.clients.gateway.sessions import WINDOW_S, Sessions, now_ms
 from hulak.clients.gateway.state_cache import StateCache
 from hulak.clients.gateway.static_files import StaticFiles
@@ -69,6 +71,7 @@ class Gateway:
         self.health = GatewayHealth(time.monotonic(), settings)
         self.supervisor = SupervisorPoll(home)
         self.source = BusSource(settings, home, self.cache, self._receive_stats)
+        self.quotes = QuoteSource(settings, home, self.cache)
         self.calls = BusCalls(settings, home)  # commands
         self.streams = StreamOpener(settings, home)
         self.journal_calls = BusCalls(settings, home)  # reads of the journal, which take longer
@@ -129,6 +132,7 @@ class Gateway:
         self.calls.close()
         self.journal_calls.close()
         self.source.close()
+        self.quotes.close()
         self.supervisor.stop()
         self.member.stop()
 
@@ -210,7 +214,9 @@ class Gateway:
             self._end_revoked(now)
             if self.source.request_ticks(self.sessions.needs_ticks()):
                 self.spawn(self._load_last_ticks())
+            self.quotes.request(self.sessions.needs_quotes())
             ticks = self.source.drain()
+            self.quotes.drain(now)
             self.cache.take_silence(self.source.is_silent(time.monotonic()))
             if now - self.health.judged >= JUDGED_S:
                 self._update_health(now)
@@ -220,7 +226,8 @@ class Gateway:
             await asyncio.sleep(rest_s)
             late_s = max(0.0, time.monotonic() - due)
             self.turn_late_us.add(late_s * 1e6, due)
-            await self.source.readable(self.woken, WAKE_S)
+            limit_s = PERIOD_S if self.quotes.pending else WAKE_S
+            await readable([*self.source.sockets(), *self.quotes.sockets()], self.woken, limit_s)
 
     def _receive_stats(self, stats: Any) -> None:
         self.health.take_stats(stats, now := time.monotonic())

@@ -35,6 +35,7 @@ class Subscribe(Message, frozen=True, tag="subscribe"):
     stats: bool = False
     config: bool = False
     markets: bool = False
+    quotes: bool = False
 
 
 class Unsubscribe(Message, frozen=True, tag="unsubscribe"):
@@ -45,6 +46,7 @@ class Unsubscribe(Message, frozen=True, tag="unsubscribe"):
     stats: bool = False
     config: bool = False
     markets: bool = False
+    quotes: bool = False
 
 
 class Ping(Message, frozen=True, tag="ping"):

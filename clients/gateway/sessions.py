@@ -54,6 +54,10 @@ class Sessions:
         """Return whether a client wants ticks."""
         return any(session.needs_ticks() for session in self.clients)
 
+    def needs_quotes(self) -> bool:
+        """Return whether a client wants quotes."""
+        return any(session.state.interest.quotes for session in self.clients)
+
     def send_updates(self, ticks: list[Tick], now: float, *, broker_up: bool) -> None:
         """Send each client what is new for it.
 

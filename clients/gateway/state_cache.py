@@ -5,7 +5,7 @@ higher one, in its newest form. So a client that reads slowly skips intermediate
 same revision with the same subscription share one frame, encoded once.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -49,9 +49,10 @@ class StateCache:
 
     def __init__(self) -> None:
         self.revision = 0
-        # Both in the order of their revisions, so that the newest are at the end.
+        # All three in the order of their revisions, so that the newest are at the end.
         self.displays: dict[str, Entry] = {}
         self.ticks: dict[str, Row] = {}
+        self.quotes: dict[str, Row] = {}  # symbol -> its row
         self.removed: dict[str, int] = {}  # display -> revision
         self.stats: Row | None = None
         self.health: Row | None = None  # the judge's verdict
@@ -104,6 +105,12 @@ class StateCache:
         for symbol, tick in {tick.symbol: tick for tick in ticks}.items():
             self.ticks.pop(symbol, None)
             self.ticks[symbol] = Row(self._next(), tick)
+
+    def take_quotes(self, rows: Mapping[str, list[Any]]) -> None:
+        """Store the newest row of each symbol that has changed, see `quotes.COLUMNS`."""
+        for symbol, row in rows.items():
+            self.quotes.pop(symbol, None)
+            self.quotes[symbol] = Row(self._next(), row)
 
     def take_stats(self, value: Any) -> None:
         """Store the broker's statistics. Raises `TypeError` if JSON cannot express them."""
@@ -176,22 +183,21 @@ class StateCache:
             parts.append(b'"displays":{%b}' % b",".join(fragments))
         if fragments := self._ticks(interest, before, at, same):
             parts.append(b'"ticks":{%b}' % b",".join(fragments))
-        removed = [
-            name for name, revision in self.removed.items() if revision > at and interest.display(name) and before.display(name)
-        ]
-        if removed:
+        if interest.quotes and (quotes := self._quotes(at if before.quotes else 0)):
+            parts.append(b'"quotes":[%b]' % b",".join(quotes))
+        if removed := self._removed(interest, before, at):
             parts.append(b'"removed":%b' % encode(removed))
-        if self.stats is not None and interest.stats and self.stats.revision > (at if before.stats else 0):
-            parts.append(b'"stats":%b' % _json(self.stats))
-        if self.health is not None and interest.stats and self.health.revision > (at if before.stats else 0):
-            parts.append(b'"health":%b' % _json(self.health))
-        if self.silence is not None and interest.stats and self.silence.revision > (at if before.stats else 0):
-            parts.append(b'"silent":%b' % _json(self.silence))
-        if self.config is not None and interest.config and self.config.revision > (at if before.config else 0):
-            parts.append(b'"config":%b' % _json(self.config))
+        for name, row, wanted, had in (
+            (b"stats", self.stats, interest.stats, before.stats),
+            (b"health", self.health, interest.stats, before.stats),
+            (b"silent", self.silence, interest.stats, before.stats),
+            (b"config", self.config, interest.config, before.config),
+        ):
+            if wanted and row is not None and row.revision > (at if had else 0):
+                parts.append(b'"%b":%b' % (name, _json(row)))
         since = at if before.markets else 0
-        if interest.markets and (rows := [(name, row) for name, row in self.markets.items() if row.revision > since]):
-            parts.append(b'"markets":{%b}' % b",".join(b"%b:%b" % (encode(name), _json(row)) for name, row in rows))
+        if interest.markets and (rows := [(market, row) for market, row in self.markets.items() if row.revision > since]):
+            parts.append(b'"markets":{%b}' % b",".join(b"%b:%b" % (encode(market), _json(row)) for market, row in rows))
         if not parts:
             return None
         return b'{"type":"frame","sent_ms":%b,%b}' % (encode(sent_ms), b",".join(parts))
@@ -225,6 +231,20 @@ class StateCache:
                     row.json = _tick_json(row.value)
                 fragments.append(row.json)
         return fragments
+
+    def _removed(self, interest: Interest, before: Interest, at: int) -> list[str]:
+        known = (name for name, revision in self.removed.items() if revision > at)
+        return [name for name in known if interest.display(name) and before.display(name)]
+
+    def _quotes(self, since: int) -> list[bytes]:
+        rows = []
+        for row in reversed(self.quotes.values()):
+            if row.revision <= since:
+                break
+            if row.json is None:
+                row.json = encode(row.value)
+            rows.append(row.json)
+        return rows
 
 
 def _fragment(name: str, entry: Entry, since: int) -> bytes:

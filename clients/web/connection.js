@@ -84,6 +84,18 @@ export class Connection {
     if (this.isOpen) this._send({ type: "subscribe", ...subscription });
   }
 
+  /** Add a part to the subscription, such as `{quotes: true}`. */
+  add(part) {
+    this.subscription = { ...this.subscription, ...part };
+    if (this.isOpen) this._send({ type: "subscribe", ...part });
+  }
+
+  /** Remove a part again. */
+  remove(part) {
+    this.subscription = Object.fromEntries(Object.entries(this.subscription ?? {}).filter(([name]) => !(name in part)));
+    if (this.isOpen) this._send({ type: "unsubscribe", ...part });
+  }
+
   /** Reconnect because the data is inconsistent; a new connection gets all data in full. */
   restart(why) {
     const { socket } = this;

@@ -14,6 +14,7 @@ import { paintBridge } from "./panel_bridge.js";
 import { ConfigPanel } from "./panel_config.js";
 import { paintFeeds, paintPool, paintProcesses } from "./panels.js";
 import { applyFrame, applyHello, createStore, dropLapsed, lapse } from "./store.js";
+import { TableView } from "./table/view.js";
 import { Theme } from "./theme.js";
 import { Tools } from "./tools.js";
 import { Views } from "./views.js";
@@ -33,6 +34,7 @@ const address = new URL("/ws", location.href);
 address.protocol = location.protocol === "https:" ? "wss:" : "ws:";
 const connection = new Connection(browserWorld(address), { hello: onHello, frame: onFrame, status: onStatus });
 const request = (type, values) => connection.request(type, values);
+connection.subscribe(WANTED);
 
 const grid = new Grid(byId("displays"), store, loop, (id) => detail.open(id));
 const tools = new Tools(store, grid);
@@ -40,17 +42,25 @@ const candles = new Candles(byId("detail-chart"), byId("detail-legend"), (wanted
 const detail = new Detail({ store, loop, candles, remove: (display) => request("display.remove", { display }), closed: (id) => grid.focus(id) });
 const login = new Login({ fetch: (path, options) => fetch(path, options), changed: reconnect });
 const config = new ConfigPanel(store, request, offers);
+const table = new TableView({
+  latency, spark: (symbol) => store.sparks.line(symbol), storage: browserStorage(), open: openSymbol,
+  subscribe: (part) => connection.add(part), unsubscribe: (part) => connection.remove(part),
+});
+document.querySelector("main").append(table.element);
 const theme = new Theme((palette) => {
   loop.recolour(palette);
   candles.recolour(palette);
+  table.recolour(palette);
 });
 
 const views = new Views(byId("views"), location, [
   { name: "displays", title: "Displays", elements: [byId("floor"), byId("panels"), byId("sections")] },
+  { name: "table", title: "Table", elements: [table.element], open: () => table.open(), close: () => table.close(), turn: (now) => table.turn(now) },
 ]);
 
 function onHello(hello) {
   applyHello(store, hello);
+  table.reset();
   setText(byId("version"), hello.version ?? "");
   login.welcome(hello);
   byId("add").hidden = !offers("display.create");
@@ -59,6 +69,23 @@ function onHello(hello) {
   views.refresh(); // a client's role decides which it may have
   clearTimeout(page.rejoin);
   page.rejoin = setTimeout(() => dropLapsed(store).forEach(removeDisplay), REJOIN_MS);
+}
+
+/** Show the details of a symbol's display; returns why it cannot. */
+function openSymbol(symbol) {
+  const display = [...store.displays.values()].find(({ state }) => state?.symbol === symbol);
+  if (!display) return `${symbol} has no display; add one in the view Displays`;
+  detail.open(display.id);
+  return "";
+}
+
+/** The storage of the browser; null where it is not allowed. */
+function browserStorage() {
+  try {
+    return localStorage;
+  } catch {
+    return null;
+  }
 }
 
 /** Whether the gateway accepts requests of this kind. */
@@ -75,6 +102,7 @@ function onFrame(frame) {
   if (news.stats) paintStats();
   if (frame.silent !== undefined) turn();
   if (news.config) config.paint();
+  if (frame.quotes) table.take(frame.quotes, frame.sent_ms, performance.now());
   if (frame.markets) paintMarkets();
   if (news.added.length || news.removed.length) {
     tools.refresh(performance.now(), true);
@@ -136,6 +164,7 @@ function paintStats() {
 function turn() {
   const now = performance.now();
   const state = store.silent && connection.status.state === "connected" ? "silent" : connection.status.state;
+  document.documentElement.toggleAttribute("data-silent", state !== "connected");
   page.marks = marksOf(store, state, now);
   for (const id of store.displays.keys()) loop.mark(id, page.marks.get(id) ?? "");
   grid.describe(page.marks);
@@ -228,7 +257,6 @@ window.hulak = {
   display: (id) => store.displays.get(id)?.state ?? null,
 };
 
-connection.subscribe(WANTED);
 readSparks("1h");
 connection.start();
 loop.start();

@@ -1,0 +1,101 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { arrangeQuotes, readFilter } from "../../../clients/web/table/arrange.js";
+import { BY_NAME, titleOf } from "../../../clients/web/table/columns.js";
+import { checked, DEFAULT, Layouts } from "../../../clients/web/table/layouts.js";
+import { ageOf, flashOf, QuoteStore } from "../../../clients/web/table/quotes.js";
+
+const NOON = 1_728_043_200_000;
+
+/** A row as the gateway sends it. */
+const row = (symbol, price, more = {}) => {
+  const quote = { source: "test", digits: 5, bid: price - 0.0001, ask: price + 0.0001, open: 1, high: 2, low: 1, previous_close: 2, volume: null, ticks: 3, volatility: null, timestamp: NOON, received_ms: NOON, since_ms: 0, ...more };
+  return [symbol, quote.source, quote.digits, quote.bid, quote.ask, price, quote.open, quote.high, quote.low, quote.previous_close, quote.volume, quote.ticks, quote.volatility, quote.timestamp, quote.received_ms, quote.since_ms];
+};
+
+function storeOf(...rows) {
+  const store = new QuoteStore();
+  store.take(rows, NOON + 40, 1000);
+  return store;
+}
+
+const symbols = (items) => items.map((item) => item.symbol ?? `[${item.group} ${item.count}]`);
+const arranged = (store, more) => symbols(arrangeQuotes(store.quotes.values(), { filter: () => true, sort: "symbol", descending: false, group: "none", pinned: new Set(), ...more }, 1000));
+
+test("a row becomes a quote with its changes, its place in the range and its age", () => {
+  const store = storeOf(row("EURUSD", 1.5));
+  const quote = store.quotes.get("EURUSD");
+  assert.deepEqual([quote.change, quote.previous_change, quote.place, quote.range], [50, -25, 0.5, 100]);
+  assert.equal(ageOf(quote, 3000), 2.04);
+  assert.equal(BY_NAME.get("spread").text(quote), "2.0");
+  assert.equal(BY_NAME.get("volume").text(quote), "–");
+  assert.equal(BY_NAME.get("last").text(quote), "1.50000");
+});
+
+test("rows that are none are left out, and only a new tick measures a latency", () => {
+  const store = new QuoteStore();
+  assert.equal(store.take([null, 5, [], [7], row("A", 1)], NOON, 0), true);
+  assert.deepEqual([...store.quotes.keys()], ["A"]);
+  assert.equal(store.quotes.get("A").measured, false);
+  assert.equal(store.take([row("A", 1.1, { received_ms: NOON + 5 })], NOON + 9, 10), false);
+  const quote = store.quotes.get("A");
+  assert.deepEqual([quote.measured, flashOf(quote, 20), flashOf(quote, 500)], [true, 1, 0]);
+});
+
+test("figures that are missing show a dash, and are last in every order", () => {
+  const store = storeOf(row("A", 1.2), row("B", 1.5), row("C", null, { open: null }));
+  assert.equal(BY_NAME.get("change").text(store.quotes.get("C")), "–");
+  assert.deepEqual(arranged(store, { sort: "change" }), ["A", "B", "C"]);
+  assert.deepEqual(arranged(store, { sort: "change", descending: true }), ["B", "A", "C"]);
+});
+
+test("pinned symbols are first whatever the filter is, groups have heads with counts", () => {
+  const store = storeOf(row("EURUSD", 1), row("GBPJPY", 1), row("USDJPY", 1), row("NABIL", 1, { source: "nepse" }));
+  assert.deepEqual(arranged(store, { group: "currency", pinned: new Set(["USDJPY"]) }), ["USDJPY", "[JPY 1]", "GBPJPY", "[USD 1]", "EURUSD", "[other 1]", "NABIL"]);
+  assert.deepEqual(arranged(store, { filter: readFilter("nabil").test, pinned: new Set(["EURUSD"]) }), ["EURUSD", "NABIL"]);
+  assert.deepEqual(arranged(store, { group: "venue" }), ["[nepse 1]", "NABIL", "[test 3]", "EURUSD", "GBPJPY", "USDJPY"]);
+});
+
+test("a filter has words and conditions; a word that is none is named and left out", () => {
+  const store = storeOf(row("EURUSD", 1.5), row("EURJPY", 1.01, { digits: 3 }), row("NABIL", 1.2, { source: "nepse", volume: 100 }));
+  const shown = (text) => arranged(store, { filter: readFilter(text).test });
+  assert.deepEqual(shown("eur %>10"), ["EURUSD"]);
+  assert.deepEqual(shown("eur/usd"), ["EURUSD"]);
+  assert.deepEqual(shown("volume>=100"), ["NABIL"]);
+  assert.deepEqual(shown("change<=20 price>1.1"), ["NABIL"]);
+  assert.deepEqual(shown("nepse"), ["NABIL"]);
+  assert.match(readFilter("nosuch>1").error, /^nosuch>1 is no condition/);
+  assert.match(readFilter("spread>").error, /^spread> is no condition/);
+  assert.deepEqual(shown("nosuch>1 nabil"), ["NABIL"]);
+  assert.equal(readFilter("").error, "");
+});
+
+test("a tooltip says since when a change is counted if the open is not known", () => {
+  const quote = storeOf(row("A", 1.5, { since_ms: NOON })).quotes.get("A");
+  assert.match(titleOf(BY_NAME.get("change"), quote), /^Change since 12:00:00 UTC/);
+  assert.match(titleOf(BY_NAME.get("range"), quote), /^Low 1.00000, high 2.00000, since 12/);
+});
+
+test("unknown parts of a layout are left out", () => {
+  assert.deepEqual(checked(null), { ...DEFAULT });
+  assert.deepEqual(checked({ columns: ["bid", "nosuch", "bid"], sort: "toString", descending: 1, group: "constructor", filter: 5, pinned: ["A", 7] }), { ...DEFAULT, columns: ["symbol", "bid"], pinned: ["A"] });
+});
+
+test("layouts are kept by name in the storage, and without one until the page is closed", () => {
+  const kept = new Map();
+  const storage = { getItem: (key) => kept.get(key) ?? null, setItem: (key, value) => kept.set(key, value) };
+  const layouts = new Layouts(storage);
+  layouts.change({ sort: "change", descending: true, pinned: ["EURUSD"] });
+  assert.equal(layouts.save(" movers "), "");
+  layouts.change({ sort: "symbol" });
+  const again = new Layouts(storage);
+  assert.equal(again.shown.sort, "symbol");
+  again.load("movers");
+  assert.deepEqual([again.shown.sort, again.shown.descending, again.shown.pinned], ["change", true, ["EURUSD"]]);
+  again.remove("movers");
+  assert.equal(new Layouts(storage).named.size, 0);
+  assert.match(again.save(" "), /1 to 60/);
+  const broken = new Layouts({ getItem: () => "{[", setItem: () => { throw new Error("full"); } });
+  assert.equal(broken.save("x"), "");
+  assert.equal(new Layouts(null).shown.sort, "symbol");
+});

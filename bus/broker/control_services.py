@@ -21,6 +21,7 @@ from hulak.bus.broker.topic_service import TopicService
 from hulak.bus.core.control import StateService
 from hulak.bus.core.control_arguments import Arguments
 from hulak.bus.core.control_requests import (
+    CallsArguments,
     ConfigAppliedArguments,
     ConfigGetArguments,
     ConfigHistoryArguments,
@@ -121,6 +122,12 @@ SERVICES: Mapping[str, ControlService] = {
     "hulak.result": ControlService(ResultArguments, needs.submitter, Answers.WAITS, lambda of: of.tasks.result, large=True),
     "hulak.cancel": ControlService(TaskIdArguments, needs.canceller, Answers.STORED, lambda of: of.tasks.cancel),
     "hulak.tasks": ControlService(TasksArguments, needs.lister, Answers.STORED, lambda of: of.tasks.tasks, large=True),
+    "hulak.task.show": ControlService(
+        TaskIdArguments, needs.submitter, Answers.STORED, lambda of: of.tasks.inspection.show, large=True
+    ),
+    "hulak.calls": ControlService(
+        CallsArguments, needs.lister, Answers.AT_ONCE, lambda of: of.tasks.inspection.calls, large=True
+    ),
     "hulak.retry": ControlService(TaskIdArguments, needs.controller, Answers.STORED, lambda of: of.tasks.posts.retry),
     "hulak.drop": ControlService(TaskIdArguments, needs.controller, Answers.STORED, lambda of: of.tasks.drop),
     "hulak.schedule.add": ControlService(ScheduleArguments, needs.poster, Answers.STORED, lambda of: of.schedules.add),

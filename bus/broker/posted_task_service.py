@@ -16,11 +16,11 @@ from hulak.bus.broker.storage.dead_letters import DeadLetters
 from hulak.bus.broker.storage.task_writes import BeginWrite, EndWrite
 from hulak.bus.broker.store_effects import BrokerEffect, Store, check_stored
 from hulak.bus.broker.task_backlog import TaskBacklog
+from hulak.bus.broker.task_inspection import TaskInspection, check_service
 from hulak.bus.broker.waiters import Waiters
 from hulak.bus.core.control_requests import ResultArguments, TaskIdArguments, TasksArguments
 from hulak.bus.core.effects import Asker, Begun, Delayed, Ended
 from hulak.bus.core.journal.broker_clock import Ages
-from hulak.bus.core.security import needs
 from hulak.bus.core.tasks.dispatcher import Dispatcher
 from hulak.bus.core.tasks.moments import Moment
 from hulak.bus.core.tasks.policy import Policy
@@ -29,7 +29,7 @@ from hulak.bus.errors import ProtocolError
 from hulak.bus.process.lifecycle import boot_id, since_boot
 from hulak.bus.process.log_type import Log
 from hulak.bus.process.settings import Settings
-from hulak.bus.wire.messages import Error, Reply
+from hulak.bus.wire.messages import Error
 
 MAX_WAITERS = 10_000
 ROWS = 100  # listed, if the request names no number
@@ -88,6 +88,7 @@ class PostedTaskService:
         self.logged_failed = ""
         self.dead_letters = DeadLetters()
         self.backlog = TaskBacklog(dispatcher, self.settings.lease_s, self.moment, log)
+        self.inspection = TaskInspection(dispatcher)
         self.posts = PostService(dispatcher, self.backlog, self.settings.key_keep_s, self.moment)
 
     def begin(self) -> list[BrokerEffect]:
@@ -119,15 +120,18 @@ class PostedTaskService:
                 moment = self.moment()
                 job: Job = partial(task_rows.delayed, task=task, attempt=attempt, in_s=in_s, why=why, moment=moment)
                 return self._until_stored(job)
-            case Ended(task, state, attempt, message, worker):
-                return self._end(task, state, attempt, message, worker)
+            case Ended():
+                return self._end(effect)
 
-    def _end(self, task: bytes, state: str, attempt: int | None, message: Reply | Error, worker: str = "") -> Store:
+    def _end(self, end: Ended, *, is_held: bool = True) -> Store:
         """Write the end of a task, again until it is written; then answer the clients that wait for it.
 
-        The transaction that ends it reads its row too, if a client waits already: the answer needs no second transaction.
+        The transaction that ends it reads its row too, if a client waits already: the answer needs no second transaction. The
+        last attempt of a task that is not `is_held` in memory is known to its row only.
         """
-        job = EndWrite(task, state, attempt, message, self.moment(), task in self.waiters, worker)
+        task, attempt = end.task, end.attempt if is_held else None
+        waited = task in self.waiters
+        job = EndWrite(task, end.state, attempt, end.message, self.moment(), waited, end.worker, end.runs)
         return self._until_stored(job, task)
 
     def _until_stored(self, job: Job, ended: bytes | None = None) -> Store:
@@ -154,7 +158,7 @@ class PostedTaskService:
         until = now + args.wait_ms / 1000 if args.wait_ms else None
         pending = self.dispatcher.tasks.get(args.task)
         if pending is not None:
-            _check_service(asker, pending.service, reads=True)
+            check_service(asker, pending.service, reads=True)
         if until is None or pending is None:
             return [self._read(asker, args.task, until)]
         self.waiters.add(args.task, asker, until)
@@ -167,7 +171,7 @@ class PostedTaskService:
             check_stored(why)
             if value is None:
                 raise ProtocolError("UNKNOWN_TASK", f"there is no posted task {task.hex()}")
-            _check_service(asker, value["service"], reads=True)
+            check_service(asker, value["service"], reads=True)
             if value["ended_ns"] is not None or until is None:
                 return [asker.reply(value)]
             self.waiters.add(task, asker, until)
@@ -184,7 +188,7 @@ class PostedTaskService:
         def then(value: Any, why: str) -> list[BrokerEffect]:
             check_stored(why)
             if value is not None:
-                _check_service(asker, value["service"])
+                check_service(asker, value["service"])
             return self._cancel(asker, args.task)
 
         return [Store(partial(task_rows.read, task=args.task), then, asker)]  # its service is in its row only
@@ -193,18 +197,26 @@ class PostedTaskService:
         effects = list[BrokerEffect]()
         pending = self.dispatcher.tasks.get(task)
         if pending is not None and pending.posted:
-            _check_service(asker, pending.service)
+            check_service(asker, pending.service)
             effects += self.dispatcher.cancel(task)
         elif self.backlog.more:
             self.backlog.cancel(task)
             error = Error(task, "CANCELLED", "it was cancelled")
-            effects.append(self._end(task, TaskState.CANCELLED.value, None, error))
+            effects.append(self._end(Ended(task, TaskState.CANCELLED.value, 0, error), is_held=False))
         return [*effects, self._read(asker, task)]  # after the job that ends it: jobs run in order
 
     def tasks(self, asker: Asker, args: TasksArguments, now: float) -> list[BrokerEffect]:
         """List posted tasks."""
         del now
-        return self._do(asker, partial(task_rows.rows, state=args.state, service=args.service, most=args.limit or ROWS))
+        which: dict[str, Any] = {"state": args.state, "service": args.service, "most": args.limit or ROWS, "before": args.before}
+
+        def then(value: Any, why: str) -> list[BrokerEffect]:
+            check_stored(why)
+            if value is None and args.before is not None:
+                raise ProtocolError("UNKNOWN_TASK", f"argument before: there is no posted task {args.before.hex()}")
+            return [asker.reply(value)]
+
+        return [Store(partial(task_rows.rows, **which), then, asker)]
 
     def drop(self, asker: Asker, args: TaskIdArguments, now: float) -> list[BrokerEffect]:
         """Delete a dead letter."""
@@ -270,12 +282,3 @@ class PostedTaskService:
             "waiters": len(self.waiters),
             "let_go": dict(self.cleaned),
         }
-
-
-def _check_service(asker: Asker, service: str, *, reads: bool = False) -> None:
-    """Raise an error if the client's key may not cancel tasks of this service, or read their results."""
-    caller = asker.caller
-    if caller is None or caller.rights.may_control or (reads and caller.rights.may_read):
-        return
-    if missing := needs.submits(caller.rights, service):
-        raise caller.forbid(f"{'read' if reads else 'cancel'} tasks of {service[:100]!r}", missing)

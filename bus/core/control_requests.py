@@ -164,7 +164,7 @@ class ResultArguments(Arguments, frozen=True):
 
 
 class TaskIdArguments(Arguments, frozen=True):
-    """`hulak.cancel`, `hulak.retry` and `hulak.drop`."""
+    """`hulak.cancel`, `hulak.retry`, `hulak.drop` and `hulak.task.show`."""
 
     task: TaskId
 
@@ -174,7 +174,15 @@ class TasksArguments(Arguments, frozen=True):
 
     state: TaskStateName | None = None
     service: Name | None = None
+    before: TaskId | None = None  # older ones than this task
     limit: Limit | None = None
+
+
+class CallsArguments(Arguments, frozen=True):
+    """`hulak.calls`."""
+
+    service: Name | None = None
+    limit: Limit = 100
 
 
 class ConfigGetArguments(Arguments, frozen=True):

@@ -54,6 +54,16 @@ class Delayed(msgspec.Struct, frozen=True, gc=False):
     why: str
 
 
+class Run(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """An attempt of a task that has ended; times in seconds."""
+
+    attempt: int
+    worker: str
+    after_s: float  # from the task's acceptance in this run of the broker to the start of the attempt
+    run_s: float | None  # to its result; None: its worker was lost
+    trouble: str = ""  # why it failed
+
+
 class Ended(msgspec.Struct, frozen=True, gc=False):
     """Record in the store how a posted task ended; clients that wait for it are answered when that is committed."""
 
@@ -62,6 +72,7 @@ class Ended(msgspec.Struct, frozen=True, gc=False):
     attempt: int
     message: Reply | Error
     worker: str = ""  # that had the attempt; empty: none had it
+    runs: tuple["Run", ...] = ()  # its last attempts
 
 
 Effect = ToClient | ToWorker | Publish | LogLine | Begun | Delayed | Ended

@@ -10,6 +10,7 @@ MAX_COOL_DOWN_S = 3600.0
 MAX_RETRY_AFTER_S = 86_400.0  # a longer delay is cut to one day
 LONGEST_CODE, LONGEST_TEXT = 100, 10_000  # characters
 MAX_DETAILS_BYTES = 1 << 16  # of a failure's details, packed
+LONGEST_TRACEBACK = 4000  # characters, its end
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,7 @@ class Failure:
     retry_after_s: float | None
     details: dict[str, Any]
     cool_down_s: float = 0.0  # time for which the whole service gets no task
+    traceback: str = ""  # of the worker's program; empty if it sent none
 
     @classmethod
     def of(cls, value: Any) -> "Failure":
@@ -37,6 +39,7 @@ class Failure:
             retry_after_s=min(after / 1000, MAX_RETRY_AFTER_S) if type(after) is int and after >= 0 else None,
             cool_down_s=min(pause / 1000, MAX_COOL_DOWN_S) if type(pause) is int and pause > 0 else 0.0,
             details=_details(details),
+            traceback=traceback[-LONGEST_TRACEBACK:] if isinstance(traceback := fields.get("traceback"), str) else "",
         )
 
 

@@ -149,9 +149,19 @@ class PostedTasks(ABC):
         """Return all stored values of a task, once it has ended or `wait_s` seconds are over."""
         return dict(self.call("hulak.result", "", result_args(task, wait_s), timeout_s=wait_s + timeout_s))
 
-    def list_tasks(self, *, state: str | None = None, service: str | None = None, limit: int = 100) -> list[dict[str, Any]]:
-        """List tasks, the newest first."""
-        filters = {"state": state, "service": service, "limit": limit}
+    def inspect_task(self, task: str, *, timeout_s: float = 10.0) -> dict[str, Any]:
+        """Return all stored values of a task, and its arguments and attempts: `hulak.task.show`."""
+        return dict(self.call("hulak.task.show", "", {"task": task_id(task)}, timeout_s=timeout_s))
+
+    def list_calls(self, *, service: str | None = None, limit: int = 100) -> dict[str, Any]:
+        """Return the calls in progress, the oldest first, as `calls`; `complete` is false if there may be more."""
+        return dict(self.call("hulak.calls", "", {"service": service, "limit": limit}, timeout_s=10.0))
+
+    def list_tasks(
+        self, *, state: str | None = None, service: str | None = None, before: str | None = None, limit: int = 100
+    ) -> list[dict[str, Any]]:
+        """List tasks, the newest first; older ones than `before` if that is given."""
+        filters = {"state": state, "service": service, "before": before and task_id(before), "limit": limit}
         return list(self.call("hulak.tasks", "", filters, timeout_s=10.0))
 
     def retry_task(self, task: str) -> str:

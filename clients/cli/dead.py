@@ -1,12 +1,10 @@
 """`hulak dead`: posted tasks that failed permanently."""
 
-from typing import Any
-
 import click
 
 from hulak.bus.errors import BusError
-from hulak.clients.cli import table
 from hulak.clients.cli import task as tasks
+from hulak.clients.cli import task_text
 from hulak.clients.cli.command import Call, Command, print_json
 from hulak.clients.cli.help_text import EXAMPLE_TASK, examples
 
@@ -43,36 +41,17 @@ def dead_ls(call: Call, service: str | None, limit: int) -> None:
 )
 @click.argument("task", metavar="TASK")
 def show(call: Call, task: str) -> None:
-    """Show a dead letter: the task, its last error and the error of each attempt.
+    """Show a dead letter: the task, its arguments, its last error with the traceback, and the error of each attempt.
 
-    Sends REQUEST hulak.result to the frontend.
+    Sends REQUEST hulak.task.show to the frontend.
     """
     with call.client() as client:
-        row = client.show_task(task)
+        row = client.inspect_task(task)
     if row["state"] != "failed":
         raise BusError(
             "UNKNOWN_TASK", f"task {task} is {row['state']}, not a dead letter; `hulak dead ls` lists the dead letters"
         )
-    tasks.show(call, {**row, "task": task} if call.as_json else readable(row, task))
-
-
-def readable(row: dict[str, Any], task: str) -> dict[str, Any]:
-    """Return a dead letter for people: its id first, times in the local zone, one line per attempt."""
-    lines: dict[str, Any] = {"task": task}
-    for name, value in row.items():
-        if name.endswith("_ns"):
-            lines[name.removesuffix("_ns")] = None if value is None else table.moment(value)
-        elif name == "retried_as":
-            lines["retried as"] = value and bytes(value).hex()
-        elif name not in ("task", "trouble", "error", "kept"):
-            lines[name] = value
-    error = row.get("error") or {"code": "", "text": row["trouble"], "details": {}}
-    details = dict(error["details"])
-    troubles = details.pop("troubles", [])  # of the last attempts
-    first = details.pop("attempts", len(troubles)) - len(troubles) + 1
-    lines |= {"code": error["code"], "text": error["text"]}
-    lines |= {f"attempt {number}": text for number, text in enumerate(troubles, first)}
-    return {**lines, **({"details": details} if details else {})}
+    tasks.show(call, {**row, "task": task} if call.as_json else task_text.readable(row, task))
 
 
 @dead.command(cls=Command, short_help="Post a dead letter again.", epilog=examples(f"hulak dead retry {EXAMPLE_TASK}"))

@@ -6,13 +6,15 @@ from typing import Any
 
 import click
 
-from hulak.clients.cli import table
+from hulak.clients.cli import table, task_text
 from hulak.clients.cli.command import Call, Command, print_json
 from hulak.clients.cli.help_text import EXAMPLE_TASK, examples
 from hulak.clients.cli.schedule import ensure_calendar, sentence
 from hulak.clients.cli.schedule_options import given_options, schedule_options
+from hulak.clients.judge.perf import age
 
 STATES = ["queued", "running", "waiting", "done", "failed", "expired", "cancelled", "unreadable"]
+CALL_HEADS = ["task", "service", "action", "state", "attempt", "age", "worker", "trouble"]
 HEADS = ["task", "service", "action", "state", "attempt", "posted", "worker", "trouble"]
 
 
@@ -46,6 +48,7 @@ PRIORITIES = {"high": 0, "normal": 1, "low": 2}
         "hulak task call nepse market-depth --arg symbol=NABIL",
         "hulak task post nepse security-brief --key brief-today",
         "hulak task ls --state waiting",
+        f"hulak task show {EXAMPLE_TASK}",
     ),
 )
 def task() -> None:
@@ -220,15 +223,54 @@ def cancel(call: Call, task: str) -> None:
 @task.command(cls=Command, short_help="List posted tasks.", epilog=examples("hulak task ls --state waiting"))
 @click.option("--state", type=click.Choice(STATES), help="State of the tasks; all states by default.")
 @click.option("--service", help="Service of the tasks; all services by default.")
+@click.option("--before", metavar="TASK", help="Only tasks that were posted before this one.")
 @click.option("--limit", type=click.IntRange(1, 1000), default=100, help="Maximum number of tasks; 100 by default.")
-def ls(call: Call, state: str | None, service: str | None, limit: int) -> None:
-    """List posted tasks, newest first.
+def ls(call: Call, state: str | None, service: str | None, before: str | None, limit: int) -> None:
+    """List posted tasks, newest first. `hulak task calls` lists the calls, for which a client waits.
 
     Sends REQUEST hulak.tasks to the frontend.
     """
     with call.client() as client:
-        rows = client.list_tasks(state=state, service=service, limit=limit)
+        rows = client.list_tasks(state=state, service=service, before=before, limit=limit)
     list_tasks(call, HEADS, rows)
+
+
+@task.command(
+    "show",
+    cls=Command,
+    short_help="Show a posted task with its arguments and attempts.",
+    epilog=examples(f"hulak task show {EXAMPLE_TASK}"),
+)
+@click.argument("task", metavar="TASK")
+def show_task(call: Call, task: str) -> None:
+    """Show TASK: its arguments, its attempts with their times, and its result or the error and traceback of the last attempt.
+
+    Sends REQUEST hulak.task.show to the frontend.
+    """
+    with call.client() as client:
+        row = client.inspect_task(task)
+    show(call, {**row, "task": task} if call.as_json else task_text.readable(row, task))
+
+
+@task.command(
+    cls=Command, short_help="List calls in progress.", epilog=examples("hulak task calls", "hulak task calls --service nepse")
+)
+@click.option("--service", help="Service of the calls; all services by default.")
+@click.option("--limit", type=click.IntRange(1, 1000), default=100, help="Maximum number of calls; 100 by default.")
+def calls(call: Call, service: str | None, limit: int) -> None:
+    """List the calls in progress, oldest first: tasks that are not posted, for which a client waits.
+
+    Sends REQUEST hulak.calls to the frontend.
+    """
+    with call.client() as client:
+        reply = client.list_calls(service=service, limit=limit)
+    if call.as_json:
+        print_json(reply)
+        return
+    rows = [{**row, "task": bytes(row["task"]).hex(), "age": age(row["age_s"])} for row in reply["calls"]]
+    table.show(CALL_HEADS, [[row[head] for head in CALL_HEADS] for row in rows])
+    if not reply["complete"]:
+        click.echo("hulak: there may be more calls; --limit and --service choose others", err=True)
 
 
 def list_tasks(call: Call, heads: list[str], rows: list[dict[str, Any]]) -> None:

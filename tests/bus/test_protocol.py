@@ -36,7 +36,10 @@ def message_of(entry, fields=None):
     def value(name, field):
         if name == "held":
             return tuple(HeldTask(bytes.fromhex(held["task"]), held["attempt"]) for held in field)
-        return bytes.fromhex(field["hex"]) if isinstance(field, dict) and field.keys() == {"hex"} else field
+        if isinstance(field, dict):
+            whole = field.keys() == {"hex"}
+            return bytes.fromhex(field["hex"]) if whole else {key: value(key, inner) for key, inner in field.items()}
+        return field
 
     return getattr(messages, entry["type"])(**{name: value(name, field) for name, field in (fields or entry["fields"]).items()})
 

@@ -81,6 +81,8 @@ REQUESTS = {
     "hulak.result": {"task": TASK, "wait_ms": 0},
     "hulak.cancel": {"task": TASK},
     "hulak.tasks": {"state": "done", "service": "bare", "limit": 1},
+    "hulak.task.show": {"task": TASK},
+    "hulak.calls": {"service": "bare", "limit": 1},
     "hulak.retry": {"task": TASK},
     "hulak.drop": {"task": TASK},
     "hulak.schedule.add": {

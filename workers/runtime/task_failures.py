@@ -8,7 +8,14 @@ from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 from hulak.bus.wire import codec
-from hulak.bus.wire.failures import LONGEST_CODE, LONGEST_TEXT, MAX_COOL_DOWN_S, MAX_DETAILS_BYTES, MAX_RETRY_AFTER_S
+from hulak.bus.wire.failures import (
+    LONGEST_CODE,
+    LONGEST_TEXT,
+    LONGEST_TRACEBACK,
+    MAX_COOL_DOWN_S,
+    MAX_DETAILS_BYTES,
+    MAX_RETRY_AFTER_S,
+)
 from hulak.bus.wire.messages import Result, Task
 from hulak.bus.wire.plain_values import DEEPEST, short
 
@@ -32,12 +39,13 @@ def text_of(error: object) -> str:
     return _guarded(lambda: "" + str(error), "(no text: str() failed)")
 
 
-def failed_result(task: Task, failed: BaseException) -> tuple[Result, bytes]:
+def failed_result(task: Task, failed: BaseException, traceback: str = "") -> tuple[Result, bytes]:
     """Return the failed result of a task, and its frame.
 
     Args:
         task: the task that failed.
         failed: a `TaskFailed`; its fields may hold any values.
+        traceback: of the program, if it crashed; its end is sent.
     """
     why = {
         "code": fitting(text_of(getattr(failed, "code", "FAILED")), LONGEST_CODE),
@@ -46,6 +54,8 @@ def failed_result(task: Task, failed: BaseException) -> tuple[Result, bytes]:
         "retry_after_ms": _milliseconds(getattr(failed, "retry_after_s", None), MAX_RETRY_AFTER_S),
         "cool_down_ms": _milliseconds(getattr(failed, "cool_down_s", None), MAX_COOL_DOWN_S),
     }
+    if traceback:
+        why["traceback"] = fitting(traceback[-LONGEST_TRACEBACK:], LONGEST_TRACEBACK)
     details = getattr(failed, "details", None)
     for make_details in _forms(details):
         try:

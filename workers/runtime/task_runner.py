@@ -19,7 +19,7 @@ Action = Callable[[Mapping[str, Any]], Any]
 Actions = Mapping[str, Action]
 SendPart = Callable[[TaskPart, bytes], None]
 PLAIN = frozenset((type(None), bool, int, float, str, bytes, list, tuple, dict))  # types that are no generators
-LONGEST_TRACEBACK = 20_000  # characters in the log
+LONGEST_LOGGED = 20_000  # characters of a traceback in the log
 
 
 class TaskRunner:
@@ -70,17 +70,18 @@ class TaskRunner:
         except BaseException as error:  # noqa: BLE001 - SystemExit, CancelledError and all others: a task ends no worker
             if self._forks is not None:
                 self._forks.leave_child(error)
-            self._log_crash(task, error)
-            return Send(*failed_result(task, TaskFailed("CRASHED", crash_of(error))))
+            return Send(*failed_result(task, TaskFailed("CRASHED", crash_of(error)), self._log_crash(task, error)))
 
-    def _log_crash(self, task: Task, error: BaseException) -> None:
-        """Log the traceback of a task; a failure of the log is ignored."""
+    def _log_crash(self, task: Task, error: BaseException) -> str:
+        """Log the traceback of a task, and return it; a failure to make it or of the log is ignored."""
+        whole = ""
         with contextlib.suppress(Exception):
-            lines = "".join(traceback.format_exception(error))
-            if len(lines) > LONGEST_TRACEBACK:
-                half = LONGEST_TRACEBACK // 2
+            lines = whole = "".join(traceback.format_exception(error))
+            if len(lines) > LONGEST_LOGGED:
+                half = LONGEST_LOGGED // 2
                 lines = f"{lines[:half]}\n ... ({len(lines)} characters)\n{lines[-half:]}"
             self._log.error("task crashed", task=task.id.hex(), action=task.action, exception=lines)
+        return whole
 
     def _find(self, name: str) -> Action:
         if self._actions is None:

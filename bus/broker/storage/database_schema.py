@@ -122,6 +122,7 @@ CREATE TABLE calendars (
     set_ns INTEGER NOT NULL     -- ns since 1970 UTC
 )""",
     ),
+    ("ALTER TABLE tasks ADD COLUMN runs BLOB",),  # msgpack: the last attempts, see bus.core.effects.Run
 )
 VERSION = len(STEPS)
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from hulak.bus.core.effects import Run
 from hulak.bus.core.tasks.moments import Moment
 from hulak.bus.core.tasks.posted import Posting
 from hulak.bus.core.tasks.task_queue import STATES, TaskState
@@ -19,17 +20,22 @@ from hulak.bus.wire.codec import pack, unpack
 from hulak.bus.wire.messages import Error, Reply
 
 TROUBLE_CHARACTERS = 500
+MOST_SHOWN = 1 << 17  # bytes of the arguments, and of the answer, of a task that is shown
+NEWEST = (1 << 63) - 1  # no number of a row is greater
+encode_runs = msgspec.msgpack.Encoder().encode
+decode_runs = msgspec.msgpack.Decoder(list[Run]).decode
 ENDED = {state.value for state in (TaskState.DONE, TaskState.FAILED, TaskState.EXPIRED, TaskState.CANCELLED)}
 NEW_ROW = (
     "INSERT INTO tasks (id, key, service, action, args, retries, priority, posted_ns, due_ns, expires_ns, expires_boot,"
     " posted_age_s, state, attempt) VALUES"
 )
 NEW_VALUES = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'queued', 0)"
-END_VALUES = "(?, ?, ?, ?, ?, ?, ?, ?)"
+END_VALUES = "(?, ?, ?, ?, ?, ?, ?, ?, ?)"
 STILL_OPEN = "+state IN ('queued', 'running', 'waiting')"  # a write that is repeated must not undo an end; the plus: see `ENDS`
 ENDS = (  # the unary plus: found by its id, not by its state
     "UPDATE tasks SET state = v.column2, attempt = coalesce(v.column3, attempt), ended_ns = v.column4, ended_age_s = v.column5,"
-    " answer = v.column6, trouble = coalesce(nullif(v.column7, ''), trouble), worker = coalesce(nullif(v.column8, ''), worker)"
+    " answer = v.column6, trouble = coalesce(nullif(v.column7, ''), trouble), worker = coalesce(nullif(v.column8, ''), worker),"
+    " runs = v.column9"
     " FROM (VALUES {rows}) AS v"
     " WHERE tasks.id = v.column1 AND +tasks.state IN ('queued', 'running', 'waiting')"
 )
@@ -116,24 +122,31 @@ def ended(
     message: Reply | Error,
     moment: Moment,
     worker: str = "",
+    runs: tuple[Run, ...] = (),
 ) -> bool:
     """Write how a task ended, once, with its last attempt and its worker if these are known; false if it had ended before."""
     changed = connection.execute(
         "UPDATE tasks SET state = ?2, attempt = coalesce(?3, attempt), ended_ns = ?4, ended_age_s = ?5, answer = ?6,"
-        " trouble = coalesce(nullif(?7, ''), trouble), worker = coalesce(nullif(?8, ''), worker)"
+        " trouble = coalesce(nullif(?7, ''), trouble), worker = coalesce(nullif(?8, ''), worker), runs = ?9"
         " WHERE id = ?1 AND state IN ('queued', 'running', 'waiting')",
-        end_values(task, state, attempt, message, moment, worker),
+        end_values(task, state, attempt, message, moment, worker, runs),
     )
     return changed.rowcount == 1
 
 
 def end_values(
-    task: bytes, state: str, attempt: int | None, message: Reply | Error, moment: Moment, worker: str
+    task: bytes,
+    state: str,
+    attempt: int | None,
+    message: Reply | Error,
+    moment: Moment,
+    worker: str,
+    runs: tuple[Run, ...],
 ) -> tuple[Any, ...]:
     """Return the values of a task's end, in the order of `ENDS`."""
     answer = message.value if isinstance(message, Reply) else [message.code, message.text, message.details]
     last = "" if isinstance(message, Reply) else _last_trouble(message)
-    return (task, state, attempt, moment.now_ns, moment.age_s, pack(answer), last, worker)
+    return (task, state, attempt, moment.now_ns, moment.age_s, pack(answer), last, worker, encode_runs(runs) if runs else None)
 
 
 def end_and_read(
@@ -181,21 +194,54 @@ def _whole(row: tuple[Any, ...]) -> dict[str, Any]:
     return task_row
 
 
-def rows(connection: sqlite3.Connection, state: str | None, service: str | None, most: int) -> list[dict[str, Any]]:
-    """List tasks, the newest first, of one state or service if given; each row is found by an index."""
+def detail(connection: sqlite3.Connection, task: bytes) -> dict[str, Any] | None:
+    """Read one task as `read` does, with its arguments and attempts; values of more than `MOST_SHOWN` bytes are left out."""
+    row = connection.execute(f"SELECT {COLUMNS}, args, runs, answer FROM tasks WHERE id = ?", (task,)).fetchone()  # noqa: S608
+    if row is None:
+        return None
+    args, runs, answer = row[-3:]
+    kept = {"args_bytes": len(args), "answer_bytes": len(answer or b"")}
+    shown = _whole((*row[:-3], None if answer is None or len(answer) > MOST_SHOWN else answer))
+    if "kept" in shown:
+        shown["kept"] = answer is not None
+    with contextlib.suppress(ProtocolError):  # an unreadable row
+        shown["args"] = unpack(args) if len(args) <= MOST_SHOWN else None
+    return {"args": None, **shown, **kept, "runs": [] if runs is None else [run_row(run) for run in decode_runs(runs)]}
+
+
+def run_row(run: Run) -> dict[str, Any]:
+    """Return an attempt as a map of `hulak.task.show`."""
+    return {name: getattr(run, name) for name in Run.__struct_fields__}
+
+
+def rows(
+    connection: sqlite3.Connection, state: str | None, service: str | None, most: int, before: bytes | None = None
+) -> list[dict[str, Any]] | None:
+    """List tasks, the newest first, of one state or service and before a task, if given; each row is found by an index.
+
+    Returns:
+        None if there is no task `before`.
+    """
+    last_row = NEWEST
+    if before is not None:
+        row = connection.execute("SELECT rowid FROM tasks WHERE id = ?", (before,)).fetchone()
+        if row is None:
+            return None
+        last_row = row[0]
     select = f"SELECT rowid, {COLUMNS} FROM tasks"  # noqa: S608 - constant
-    last = "ORDER BY rowid DESC LIMIT ?"
+    last = "rowid < ? ORDER BY rowid DESC LIMIT ?"
     if service is not None:
         tasks = []
         for single in STATES if state is None else (state,):
             index = "tasks_of_service WHERE ended_ns NOTNULL AND" if single in ENDED else "tasks_in_state WHERE"
-            how = f"{select} INDEXED BY {index} service = ? AND state = ? {last}"
-            tasks += connection.execute(how, (service, single, most)).fetchall()
+            how = f"{select} INDEXED BY {index} service = ? AND state = ? AND {last}"
+            tasks += connection.execute(how, (service, single, last_row, most)).fetchall()
         tasks = sorted(tasks, key=itemgetter(0), reverse=True)[:most]
     elif state is not None:
-        tasks = connection.execute(f"{select} INDEXED BY tasks_in_state WHERE state = ? {last}", (state, most)).fetchall()
+        how = f"{select} INDEXED BY tasks_in_state WHERE state = ? AND {last}"
+        tasks = connection.execute(how, (state, last_row, most)).fetchall()
     else:
-        tasks = connection.execute(f"{select} {last}", (most,)).fetchall()
+        tasks = connection.execute(f"{select} WHERE {last}", (last_row, most)).fetchall()
     return [_plain(row[1:]) for row in tasks]
 
 

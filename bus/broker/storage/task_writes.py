@@ -15,6 +15,7 @@ import msgspec
 from hulak.bus.broker.storage import task_rows
 from hulak.bus.broker.storage.database import NotTogether
 from hulak.bus.broker.storage.task_rows import PostingOutcome
+from hulak.bus.core.effects import Run
 from hulak.bus.core.tasks.moments import Moment
 from hulak.bus.core.tasks.posted import Posting
 from hulak.bus.core.tasks.task_queue import TaskState
@@ -99,13 +100,15 @@ class EndWrite(msgspec.Struct, frozen=True, gc=False):
     moment: Moment
     wanted: bool  # a client waits for the row
     worker: str = ""
+    runs: tuple[Run, ...] = ()
 
     def __call__(self, connection: sqlite3.Connection) -> dict[str, Any] | None:
         """Run it alone."""
         return task_rows.end_and_read(connection, self._end, self.task, wanted=self.wanted)
 
     def _end(self, connection: sqlite3.Connection) -> bool:
-        return task_rows.ended(connection, self.task, self.state, self.attempt, self.message, self.moment, self.worker)
+        what = (self.task, self.state, self.attempt, self.message, self.moment, self.worker, self.runs)
+        return task_rows.ended(connection, *what)
 
     @property
     def covers(self) -> bytes | None:
@@ -121,7 +124,7 @@ class EndWrite(msgspec.Struct, frozen=True, gc=False):
             rows = ", ".join([task_rows.END_VALUES] * len(some))
             values: list[Any] = []
             for write in some:
-                what = (write.task, write.state, write.attempt, write.message, write.moment, write.worker)
+                what = (write.task, write.state, write.attempt, write.message, write.moment, write.worker, write.runs)
                 values += task_rows.end_values(*what)
             connection.execute(task_rows.ENDS.format(rows=rows), values)
         wanted = [write.task for write in writes if write.wanted]

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from hulak.bus.core.control_requests import (
+    CallsArguments,
     FeedArguments,
     LastArguments,
     PostArguments,
@@ -96,7 +97,7 @@ def poster(rights: Rights, args: PostArguments | ScheduleArguments) -> str:
     return submits(rights, args.service)
 
 
-def lister(rights: Rights, args: TasksArguments) -> str:
+def lister(rights: Rights, args: TasksArguments | CallsArguments) -> str:
     """`read`; of one service also its `submit`."""
     if rights.may_read or (args.service is not None and rights.may_submit(args.service)):
         return ""

@@ -104,6 +104,7 @@ class TaskLifecycle:
             task_id = result.task
             task = tasks[task_id]
             if task.size or (led and task_id in led):  # with a size: posted, or large
+                task.ran(now - task.started)
                 effects += self.end(task, DONE, Reply(task_id, result.value))
                 alone += 1
                 continue
@@ -126,11 +127,17 @@ class TaskLifecycle:
 
     def failed(self, now: float, task: CalledTask, failure: Failure) -> list[Effect]:
         """Let a running task that failed wait for its next attempt, or end it."""
-        task.troubles.append(f"{task.worker}: {failure.code}: {failure.text}")
+        trouble = f"{failure.code}: {failure.text}"
+        task.troubles.append(f"{task.worker}: {trouble}")
+        task.ran(now - task.started, trouble)
         self.times.failed(now, task, failure.code)
         delay_s = retry_delay_s(failure, task.attempt, task.retries, self.backoff)
         if delay_s is None:
-            return self.end(task, TaskState.FAILED, task.error(failure.code, failure.text, failure.details))
+            # A dead letter is for people to read; a caller's program gets no traceback of another one.
+            details = (
+                {**failure.details, "traceback": failure.traceback} if task.posted and failure.traceback else failure.details
+            )
+            return self.end(task, TaskState.FAILED, task.error(failure.code, failure.text, details))
         task.become(TaskState.WAITING)
         self.wait(now, task, delay_s)
         self.counters["retried"] += 1
@@ -153,6 +160,7 @@ class TaskLifecycle:
         if task.trace is not None:
             task.trace.queued = None
         trouble = f"{task.worker}: {why}"
+        task.ran(None, why)
         match judge(task, begun=begun):
             case Loss.SPARED:
                 task.attempt -= 1
@@ -213,7 +221,7 @@ class TaskLifecycle:
         if task.posted:
             self.counters["dead_letters"] += state is TaskState.FAILED
             self._forget(task)
-            return [Ended(task.id, state.value, task.attempt, message, task.worker)]
+            return [Ended(task.id, state.value, task.attempt, message, task.worker, task.runs)]
         effects: list[Effect] = [ToClient(task.client, message)]
         if task.id in self.coalescing:
             effects += [ToClient(client, _for(message, request)) for client, request in self.coalescing.followers(task.id)]

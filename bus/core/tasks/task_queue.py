@@ -16,6 +16,7 @@ from typing import Any
 
 import msgspec
 
+from hulak.bus.core.effects import Run
 from hulak.bus.wire.messages import Error, Request
 from hulak.bus.wire.trace_context import TaskTrace
 
@@ -50,6 +51,8 @@ NEXT = {
     TaskState.EXPIRED: set(),
     TaskState.CANCELLED: set(),
 }
+MOST_RUNS = 5  # attempts of a task that are kept with their times
+LONGEST_TROUBLE = 500  # characters of why one failed
 GIVEN_UP = (TaskState.EXPIRED, TaskState.CANCELLED)  # ended while a worker may still be running it
 
 
@@ -73,6 +76,7 @@ class CalledTask(msgspec.Struct, gc=False):
     worker: str = ""  # name of the worker that runs it or ran it last
     started: float = 0.0
     troubles: list[str] = []  # reasons of failed attempts, in order
+    runs: tuple[Run, ...] = ()  # the last attempts that have ended, of a posted task
     size: int = 0  # bytes of its arguments; 0 of a call whose frame was not large
     trace: TaskTrace | None = None  # the caller's trace context, if it sent one
     posted: bool = False  # in the store, without a waiting caller: its end is recorded there instead of being sent
@@ -88,6 +92,12 @@ class CalledTask(msgspec.Struct, gc=False):
         if state not in NEXT[self.state]:
             raise AssertionError(f"task {self.id.hex()} cannot go from {self.state.value} to {state.value}")
         self.state = state
+
+    def ran(self, run_s: float | None, trouble: str = "") -> None:
+        """Record an attempt that ended after `run_s`, with the reason of its failure; of the last ones of a posted task only."""
+        if self.posted:
+            run = Run(self.attempt, self.worker, self.started - self.since, run_s, trouble[:LONGEST_TROUBLE])
+            self.runs = (*self.runs[1 - MOST_RUNS :], run)
 
     def error(self, code: str, text: str, details: dict[str, Any] | None = None) -> Error:
         """Return the answer of a task that was not done."""

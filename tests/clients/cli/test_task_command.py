@@ -6,12 +6,13 @@ from pathlib import Path
 
 from hulak.clients.cli import table
 from hulak.clients.cli.command import Call
-from hulak.clients.cli.dead import readable
 from hulak.clients.cli.task import HEADS, PartPrinter
 from hulak.clients.cli.task import readable as readable_row
+from hulak.clients.cli.task_text import readable
 
 TASK = "0123456789abcdef0123456789abcdef"
-ROW = {"task": bytes.fromhex(TASK), "service": "nepse", "action": "x", "state": "failed", "attempt": 7, "posted_ns": 10**18}
+ROW = {"task": bytes.fromhex(TASK), "service": "nepse", "action": "x", "state": "failed", "attempt": 7}
+ROW |= {"posted_ns": 10**18, "ended_ns": 10**18 + 10**9}
 
 
 def test_a_dead_letter_reads_well_and_numbers_its_attempts():
@@ -40,6 +41,23 @@ def test_a_dead_letter_that_was_posted_again_shows_it():
 def test_a_dead_letter_without_a_stored_answer_still_shows_its_reason():
     row = readable({**ROW, "trouble": "w1: CRASHED: no", "kept": False}, TASK)
     assert row["text"] == "w1: CRASHED: no"
+
+
+def test_a_task_shows_its_arguments_its_attempts_with_their_times_and_the_traceback_last():
+    runs = [
+        {"attempt": 1, "worker": "w1", "after_s": 0.25, "run_s": None, "trouble": "it was silent"},
+        {"attempt": 2, "worker": "w2", "after_s": 2.0, "run_s": 1.5, "trouble": "CRASHED: no"},
+    ]
+    error = {"code": "CRASHED", "text": "no", "details": {"attempts": 2, "troubles": [], "traceback": "Traceback\n"}}
+    whole = {**ROW, "trouble": "", "args": {"n": 1}, "args_bytes": 4, "answer_bytes": 9, "running_s": None}
+    row = readable({**whole, "runs": runs, "kept": True, "error": error}, TASK)
+    assert row["arguments"] == {"n": 1}
+    assert row["run of attempt 1"] == "lost on w1, begun after 0.25 s"
+    assert row["run of attempt 2"] == "1.5 s on w2, begun after 2 s"
+    assert (row["traceback"], "details" in row) == ("Traceback", False)
+    running = {**whole, "state": "running", "ended_ns": None, "args": None, "args_bytes": 200_000, "running_s": 12.0, "runs": []}
+    row = readable(running, TASK)
+    assert (row["arguments"], row["running for"], "code" in row) == ("200000 bytes, not shown", "12 s", False)
 
 
 def test_an_id_is_in_one_piece_on_a_narrow_terminal(monkeypatch):

@@ -10,7 +10,7 @@ import structlog
 
 from hulak.bus.errors import TaskFailed
 from hulak.bus.wire import codec
-from hulak.bus.wire.failures import LONGEST_TEXT, Failure
+from hulak.bus.wire.failures import LONGEST_TEXT, LONGEST_TRACEBACK, Failure
 from hulak.bus.wire.messages import Task
 from hulak.workers.runtime.task_failures import crash_of
 from hulak.workers.runtime.task_runner import TaskRunner
@@ -69,6 +69,14 @@ def test_whatever_a_task_raises_is_a_crash_with_its_name_and_text(raised, text):
     failure = end_of(raised)
     assert (failure.code, failure.text, failure.retryable) == ("CRASHED", text, False)
     assert failure.text.startswith(crash_of(raised)[:4])
+
+
+def test_a_crash_brings_the_end_of_its_traceback_and_a_failure_that_the_task_reports_brings_none():
+    assert end_of(ValueError("no")).traceback.endswith("ValueError: no\n")
+    long = end_of(RuntimeError("x" * 9000)).traceback
+    assert (len(long), long[-2:]) == (LONGEST_TRACEBACK, "x\n")
+    assert end_of(TaskFailed("CODE", "text")).traceback == ""
+    assert Failure.of({"traceback": 5}).traceback == ""
 
 
 def test_an_enormous_text_is_cut_and_marked_as_cut():

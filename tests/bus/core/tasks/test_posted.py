@@ -6,7 +6,7 @@ import pytest
 from dispatcher_fixture import POLICY, DispatcherFixture
 from request_arguments import arguments
 
-from hulak.bus.core.effects import Begun, Delayed, Ended, ToWorker
+from hulak.bus.core.effects import Begun, Delayed, Ended, Run, ToWorker
 from hulak.bus.core.tasks.posted import Posting, posting_of
 from hulak.bus.core.tasks.task_queue import TaskState
 from hulak.bus.wire.messages import Error, HeldTask, Ready, Reply, Result, WorkerHeartbeat
@@ -50,7 +50,7 @@ def test_a_posted_task_stores_its_start_and_its_end_instead_of_answering_a_clien
     assert isinstance(given, ToWorker)
     assert begun == Begun(ID, 1, "w")
     effects = dispatcher.core.result(dispatcher.now, b"w", Result(ID, 1, True, 5))
-    assert effects == [Ended(ID, "done", 1, Reply(ID, 5), "w")]
+    assert effects == [Ended(ID, "done", 1, Reply(ID, 5), "w", (Run(1, "w", 0.0, 0.0),))]
     assert dispatcher.core.tasks == {}
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import socket
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -12,7 +12,7 @@ from websockets.exceptions import ConnectionClosed
 
 from hulak.bus.errors import BusError, ProtocolError
 from hulak.bus.process.log_type import Log
-from hulak.clients.gateway import protocol
+from hulak.clients.gateway import operator_messages, protocol
 from hulak.clients.gateway.bus_calls import BusCalls
 from hulak.clients.gateway.connections import GatewayConnection
 from hulak.clients.gateway.fanout import ClientState, Fanout
@@ -78,6 +78,7 @@ class JsonSession:
         wake: makes the gateway check the subscriptions now.
         log: of this process.
         streams: its streams of ticks.
+        local: answers what the gateway knows by itself.
     """
 
     connection: GatewayConnection
@@ -87,6 +88,7 @@ class JsonSession:
     wake: asyncio.Event
     log: Log
     streams: TickStreams
+    local: Callable[[operator_messages.Local, str], Awaitable[Any]]
     state: ClientState = field(default_factory=ClientState)
     bad: int = 0  # messages that could not be decoded
     _commands: set[asyncio.Task[None]] = field(default_factory=set)
@@ -175,13 +177,17 @@ class JsonSession:
     async def _command(self, command: protocol.Command) -> None:
         grant = self.connection.grant
         by = f"gateway {grant.by}" if grant is not None and grant.token is not None else "gateway"
-        service, args = protocol.request_of(command, by)
         try:
-            reply = protocol.answer(command, await self.calls.call(service, args))
+            reply = protocol.answer(command, await self._value_of(command, by))
         except BusError as error:
             reply = protocol.bus_error(command, error)
         except Exception as error:
-            self.log.exception("client command failed", service=service)
+            self.log.exception("client command failed", type=type(command).__name__)
             reply = protocol.failed(command, error)
         with contextlib.suppress(ConnectionClosed):
             await self.connection.send(reply, text=True)
+
+    async def _value_of(self, command: protocol.Command, by: str) -> Any:
+        if isinstance(command, operator_messages.Local):
+            return await self.local(command, by)
+        return await self.calls.call(*protocol.request_of(command, by))

@@ -37,6 +37,7 @@ from hulak.clients.gateway.health import GatewayHealth
 from hulak.clients.gateway.http_routes import FX, HttpRoutes
 from hulak.clients.gateway.json_session import JsonSession, Session, close_connection, limit_send_buffer
 from hulak.clients.gateway.library_log import logger_for
+from hulak.clients.gateway.own_answers import OwnAnswers
 from hulak.clients.gateway.quote_source import PERIOD_S, QuoteSource
 from hulak.clients.gateway.sessions import WINDOW_S, Sessions, now_ms
 from hulak.clients.gateway.state_cache import StateCache
@@ -73,6 +74,7 @@ class Gateway:
         self.source = BusSource(settings, home, self.cache, self._receive_stats)
         self.quotes = QuoteSource(settings, home, self.cache)
         self.calls = BusCalls(settings, home)  # commands
+        self.own = OwnAnswers(home, logger)
         self.streams = StreamOpener(settings, home)
         self.journal_calls = BusCalls(settings, home)  # reads of the journal, which take longer
         self.admission = Admission(settings.gateway, home, logger, self.spawn)
@@ -129,6 +131,7 @@ class Gateway:
             self.admission.connections.abort()
             await self._server.wait_closed()
         self.admission.connections.close()
+        await self.own.save()
         self.calls.close()
         self.journal_calls.close()
         self.source.close()
@@ -197,7 +200,7 @@ class Gateway:
         role, token = connection.grant.role, connection.grant.token
         greeting = protocol.hello(self._frame_ms(), now_ms(), role, None if token is None else token.name)
         streams = TickStreams(self.streams, partial(connection.send, text=True))
-        return JsonSession(connection, self.sessions.fanout, self.calls, greeting, self.woken, self.log, streams)
+        return JsonSession(connection, self.sessions.fanout, self.calls, greeting, self.woken, self.log, streams, self.own.answer)
 
     # The loop
 
@@ -231,6 +234,9 @@ class Gateway:
 
     def _receive_stats(self, stats: Any) -> None:
         self.health.take_stats(stats, now := time.monotonic())
+        self.own.take_stats(stats, now)
+        if self.own.save_due(now):
+            self.spawn(self.own.save())
         self._update_health(now)
 
     def _update_health(self, now: float) -> None:

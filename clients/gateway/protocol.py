@@ -6,6 +6,8 @@ import msgspec
 
 from hulak.bus.errors import BusError, ProtocolError
 from hulak.bus.version import VERSION
+from hulak.clients.gateway import operator_messages
+from hulak.clients.gateway.client_message import Id, Message, Name, Note, Scope
 from hulak.clients.gateway.nesting import check_nesting
 from hulak.clients.gateway.tokens import Role
 
@@ -18,20 +20,12 @@ LETTERS = 20  # dead letters in an answer
 # Close codes
 BAD_MESSAGE, BAD_TOKEN, TOO_SLOW, BAD_ORIGIN = 4000, 4001, 4002, 4003
 
-Name = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
-Scope = Annotated[str, msgspec.Meta(min_length=1, max_length=160)]
-Id = str | int | float | None
-
-
-class Message(msgspec.Struct, frozen=True, tag_field="type", forbid_unknown_fields=True):
-    """A message of a client."""
-
 
 class Subscribe(Message, frozen=True, tag="subscribe"):
     """Add these to the subscription."""
 
-    displays: list[Name] = []
-    ticks: list[Name] = []
+    displays: list[Name] = msgspec.field(default_factory=list)
+    ticks: list[Name] = msgspec.field(default_factory=list)
     stats: bool = False
     config: bool = False
     markets: bool = False
@@ -41,8 +35,8 @@ class Subscribe(Message, frozen=True, tag="subscribe"):
 class Unsubscribe(Message, frozen=True, tag="unsubscribe"):
     """Remove these from the subscription."""
 
-    displays: list[Name] = []
-    ticks: list[Name] = []
+    displays: list[Name] = msgspec.field(default_factory=list)
+    ticks: list[Name] = msgspec.field(default_factory=list)
     stats: bool = False
     config: bool = False
     markets: bool = False
@@ -59,9 +53,9 @@ class ConfigSet(Message, frozen=True, tag="config.set"):
     """Change live settings."""
 
     scope: Scope
-    values: dict[Name, Any] = {}
-    unset: list[Name] = []
-    note: Annotated[str, msgspec.Meta(max_length=500)] = ""
+    values: dict[Name, Any] = msgspec.field(default_factory=dict)
+    unset: list[Name] = msgspec.field(default_factory=list)
+    note: Note = ""
     id: Id = None
 
 
@@ -112,7 +106,7 @@ class TicksStop(Message, frozen=True, tag="ticks.stop"):
 
 
 Streaming = TicksRead | TicksStop
-Command = ConfigSet | ConfigGet | DeadList | DisplayCreate | DisplayRemove
+Command = ConfigSet | ConfigGet | DeadList | DisplayCreate | DisplayRemove | operator_messages.OfBroker | operator_messages.Local
 NEEDS = {  # the role that a command needs; the hello lists those that the client may send
     "config.set": Role.OPERATE,
     "config.get": Role.VIEW,
@@ -121,6 +115,7 @@ NEEDS = {  # the role that a command needs; the hello lists those that the clien
     "display.remove": Role.OPERATE,
     "ticks.read": Role.VIEW,
     "ticks.stop": Role.VIEW,
+    **operator_messages.NEEDS,
 }
 TICK_FIELDS = ("symbol", "bid", "ask", "timestamp", "source", "flags")
 Any_ = Subscribe | Unsubscribe | Ping | Streaming | Command
@@ -149,7 +144,9 @@ def need_of(command: Command | Streaming) -> Role:
     return NEEDS[str(command.__struct_config__.tag)]
 
 
-def request_of(command: Command, by: str) -> tuple[str, dict[str, Any]]:
+def request_of(
+    command: ConfigSet | ConfigGet | DeadList | DisplayCreate | DisplayRemove | operator_messages.OfBroker, by: str
+) -> tuple[str, dict[str, Any]]:
     """Return the broker's service for a command, and its arguments.
 
     Args:
@@ -171,6 +168,8 @@ def request_of(command: Command, by: str) -> tuple[str, dict[str, Any]]:
             }
         case DisplayRemove(display=display):
             return "hulak.display.remove", {"display": display}
+        case _:
+            return command.request(by)
 
 
 def hello(frame_ms: float, now_ms: float, role: Role, name: str | None = None) -> bytes:
@@ -192,7 +191,9 @@ def tick_rows(stream: Id, rows: list[dict[str, Any]], *, live: bool) -> bytes:
 
 def answer(command: Command, value: Any) -> bytes:
     """Return the answer with the broker's result."""
-    return msgspec.json.encode({"type": "answer", "id": command.id, "value": value})
+    if not isinstance(command, operator_messages.Local):
+        value = operator_messages.with_texts(value)
+    return _plain.encode({"type": "answer", "id": command.id, "value": value})
 
 
 def error(code: str, text: str, command_id: Id = None) -> bytes:

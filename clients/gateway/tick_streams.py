@@ -20,6 +20,7 @@ from hulak.bus.subscriber.sinks import JOURNALLED
 from hulak.bus.subscriber.subscriber import WAKE_S
 from hulak.bus.wire.names import OWN_TOPICS
 from hulak.clients.gateway import protocol
+from hulak.clients.gateway.client_message import Id
 from hulak.clients.subscriber import LIVE, Event, Subscriber
 
 OWN = OWN_TOPICS.decode()
@@ -76,7 +77,7 @@ class TickStreams:
     def __init__(self, opener: StreamOpener, send: Send) -> None:
         self._opener = opener
         self._send = send
-        self._tasks: dict[protocol.Id, asyncio.Task[None]] = {}
+        self._tasks: dict[Id, asyncio.Task[None]] = {}
 
     def begin(self, message: protocol.TicksRead) -> bytes | None:
         """Begin a stream; return the error if it cannot be begun."""
@@ -93,7 +94,7 @@ class TickStreams:
         self._tasks[message.id] = asyncio.get_running_loop().create_task(self._run(message.id, subscriber))
         return None
 
-    def stop(self, stream: protocol.Id) -> None:
+    def stop(self, stream: Id) -> None:
         """End a stream; nothing if there is none of this id."""
         task = self._tasks.pop(stream, None)
         if task is not None:
@@ -104,7 +105,7 @@ class TickStreams:
         for stream in list(self._tasks):
             self.stop(stream)
 
-    async def _run(self, stream: protocol.Id, subscriber: Subscriber) -> None:
+    async def _run(self, stream: Id, subscriber: Subscriber) -> None:
         this = asyncio.current_task()
         try:
             with suppress(ConnectionClosed):
@@ -114,7 +115,7 @@ class TickStreams:
             if self._tasks.get(stream) is this:
                 del self._tasks[stream]
 
-    async def _pass_on(self, stream: protocol.Id, subscriber: Subscriber) -> None:
+    async def _pass_on(self, stream: Id, subscriber: Subscriber) -> None:
         try:
             while True:
                 rows, ended = _rows(subscriber)

@@ -10,6 +10,11 @@ import { Latency } from "./latency.js";
 import { Login } from "./login.js";
 import { Loop } from "./loop.js";
 import { healthText, marketTexts, marksOf, statusText } from "./marks.js";
+import { Charts } from "./operate/charts.js";
+import { Configuration } from "./operate/configuration.js";
+import { LogView } from "./operate/log.js";
+import { Processes } from "./operate/processes.js";
+import { Tasks } from "./operate/tasks.js";
 import { paintBridge } from "./panel_bridge.js";
 import { ConfigPanel } from "./panel_config.js";
 import { paintFeeds, paintPool, paintProcesses } from "./panels.js";
@@ -47,7 +52,11 @@ const table = new TableView({
   subscribe: (part) => connection.add(part), unsubscribe: (part) => connection.remove(part),
 });
 document.querySelector("main").append(table.element);
+const operators = { store, request, offers };
+const [tasks, charts, processes] = [new Tasks(operators), new Charts(request), new Processes(operators)];
+const [log, configuration] = [new LogView(operators), new Configuration(operators)];
 const theme = new Theme((palette) => {
+  charts.recolour(palette);
   loop.recolour(palette);
   candles.recolour(palette);
   table.recolour(palette);
@@ -56,6 +65,13 @@ const theme = new Theme((palette) => {
 const views = new Views(byId("views"), location, [
   { name: "displays", title: "Displays", elements: [byId("floor"), byId("panels"), byId("sections")] },
   { name: "table", title: "Table", elements: [table.element], open: () => table.open(), close: () => table.close(), turn: (now) => table.turn(now) },
+  { name: "tasks", title: "Tasks", elements: [byId("tasks")], offered: () => offers("tasks.list"), open: () => tasks.open(), turn: (now) => tasks.turn(now) },
+  { name: "charts", title: "Charts", elements: [byId("charts")], offered: () => offers("history.read"), open: () => charts.open(), turn: (now) => charts.turn(now) },
+  {
+    name: "processes", title: "Processes", elements: [byId("workings")], offered: () => offers("tasks.list"),
+    open: () => [processes, log].forEach((part) => part.open()), close: () => processes.close(), turn: (now) => log.turn(now),
+  },
+  { name: "config", title: "Configuration", elements: [byId("configuration")], offered: () => offers("config.history"), open: () => configuration.open(), turn: (now) => configuration.turn(now) },
 ]);
 
 function onHello(hello) {
@@ -157,6 +173,8 @@ function paintStats() {
   paintBridge(byId("bridge"), byId("bridge-ways"), store.stats);
   paintProcesses(byId("processes"), store.stats, store.cpu);
   config.paint();
+  tasks.paintStats();
+  processes.paint();
   setText(byId("rate"), count(store.stats.ticks?.per_s));
 }
 

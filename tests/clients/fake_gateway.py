@@ -126,7 +126,18 @@ class FakeGateway:
         hello = {"type": "hello", "protocol": 1, "version": "fake", "frame_ms": 16, "server_time_ms": time.time() * 1000}
         await send(
             client,
-            {**hello, "requests": ["config.set", "display.create", "display.remove", "config.get", "dead.list", "ticks.read"]},
+            {
+                **hello,
+                "requests": [
+                    "config.set",
+                    "display.create",
+                    "display.remove",
+                    "config.get",
+                    "config.history",
+                    "dead.list",
+                    "ticks.read",
+                ],
+            },
         )
         try:
             async for text in client:
@@ -153,6 +164,8 @@ class FakeGateway:
             case {"type": "config.get", "scope": scope}:
                 set_here = self.config["scopes"].get(scope, {})
                 value = {"rows": [row | {"value": set_here.get(row["key"], row["default"]), "from": scope} for row in KEYS]}
+            case {"type": "config.history"}:
+                value = []
             case {"type": "dead.list"}:
                 value = [
                     {"service": "nepse", "action": "floor-sheet", "attempt": 4, "trouble": "TASK_FAILED: the exchange says 500"}
@@ -251,7 +264,7 @@ def serve_file(connection, request):
     if path == "/ws":
         return None
     file = WEB / ("index.html" if path == "/" else path[1:])
-    if not file.is_file() or file.parent not in (WEB, WEB / "vendor"):
+    if not file.is_file() or file.parent not in (WEB, WEB / "vendor", WEB / "operate"):
         return Response(404, "Not Found", Headers(), b"")
     body = file.read_bytes()
     headers = {"Content-Type": TYPES[file.suffix], "Content-Length": str(len(body)), "Content-Security-Policy": POLICY}

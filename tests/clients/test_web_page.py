@@ -52,7 +52,6 @@ def test_every_display_is_painted_and_the_browser_has_nothing_to_complain_of(chr
             ("pool", "nepse_01/2001"),
             ("feeds", "no recent tick of AUDNZD"),
             ("processes", "display_0"),
-            ("bridge-ways", "ldn in"),
         ):
             page.locator(f"#{panel}").get_by_text(word).first.wait_for(timeout=WITHIN_MS)
         labels = page.locator("#displays .card").evaluate_all("cards => cards.map((card) => card.ariaLabel)")
@@ -115,6 +114,8 @@ def test_displays_come_and_go_from_the_page(chrome, gateway):
 def test_a_setting_is_changed_in_the_page_and_a_refusal_is_shown_with_its_reason(chrome, gateway):
     with opened(chrome, gateway.url) as (page, _):
         live(page)
+        page.locator("#views a[href='#/config']").press("Enter")
+        page.locator("#bridge-ways").get_by_text("ldn in").first.wait_for(timeout=WITHIN_MS)
         page.locator("#config-scope").select_option("kind:feed")
         page.locator("#config-key").fill("stale_s")
         assert "data older than this is stale" in page.locator("#config-help").inner_text()

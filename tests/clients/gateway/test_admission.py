@@ -15,7 +15,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidMessage, InvalidStatus
 
 from hulak.bus.errors import ConfigError
-from hulak.clients.gateway import connections
+from hulak.clients.gateway import connections, protocol
 from hulak.clients.gateway.process import Gateway
 from hulak.clients.gateway.tokens import Role, Tokens, changing, file_of, make, write_private
 
@@ -74,6 +74,24 @@ async def until(condition):
         await asyncio.sleep(0.01)
 
 
+TASK = "07" * 16
+OPERATORS = (  # a valid command of each kind that needs the role operate
+    {"type": "config.set", "scope": "global", "values": {"log_level": "debug"}},
+    {"type": "display.create", "symbol": "EURUSD"},
+    {"type": "display.remove", "display": "eurusd-1"},
+    {"type": "task.cancel", "task": TASK},
+    {"type": "task.retry", "task": TASK},
+    {"type": "task.drop", "task": TASK},
+    {"type": "worker.drain", "worker": "w"},
+    {"type": "service.scale", "service": "nepse", "workers": "auto"},
+    {"type": "config.revert", "version": 0},
+    {"type": "schedule.change", "name": "n", "to": "remove"},
+    {"type": "keys.list"},
+    {"type": "key.revoke", "name": "alice"},
+    {"type": "log.read"},
+)
+
+
 def test_each_role_gets_what_it_may_do_and_the_server_refuses_the_rest():
     async def work(gateway, url, home, texts):
         async with connect(url) as client:
@@ -86,12 +104,10 @@ def test_each_role_gets_what_it_may_do_and_the_server_refuses_the_rest():
         async with connect(url, subprotocols=["hulak", texts[Role.VIEW]]) as client:
             assert client.subprotocol == "hulak", "the token is not sent back"
             greeting = await hello(client)
-            assert (greeting["role"], greeting["requests"]) == ("view", ["config.get", "dead.list", "ticks.read", "ticks.stop"])
-            for message in (
-                {"type": "config.set", "scope": "global", "values": {"log_level": "debug"}},
-                {"type": "display.create", "symbol": "EURUSD"},
-                {"type": "display.remove", "display": "eurusd-1"},
-            ):
+            viewers = [name for name, need in protocol.NEEDS.items() if need <= Role.VIEW]
+            assert (greeting["role"], greeting["requests"]) == ("view", viewers)
+            assert {message["type"] for message in OPERATORS} == {name for name in protocol.NEEDS if name not in viewers}
+            for message in OPERATORS:
                 refusal = await request(client, id=7, **message)
                 assert (refusal["type"], refusal["id"], refusal["code"]) == ("error", 7, "FORBIDDEN")
                 assert "needs a token with the role operate; this one has the role view" in refusal["text"]

@@ -32,6 +32,18 @@ def encoded(**message):
         encoded(type="subscribe", colour="red"),
         encoded(type="config.set", values={}),
         encoded(type="display.create", symbol=None),
+        encoded(type="task.show", task="07" * 15),
+        encoded(type="task.show", task="../" * 11),
+        encoded(type="tasks.list", state="gone"),
+        encoded(type="tasks.list", limit=501),
+        encoded(type="service.scale", service="s", workers=-1),
+        encoded(type="service.scale", service="s", workers="Auto"),
+        encoded(type="schedule.change", name="n", to="add"),
+        encoded(type="history.read", figure="queue", span="week"),
+        encoded(type="history.read", figure="queue", points=9),
+        encoded(type="log.read", level="all"),
+        encoded(type="log.read", path="/etc/passwd"),
+        encoded(type="config.version", version=-1),
         "[" * 60_000,
         '{"type":"ping","id":' + "[" * 5000 + "]" * 5000 + "}",
         '{"type":"ping","id":"\\ud800"}',
@@ -80,6 +92,25 @@ def test_an_interest_grows_and_shrinks():
         ({"type": "display.remove", "display": "d"}, "hulak.display.remove", {"display": "d"}),
         ({"type": "config.get", "scope": "kind:feed"}, "hulak.config.get", {"scope": "kind:feed"}),
         ({"type": "dead.list", "id": 3}, "hulak.tasks", {"state": "failed", "limit": 20}),
+        ({"type": "tasks.list"}, "hulak.tasks", {"limit": 100}),
+        (
+            {"type": "tasks.list", "state": "failed", "service": "s", "before": "07" * 16, "limit": 500},
+            "hulak.tasks",
+            {"state": "failed", "service": "s", "before": b"\x07" * 16, "limit": 500},
+        ),
+        ({"type": "calls.list", "service": "s"}, "hulak.calls", {"service": "s", "limit": 100}),
+        ({"type": "task.show", "task": "07" * 16}, "hulak.task.show", {"task": b"\x07" * 16}),
+        ({"type": "task.cancel", "task": "07" * 16}, "hulak.cancel", {"task": b"\x07" * 16}),
+        ({"type": "task.retry", "task": "07" * 16}, "hulak.retry", {"task": b"\x07" * 16}),
+        ({"type": "task.drop", "task": "07" * 16}, "hulak.drop", {"task": b"\x07" * 16}),
+        ({"type": "worker.drain", "worker": "w/1"}, "hulak.retire", {"worker": "w/1", "reason": "gateway asked for it"}),
+        ({"type": "service.scale", "service": "s", "workers": 3}, "hulak.scale", {"service": "s", "workers": 3}),
+        ({"type": "service.scale", "service": "s", "workers": "auto"}, "hulak.scale", {"service": "s", "workers": "auto"}),
+        ({"type": "config.history", "limit": 5}, "hulak.config.history", {"limit": 5}),
+        ({"type": "config.version", "version": 0}, "hulak.config.get", {"version": 0}),
+        ({"type": "config.revert", "version": 4}, "hulak.config.revert", {"version": 4, "by": "gateway", "note": ""}),
+        ({"type": "schedules.list"}, "hulak.schedule.list", {}),
+        ({"type": "schedule.change", "name": "n", "to": "pause"}, "hulak.schedule.pause", {"name": "n"}),
     ],
 )
 def test_commands_become_requests(message, service, args):
@@ -95,9 +126,20 @@ def test_answers():
     hello = json.loads(protocol.hello(16.0, 5.5, Role.OPERATE))
     assert (hello["protocol"], hello["role"]) == (1, "operate")
     viewers = {"config.get", "dead.list", "ticks.read", "ticks.stop"}
-    assert set(hello["requests"]) == {"config.set", "display.create", "display.remove", *viewers}
+    viewers |= {"tasks.list", "calls.list", "task.show", "config.history", "config.version", "schedules.list", "history.read"}
+    operators = {"config.set", "display.create", "display.remove", "task.cancel", "task.retry", "task.drop", "worker.drain"}
+    operators |= {"service.scale", "config.revert", "schedule.change", "keys.list", "key.revoke", "log.read"}
+    assert set(hello["requests"]) == operators | viewers
     hello = json.loads(protocol.hello(16.0, 5.5, Role.VIEW))
     assert (hello["role"], set(hello["requests"])) == ("view", viewers)
+
+
+def test_ids_in_answers_are_texts_and_extra_types_too():
+    row = {"task": b"\x07" * 16, "retried_as": None, "value": b"\x01", "state": "done"}
+    for value, wanted in (([row], [{**row, "task": "07" * 16, "value": "AQ=="}]), ({"calls": [row], "complete": True}, None)):
+        command = protocol.decode(encoded(type="calls.list", id=1))
+        answer = json.loads(protocol.answer(command, value))["value"]
+        assert answer == wanted or answer["calls"][0]["task"] == "07" * 16
 
 
 def test_every_command_needs_a_role():

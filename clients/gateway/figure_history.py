@@ -57,8 +57,12 @@ class Line:
 
     def second_values(self, first: int, count: int) -> list[float]:
         """Return the values of `count` seconds from `first` on; not a number where there is none."""
-        oldest = self.newest - SECONDS
-        return [self.seconds[at % SECONDS] if oldest < at <= self.newest else NONE for at in range(first, first + count)]
+        at = first % SECONDS
+        values = (self.seconds[at:] + self.seconds[:at]).tolist()[:count]
+        for outside in (range(min(count, self.newest - SECONDS - first + 1)), range(max(0, self.newest - first + 1), count)):
+            for late in outside:
+                values[late] = NONE
+        return values
 
     def minute_values(self, first: int, count: int) -> list[tuple[float, float, float, int]]:
         """Return least, greatest, sum and count of `count` minutes from `first` on; the count is 0 where there is no value."""
@@ -109,7 +113,7 @@ class FigureHistory:
         return sorted({figure for figure, _ in self.lines})
 
     def read(self, now: float, figure: str, span: Literal["hour", "day"], points: int) -> dict[str, Any]:
-        """Return the course of a figure.
+        """Return the course of a figure; another thread may add values meanwhile.
 
         Args:
             now: seconds since 1970 UTC.
@@ -122,7 +126,7 @@ class FigureHistory:
         Raises:
             BusError: `UNKNOWN_FIGURE`.
         """
-        lines = {line: row for (name, line), row in self.lines.items() if name == figure}
+        lines = {line: row for (name, line), row in list(self.lines.items()) if name == figure}
         if not lines:
             known = ", ".join(self.figures()) or "none yet"
             raise BusError("UNKNOWN_FIGURE", f"figure {figure[:100]!r} has no values; known are {known}")
@@ -212,7 +216,6 @@ def _points(line: Line, first: int, count: int, steps: int, span: str) -> list[t
     return points
 
 
-def _rounded(*values: float) -> tuple[float, float, float]:
-    """Return numbers with the digits that a chart can show."""
-    least, mean, greatest = (float(f"{value:.5g}") for value in values)
-    return least, mean, greatest
+def _rounded(least: float, mean: float, greatest: float) -> tuple[float, float, float]:
+    """Return numbers with the digits that a chart can show: of ms these are microseconds."""
+    return round(least, 3), round(mean, 3), round(greatest, 3)

@@ -264,7 +264,7 @@ def serve_file(connection, request):
     if path == "/ws":
         return None
     file = WEB / ("index.html" if path == "/" else path[1:])
-    if not file.is_file() or file.parent not in (WEB, WEB / "vendor", WEB / "operate"):
+    if not file.is_file() or WEB not in file.resolve().parents:
         return Response(404, "Not Found", Headers(), b"")
     body = file.read_bytes()
     headers = {"Content-Type": TYPES[file.suffix], "Content-Length": str(len(body)), "Content-Security-Policy": POLICY}

@@ -1,7 +1,7 @@
 """The connections to the gateway's port: the user of each, TLS, and the bound of those that are not clients yet.
 
 asyncio spends 256 KiB on each connection with TLS, from its first byte on. So a connection is accepted without TLS and upgraded:
-until it is that of a client, it can then be dropped at any time.
+until it is that of a client, it can then be dropped at any time. Each begins with HTTP; a request may make it a WebSocket.
 """
 
 import asyncio
@@ -13,6 +13,7 @@ from websockets.asyncio.server import ServerConnection
 
 from hulak.clients.gateway.access import Access, Grant, Peer
 from hulak.clients.gateway.certificate import Certificate
+from hulak.clients.gateway.http_connection import HttpConnection, HttpServer
 from hulak.clients.gateway.peer_users import PeerUsers
 from hulak.clients.gateway.tokens import Role
 
@@ -36,6 +37,7 @@ class Connections:
         self.access = access
         self.certificate = certificate
         self.spawn = spawn
+        self.http: HttpServer  # serves each connection until it is a WebSocket
         self.users = PeerUsers()
         self.open: set[GatewayConnection] = set()
         self.dropped = 0  # to make room for newer ones
@@ -103,6 +105,7 @@ class GatewayConnection(ServerConnection):
         self.grant: Grant | None = None  # of its request
         self._connections = connections
         self._plain: asyncio.Transport
+        self._current: asyncio.Transport  # plain, or with TLS
 
     def abort(self) -> None:
         """End it at once, whatever has been sent."""
@@ -113,7 +116,7 @@ class GatewayConnection(ServerConnection):
         self._plain = cast("asyncio.Transport", transport)
         self._connections.enter(self, self._plain)
         if self._connections.certificate is None:
-            super().connection_made(transport)
+            self._begin_http(self._plain)
         else:
             self._connections.spawn(self._upgrade(self._connections.certificate.context))
 
@@ -130,13 +133,29 @@ class GatewayConnection(ServerConnection):
             self._connections.leave(self)
             self.abort()
             return
-        secure.set_protocol(self)
-        super().connection_made(secure)
-        early.replay(self)
+        early.replay(self._begin_http(secure))
+
+    def _begin_http(self, transport: asyncio.Transport) -> HttpConnection:
+        """Serve HTTP on it until a request asks for a WebSocket."""
+        self._current = transport
+        http = HttpConnection(self._connections.http, self)
+        transport.set_protocol(http)
+        http.connection_made(transport)
+        return http
+
+    def begin_socket(self, head: bytes) -> None:
+        """Continue as a WebSocket, whose request begins with `head`."""
+        self._current.set_protocol(self)
+        super().connection_made(self._current)
+        self.data_received(head)
+
+    def ended(self) -> None:
+        """Forget the connection, which has ended."""
+        self._connections.leave(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """See `asyncio.Protocol`."""
-        self._connections.leave(self)
+        self.ended()
         super().connection_lost(exc)
 
 

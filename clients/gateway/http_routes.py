@@ -142,7 +142,7 @@ class HttpRoutes:
 
     def _socket(self, asking: Asking) -> Answer:
         if asking.headers.get("Upgrade", "").lower() != "websocket":
-            return Answer(_text(HTTPStatus.UPGRADE_REQUIRED, "a WebSocket is served here", Upgrade="websocket"))
+            return Answer(not_upgraded())
         if self.is_full():
             self.refused += 1
             text = "the maximum of clients is reached, setting [gateway] max_clients"
@@ -193,6 +193,11 @@ class HttpRoutes:
         if file.etag in (etag.strip().removeprefix("W/") for etag in asking.headers.get("If-None-Match", "").split(",")):
             return _response(HTTPStatus.NOT_MODIFIED, b"", None, fields)
         return _response(HTTPStatus.OK, file.body, file.type, fields)
+
+
+def not_upgraded() -> Response:
+    """Return the response to a request for a WebSocket's path that does not ask for a WebSocket."""
+    return _text(HTTPStatus.UPGRADE_REQUIRED, "a WebSocket is served here", Upgrade="websocket")
 
 
 def _joined(headers: Headers) -> Headers:

@@ -1,4 +1,4 @@
-"""The log of the library `websockets`, as events of this process."""
+"""The logs of the libraries `websockets` and `uvicorn`, as events of this process."""
 
 import logging
 import traceback
@@ -8,18 +8,20 @@ from hulak.bus.process.log_type import Log
 
 
 class LibraryLog(logging.Handler):
-    """Writes the errors of `websockets` to the log of this process.
+    """Writes the errors of a library to the log of this process.
 
-    The library asserts a state that a client can violate: by bytes, or an end of its connection, sent together with its request.
+    `websockets` asserts a state that a client can violate: by bytes, or an end of its connection, sent together with its request.
     It ends the connection then. That is no error of this process, and no client should be able to fill its log.
 
     Args:
         log: of this process.
+        library: its name.
     """
 
-    def __init__(self, log: Log) -> None:
+    def __init__(self, log: Log, library: str) -> None:
         super().__init__(logging.ERROR)
         self._log = log
+        self._library = library
 
     def emit(self, record: logging.LogRecord) -> None:
         """See `logging.Handler`."""
@@ -27,7 +29,7 @@ class LibraryLog(logging.Handler):
         if isinstance(error, AssertionError) and _is_of_library(error.__traceback__):
             self._log.debug("connection ended with its request", why=record.getMessage())
         else:
-            self._log.error("websockets failed", why=record.getMessage(), exc_info=record.exc_info)
+            self._log.error(f"{self._library} failed", why=record.getMessage(), exc_info=record.exc_info)
 
 
 def _is_of_library(raised: TracebackType | None) -> bool:
@@ -36,8 +38,8 @@ def _is_of_library(raised: TracebackType | None) -> bool:
     return bool(names) and names[-1].startswith("websockets.")
 
 
-def logger_for(log: Log) -> logging.Logger:
-    """Make the logger to give to the library."""
-    logger = logging.Logger("websockets.server", logging.ERROR)  # noqa: LOG001 - of this gateway, not of the process
-    logger.addHandler(LibraryLog(log))
+def logger_for(log: Log, library: str) -> logging.Logger:
+    """Make the logger to give to a library."""
+    logger = logging.Logger(f"{library}.server", logging.ERROR)  # noqa: LOG001 - of this gateway, not of the process
+    logger.addHandler(LibraryLog(log, library))
     return logger

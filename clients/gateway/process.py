@@ -34,6 +34,8 @@ from hulak.clients.gateway.bus_source import BusSource
 from hulak.clients.gateway.connections import CLOSE_S, HANDSHAKE_S, GatewayConnection
 from hulak.clients.gateway.fx.session import FxSession
 from hulak.clients.gateway.health import GatewayHealth
+from hulak.clients.gateway.http_app import HttpApp
+from hulak.clients.gateway.http_connection import HttpServer
 from hulak.clients.gateway.http_routes import FX, HttpRoutes
 from hulak.clients.gateway.json_session import JsonSession, Session, close_connection, limit_send_buffer
 from hulak.clients.gateway.library_log import logger_for
@@ -87,6 +89,7 @@ class Gateway:
             is_full=lambda: len(self.sessions.clients) >= settings.gateway.max_clients,
             on_wrong=lambda address: logger.warning("wrong token", address=address),
         )
+        self.http = self.admission.connections.http = HttpServer(HttpApp(self.routes), logger_for(logger, "uvicorn"))
         self.member = Member(settings, home, logger, kind="gateway", name="gateway", collect=self.figures)
         self.turn_late_us = Histogram(WINDOW_S, time.monotonic())
         self.woken = asyncio.Event()
@@ -110,7 +113,7 @@ class Gateway:
             ping_interval=PING_S,
             ping_timeout=PING_S,
             server_header=None,
-            logger=logger_for(self.log),
+            logger=logger_for(self.log, "websockets"),
         )
         self.port = next(iter(self._server.sockets)).getsockname()[1]
         self.member.start()
@@ -124,6 +127,7 @@ class Gateway:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         assert self._server is not None
         self._server.close(reason="the gateway stops")
+        self.http.shut_down()
         try:
             async with asyncio.timeout(STOP_S):
                 await asyncio.shield(self._server.wait_closed())

@@ -42,6 +42,11 @@ MAY_IMPORT_THE_BROKER = {
     "clients/cli/journal_export.py": ("bus.broker.storage.",),  # likewise
     "clients/cli/journal_frames.py": ("bus.core.journal.",),  # likewise
     "clients/cli/task_load.py": ("bus.broker.loop.",),  # starts a separate broker, to measure it
+    "clients/gateway/api/": (  # the arguments of the control services, of which it makes its own
+        "bus.core.control_arguments.",
+        "bus.core.control_requests.",
+        "bus.core.schedules.schedule_requests.",
+    ),
     "benchmarks/": OF_THE_BROKER,  # measures it from inside
 }
 

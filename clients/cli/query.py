@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hulak.bus.errors import ConfigError, HulakError
-from hulak.clients.cli.command import Call, Command, print_json, to_json
+from hulak.clients.cli.command import Call, Command, print_json
 from hulak.clients.cli.help_text import examples
 from hulak.clients.cli.journal import ARCHIVE
 from hulak.clients.cli.journal_files import SegmentContents, journal_id, segments
 from hulak.clients.cli.output_file import Folder, OutputFile
 from hulak.clients.cli.query_limits import bounded_memory, interruptible
 from hulak.clients.cli.table import show
+from hulak.clients.json_text import to_json
 from hulak.clients.whole_file import whole_file
 
 if TYPE_CHECKING:

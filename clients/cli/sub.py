@@ -16,9 +16,10 @@ from hulak.bus.subscriber.events import TICKS as ALL_TICKS
 from hulak.bus.subscriber.history_start import LIVE, MOST_LAST, start_of
 from hulak.bus.wire.messages import END_MS, FIRST_MS
 from hulak.bus.wire.names import CONFIG, DISPLAYS, HEARTBEAT, JOURNALLED, NO_BODY, OWN_TOPICS, STATS, TICKS
-from hulak.clients.cli.command import Call, Command, Topic, subscribe, to_json
+from hulak.clients.cli.command import Call, Command, Topic, subscribe
 from hulak.clients.cli.help_text import examples
 from hulak.clients.cli.table import moment
+from hulak.clients.json_text import to_json
 from hulak.clients.printable import printable
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hulak.clients.cli.command import to_json
+from hulak.clients.json_text import to_json
 from hulak.clients.printable import printable
 from hulak.clients.table_files import flat
 

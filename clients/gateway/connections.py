@@ -65,6 +65,11 @@ class Connections:
         """Count a connection as that of a client from now on."""
         self._pending.pop(connection, None)
 
+    def wait(self, connection: "GatewayConnection") -> None:
+        """Count a connection as pending again, as the newest one."""
+        if connection in self.open:
+            self._pending[connection] = None
+
     def void(self, time: float) -> list[tuple["GatewayConnection", Grant]]:
         """Remove the role of each client whose grant is void at `time` (seconds since 1970 UTC); returns the old grants."""
         ended = []
@@ -106,6 +111,7 @@ class GatewayConnection(ServerConnection):
         self._connections = connections
         self._plain: asyncio.Transport
         self._current: asyncio.Transport  # plain, or with TLS
+        self.is_socket = False
 
     def abort(self) -> None:
         """End it at once, whatever has been sent."""
@@ -145,9 +151,20 @@ class GatewayConnection(ServerConnection):
 
     def begin_socket(self, head: bytes) -> None:
         """Continue as a WebSocket, whose request begins with `head`."""
+        self.is_socket = True
         self._current.set_protocol(self)
         super().connection_made(self._current)
         self.data_received(head)
+
+    def hold(self, grant: Grant) -> None:
+        """Count it as that of a client with a grant, while a request runs."""
+        self.grant = grant
+        self._connections.admit(self)
+
+    def release(self) -> None:
+        """Count it as pending again, until its next request."""
+        self.grant = None
+        self._connections.wait(self)
 
     def ended(self) -> None:
         """Forget the connection, which has ended."""

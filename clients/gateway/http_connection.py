@@ -71,6 +71,11 @@ class HttpServer:
         for connection in list(self.state.connections):
             connection.shutdown()
 
+    async def ended(self, limit_s: float) -> None:
+        """Wait until the requests of ended connections have ended, at most `limit_s` seconds."""
+        if self.state.tasks:
+            await asyncio.wait(list(self.state.tasks), timeout=limit_s)
+
 
 class HttpConnection(H11Protocol):
     """A connection that speaks HTTP.

@@ -19,6 +19,8 @@ from hulak.clients.gateway.wrong_tokens import WrongTokens
 from hulak.clients.judge.verdict import Verdict
 
 WS, FX = "/ws", "/fx"
+API = "/api"
+API_DOCUMENTS = ("/api/v1", "/api/v1/openapi.json")  # without a token: they have nothing of the bus
 PROBES = ("/healthz", "/readyz")
 LOGIN, LOGOUT = "/login", "/logout"
 JSON = "application/json"
@@ -53,7 +55,7 @@ class Answer:
     """The answer to a request.
 
     Args:
-        response: None continues the WebSocket's handshake.
+        response: None continues the WebSocket's handshake, or the request to the API.
         grant: of the client, as far as it was looked up.
     """
 
@@ -115,8 +117,8 @@ class HttpRoutes:
             return Answer(
                 _text(HTTPStatus.MISDIRECTED_REQUEST, "this host is not served here; setting [gateway] hosts adds hosts")
             )
-        if asking.path in (LOGIN, LOGOUT):
-            return self._login(asking)
+        if is_api(asking.path) or asking.path in (LOGIN, LOGOUT):
+            return self._api(asking) if is_api(asking.path) else self._login(asking)
         if asking.method not in ("GET", "HEAD"):
             return Answer(_text(HTTPStatus.METHOD_NOT_ALLOWED, "only GET and HEAD are served", Allow="GET, HEAD"))
         if asking.path in (WS, FX):
@@ -148,6 +150,20 @@ class HttpRoutes:
             text = "the maximum of clients is reached, setting [gateway] max_clients"
             return Answer(_text(HTTPStatus.SERVICE_UNAVAILABLE, text))
         grant, too_many = self._grant(asking)
+        return Answer(too_many, grant)
+
+    def _api(self, asking: Asking) -> Answer:
+        """Check a request to the API: a page of another origin gets nothing, also with the cookie of a login."""
+        if asking.headers.get("Upgrade", "").lower() == "websocket":
+            return Answer(_text(HTTPStatus.BAD_REQUEST, "no WebSocket is served here; there is /ws"))
+        if not self.access.origin(asking.headers):
+            self.refused += 1
+            return Answer(_text(HTTPStatus.FORBIDDEN, "pages of this origin may not use the API; see [gateway] origins"))
+        if asking.path in API_DOCUMENTS:
+            return Answer(None, Grant(Role.NONE))
+        grant, too_many = self._grant(asking)
+        if grant.role is Role.NONE and not grant.is_wrong:  # those were counted before
+            self.refused += 1
         return Answer(too_many, grant)
 
     def _login(self, asking: Asking) -> Answer:
@@ -193,6 +209,11 @@ class HttpRoutes:
         if file.etag in (etag.strip().removeprefix("W/") for etag in asking.headers.get("If-None-Match", "").split(",")):
             return _response(HTTPStatus.NOT_MODIFIED, b"", None, fields)
         return _response(HTTPStatus.OK, file.body, file.type, fields)
+
+
+def is_api(path: str) -> bool:
+    """Return whether a path is one of the API."""
+    return path == API or path.startswith(f"{API}/")
 
 
 def not_upgraded() -> Response:

@@ -2,6 +2,7 @@
 
 import logging
 import traceback
+from asyncio import CancelledError
 from types import TracebackType
 
 from hulak.bus.process.log_type import Log
@@ -26,7 +27,9 @@ class LibraryLog(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """See `logging.Handler`."""
         error = record.exc_info[1] if record.exc_info else None
-        if isinstance(error, AssertionError) and _is_of_library(error.__traceback__):
+        if isinstance(error, CancelledError):  # a request that runs when the gateway stops
+            self._log.debug("request ended with the gateway", why=record.getMessage())
+        elif isinstance(error, AssertionError) and _is_of_library(error.__traceback__):
             self._log.debug("connection ended with its request", why=record.getMessage())
         else:
             self._log.error(f"{self._library} failed", why=record.getMessage(), exc_info=record.exc_info)

@@ -26,9 +26,13 @@ from hulak.bus.process.log_type import Log
 from hulak.bus.process.member import Member
 from hulak.bus.process.settings import Settings
 from hulak.bus.subscriber.asyncio_wait import readable
+from hulak.clients.calls.async_client import AsyncBusClient
 from hulak.clients.gateway import journal_reads, metrics, protocol
 from hulak.clients.gateway.access import SUBPROTOCOL
 from hulak.clients.gateway.admission import CHANGED, REVOKED, Admission
+from hulak.clients.gateway.api.app import Api
+from hulak.clients.gateway.api.context import Context
+from hulak.clients.gateway.api.events import EventStreams
 from hulak.clients.gateway.bus_calls import BusCalls
 from hulak.clients.gateway.bus_source import BusSource
 from hulak.clients.gateway.connections import CLOSE_S, HANDSHAKE_S, GatewayConnection
@@ -89,7 +93,11 @@ class Gateway:
             is_full=lambda: len(self.sessions.clients) >= settings.gateway.max_clients,
             on_wrong=lambda address: logger.warning("wrong token", address=address),
         )
-        self.http = self.admission.connections.http = HttpServer(HttpApp(self.routes), logger_for(logger, "uvicorn"))
+        self.api_client = AsyncBusClient(settings, home)
+        context = Context(settings, home, self.api_client, self.journal_calls, self._verdict, lambda: self.supervisor.rows)
+        self.api = Api(context, EventStreams(self.streams, logger), lambda: self.health.is_broker_up(time.monotonic()), logger)
+        app = HttpApp(self.routes, self.api.app)
+        self.http = self.admission.connections.http = HttpServer(app, logger_for(logger, "uvicorn"))
         self.member = Member(settings, home, logger, kind="gateway", name="gateway", collect=self.figures)
         self.turn_late_us = Histogram(WINDOW_S, time.monotonic())
         self.woken = asyncio.Event()
@@ -134,6 +142,9 @@ class Gateway:
         except TimeoutError:
             self.admission.connections.abort()
             await self._server.wait_closed()
+        self.admission.connections.abort()  # also connections with a request that is running
+        self.api_client.close()
+        await self.http.ended(STOP_S)
         self.admission.connections.close()
         await self.own.save()
         self.calls.close()
@@ -195,7 +206,10 @@ class Gateway:
         """End the connections whose role is void; clients whose token has another role now should connect again."""
         for connection, is_changed in self.admission.update(now):
             code, reason = (CloseCode.SERVICE_RESTART, CHANGED) if is_changed else (protocol.BAD_TOKEN, REVOKED)
-            self.spawn(close_connection(connection, code, reason))
+            if connection.is_socket:
+                self.spawn(close_connection(connection, code, reason))
+            else:  # a request to the API runs
+                connection.abort()
 
     def _session(self, connection: GatewayConnection, path: str) -> Session:
         if path == FX:

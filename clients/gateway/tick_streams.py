@@ -51,12 +51,16 @@ class StreamOpener:
             BusError: `BUSY`; `TIMEOUT`, there is no broker.
             ConfigError, ProtocolError: the topic or its beginning is not allowed.
         """
+        given = {"since": message.since, "from_sequence": message.first, "last": message.last}
+        begin = {key: value for key, value in given.items() if value is not None} or {"since": "now"}
+        return self.subscribe(message.topic, **begin)
+
+    def subscribe(self, *topics: str, **begin: Any) -> Subscriber:
+        """Begin a stream of several topics; `begin` has the options of `Subscriber`. Raises as `open`."""
         if self.count >= MOST:
             raise BusError("BUSY", f"{self.count} streams of ticks are open at the gateway, the maximum; try again later")
-        given = {"since": message.since, "from_sequence": message.first, "last": message.last}
-        begin: dict[str, Any] = {key: value for key, value in given.items() if value is not None} or {"since": "now"}
         options: dict[str, Any] = {"settings": self._settings, "home": self._home, "timeout_s": 0.0, "hold": HOLD}
-        subscriber = Subscriber(message.topic, transport="socket", **options, **begin)
+        subscriber = Subscriber(*topics, transport="socket", **options, **begin)
         self.count += 1
         return subscriber
 

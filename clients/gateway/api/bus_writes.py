@@ -1,0 +1,54 @@
+"""The operations that call a task, or publish a message."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from msgspec import UNSET
+
+from hulak.bus.errors import FeedError
+from hulak.bus.wire.own_names import owned_name, topic_of
+from hulak.clients.calls.client import BusClient
+from hulak.clients.gateway.api.context import CALL_S, Context
+from hulak.clients.gateway.api.problems import bad
+from hulak.clients.own_topics import Publisher
+
+Args = Mapping[str, Any]
+
+
+async def call(context: Context, args: Args) -> Any:
+    """Run a task, and return its result and its parts. Raises as `BusClient.call`."""
+    parts: list[Any] = []
+    value = await context.client.call(
+        args["service"],
+        args.get("action", ""),
+        args.get("args", {}),
+        timeout_s=args.get("timeout_ms", 60_000) / 1000,
+        retries=args.get("retries"),
+        priority=args.get("priority", 1),
+        on_part=parts.append,
+        on_restart=parts.clear,
+    )
+    return {"value": value, "parts": parts}
+
+
+async def publish(context: Context, args: Args) -> Any:
+    """Publish a message, and return when the broker has it; of a journalled topic when the journal has it."""
+    topic, body = args["topic"], args.get("body", UNSET)
+    if body is UNSET:
+        raise bad("argument body is missing, must be any value")
+    name = owned_name(topic.encode("ascii", "replace"))
+    rest = topic.removeprefix(topic_of(name)).removeprefix(".")
+
+    def send(_: BusClient) -> dict[str, Any]:
+        options: dict[str, Any] = {"settings": context.settings, "home": context.home, "timeout_s": CALL_S}
+        publisher = Publisher(name, journal=args.get("journal"), **options)
+        try:
+            publisher.post(body, rest)
+            publisher.flush()
+        except FeedError as error:
+            raise bad(str(error)) from error
+        finally:
+            publisher.close()
+        return {"topic": topic, "journalled": publisher.journalled}
+
+    return await context.reads.run(send)

@@ -5,18 +5,18 @@ The feed applies it, and reports what became of each symbol.
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from hulak.bus.errors import BusError, FeedError
+from hulak.bus.errors import FeedError
 from hulak.bus.live_config import symbol_lists
 from hulak.bus.live_config.keys import FEED
-from hulak.bus.wire.plain_values import suggestion
 from hulak.clients.cli import table
 from hulak.clients.cli.command import BROKER_S, FAILED, Call, Command, print_json
 from hulak.clients.cli.help_text import examples
+from hulak.clients.feed_symbols import ADDED, REMOVED, Lists, Row, adding, change, check_names, feed_row, removing
 from hulak.clients.printable import printable
 
 if TYPE_CHECKING:
@@ -25,12 +25,8 @@ if TYPE_CHECKING:
 HEADS = ["symbol", "topic", "since", "state"]
 WAIT_S = 10.0
 ASK_S = 0.2  # between two questions whether the feed has applied a change
-TRIES = 5  # of a change, if another change came before it
 NOT_LISTED = "unknown: the feed has more symbols than its report has room for"
 PENDING, DONE = "pending", ("", "subscribed", "removed")  # states of a symbol that was added or removed
-ADDED, REMOVED = "symbols_added", "symbols_removed"  # keys of the live configuration
-Row = Mapping[str, Any]
-Lists = Callable[[Row, str, str], tuple[str, str]]  # from the feed's row and both lists to both lists
 
 _wait = click.option(
     "--wait",
@@ -56,11 +52,7 @@ def add(call: Call, feed: str, names: tuple[str, ...], wait_s: float) -> None:
     A symbol that the venue refuses is reported with its code, and the exit code is 1; the feed requests it again at each
     connection, until it is removed. Sends REQUEST hulak.config.set and hulak.stats to the frontend.
     """
-
-    def with_these(row: Row, added: str, removed: str) -> tuple[str, str]:
-        return symbol_lists.add(row["symbol_names"], added, removed, names)
-
-    _change(call, feed, names, wait_s, with_these, "subscribed")
+    _change(call, feed, names, wait_s, adding(names), "subscribed")
 
 
 @click.command(
@@ -77,17 +69,7 @@ def remove(call: Call, feed: str, names: tuple[str, ...], wait_s: float) -> None
     No further tick of a removed symbol is published; its topic stays, see `hulak topics rm`. Sends REQUEST hulak.config.set and
     hulak.stats to the frontend.
     """
-
-    def without(row: Row, added: str, removed: str) -> tuple[str, str]:
-        present = list(dict.fromkeys([*row["symbol_names"], *symbol_lists.split(added)]))
-        if row["symbols_named"] <= len(row["symbol_names"]) and (unknown := [name for name in names if name not in present]):
-            raise FeedError(f"feed {feed!r} has no symbol {unknown[0]!r}{suggestion(unknown[0], present)}")
-        remaining = row["symbols_named"] - len(set(row["symbol_names"]) & set(names))
-        if remaining < 1 and "market" not in row:  # that of the exchange posts all prices, also without order books
-            raise FeedError(f"feed {feed!r} would have no symbol left; end the feed, or add another symbol first")
-        return symbol_lists.remove(added, removed, names)
-
-    _change(call, feed, names, wait_s, without, "removed")
+    _change(call, feed, names, wait_s, removing(feed, names), "removed")
 
 
 @click.command(
@@ -105,7 +87,7 @@ def symbols(call: Call, feed: str) -> None:
     from hulak.clients.live_config import LiveConfig
 
     with call.client() as client:
-        row = _row(client, feed)
+        row = feed_row(client, feed)
         values = LiveConfig(client).get()["scopes"].get(FEED + feed, {})
     listed = rows_of(row, values)
     more = row["symbols_named"] - len(row["symbol_names"])
@@ -145,31 +127,14 @@ def rows_of(row: Row, values: Mapping[str, Any]) -> list[dict[str, Any]]:
     return listed
 
 
-def _row(client: "BusClient", feed: str) -> Row:
-    """Return the row of a feed whose symbols can be changed. Raises `FeedError`."""
-    processes: list[Row] = client.call("hulak.stats", timeout_s=BROKER_S)["processes"]
-    rows = [row for row in processes if row["kind"] == "feed"]
-    matches = [row for row in rows if row["name"] == feed]
-    names = sorted({str(row["name"]) for row in rows})
-    if not matches:
-        near = suggestion(feed, names) or (f"; there are {', '.join(names)}" if names else "; none runs")
-        raise FeedError(f"no feed has the name {feed!r}{near}")
-    if len(matches) > 1:
-        raise FeedError(f"{len(matches)} feeds have the name {feed!r}; give each its own with `hulak feed --name`")
-    if "symbol_names" not in matches[0]:
-        raise FeedError(f"the symbols of feed {feed!r} cannot be changed: it replays a file, is a program, or has just started")
-    return matches[0]
-
-
 def _change(call: Call, feed: str, names: Sequence[str], wait_s: float, make: Lists, done: str) -> None:
     """Change both lists of a feed, wait until the feed has applied them, and print what became of each symbol."""
+    from hulak.clients.cli.config import user
+
     names = tuple(dict.fromkeys(names))
-    for name in names:
-        if not symbol_lists.is_name(name):
-            longest = symbol_lists.LONGEST_SYMBOL
-            raise FeedError(f"symbol is {name!r:.60}, must be 1 to {longest} printable characters without a comma")
+    check_names(names)
     with call.client() as client:
-        version = _set(call, client, feed, make)
+        version = change(client, feed, make, by=user(), timeout_s=call.timeout_s or BROKER_S)
         states = _states(client, feed, names, version, wait_s)
     if call.as_json:
         print_json({"feed": feed, "version": version, "symbols": states})
@@ -180,31 +145,11 @@ def _change(call: Call, feed: str, names: Sequence[str], wait_s: float, make: Li
         click.get_current_context().exit(FAILED)
 
 
-def _set(call: Call, client: "BusClient", feed: str, make: Lists) -> int:
-    """Make a new version of the live configuration; returns its number, or that of the present one if nothing changes."""
-    from hulak.clients.cli.config import user
-    from hulak.clients.live_config import LiveConfig
-
-    live = LiveConfig(client, by=user(), timeout_s=call.timeout_s or BROKER_S)
-    for attempt in range(1, TRIES + 1):
-        row, document = _row(client, feed), live.get()
-        before = document["scopes"].get(FEED + feed, {})
-        after = dict(zip((ADDED, REMOVED), make(row, before.get(ADDED, ""), before.get(REMOVED, "")), strict=True))
-        unset = [key for key, value in after.items() if not value and key in before]
-        values = {key: value for key, value in after.items() if value}
-        try:
-            return int(live.set(FEED + feed, values, unset=unset, if_version=document["version"])["version"])
-        except BusError as error:
-            if error.code != "OTHER_VERSION" or attempt == TRIES:
-                raise
-    raise AssertionError("unreachable")
-
-
 def _states(client: "BusClient", feed: str, names: Sequence[str], version: int, wait_s: float) -> dict[str, str]:
     """Wait until the feed knows what became of each symbol, at most `wait_s`; returns the states."""
     deadline = time.monotonic() + wait_s
     while True:
-        states = states_of(_row(client, feed), names, version)
+        states = states_of(feed_row(client, feed), names, version)
         if PENDING not in states.values() or time.monotonic() >= deadline:
             return states
         time.sleep(ASK_S)

@@ -110,7 +110,6 @@ class GatewayConnection(ServerConnection):
         self.grant: Grant | None = None  # of its request
         self._connections = connections
         self._plain: asyncio.Transport
-        self._current: asyncio.Transport  # plain, or with TLS
         self.is_socket = False
 
     def abort(self) -> None:
@@ -143,7 +142,7 @@ class GatewayConnection(ServerConnection):
 
     def _begin_http(self, transport: asyncio.Transport) -> HttpConnection:
         """Serve HTTP on it until a request asks for a WebSocket."""
-        self._current = transport
+        self.transport = transport
         http = HttpConnection(self._connections.http, self)
         transport.set_protocol(http)
         http.connection_made(transport)
@@ -152,8 +151,8 @@ class GatewayConnection(ServerConnection):
     def begin_socket(self, head: bytes) -> None:
         """Continue as a WebSocket, whose request begins with `head`."""
         self.is_socket = True
-        self._current.set_protocol(self)
-        super().connection_made(self._current)
+        self.transport.set_protocol(self)
+        super().connection_made(self.transport)
         self.data_received(head)
 
     def hold(self, grant: Grant) -> None:

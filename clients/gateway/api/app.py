@@ -109,6 +109,8 @@ class Api:
         query = request.query_params.multi_items()
         path: dict[str, str] = request.path_params
         if not operation.has_body:
+            if any(name == BY for name, _ in query) and BY in fields_of(operation.args):
+                raise bad("argument by is set by the gateway")
             return arguments_of(operation.args, path, query, {})
         if query:
             raise bad(f"query parameter {query[0][0][:60]!r} is unknown: the arguments of a {operation.method} are in its body")

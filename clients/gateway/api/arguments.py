@@ -23,6 +23,10 @@ MOST_ROWS, ROWS = 1000, 200  # of a page of ticks
 MOST_BARS, BARS = 5000, 500
 
 Moment = Annotated[str, Meta(max_length=40, description="a time such as 2026-11-22T10:00:00, or 10m for ten minutes ago")]
+Symbols = Annotated[
+    list[Annotated[str, Meta(max_length=100)]],
+    Meta(min_length=1, max_length=1000, description="an array of 1 to 1000 symbols"),
+]
 CallMs = Annotated[int, Meta(ge=1, le=300_000, description="milliseconds to wait for the result, at most 300000")]
 
 
@@ -67,6 +71,14 @@ class CallBody(Arguments, frozen=True):
     timeout_ms: CallMs = 60_000
     retries: Retries | None = None
     priority: Priority = 1
+
+
+class SymbolsOfFeed(Arguments, frozen=True):
+    """Symbols of a feed, as its venue writes them."""
+
+    feed: Name
+    symbols: Symbols
+    by: Annotated[str, Meta(max_length=200)] = ""
 
 
 class PublishBody(Arguments, frozen=True):

@@ -1,6 +1,7 @@
 """The operations that call a task, or publish a message."""
 
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any
 
 from msgspec import UNSET
@@ -8,8 +9,9 @@ from msgspec import UNSET
 from hulak.bus.errors import FeedError
 from hulak.bus.wire.own_names import owned_name, topic_of
 from hulak.clients.calls.client import BusClient
+from hulak.clients.feed_symbols import Lists, UnknownFeed, adding, change, check_names, removing
 from hulak.clients.gateway.api.context import CALL_S, Context
-from hulak.clients.gateway.api.problems import bad
+from hulak.clients.gateway.api.problems import Problem, bad
 from hulak.clients.own_topics import Publisher
 
 Args = Mapping[str, Any]
@@ -29,6 +31,28 @@ async def call(context: Context, args: Args) -> Any:
         on_restart=parts.clear,
     )
     return {"value": value, "parts": parts}
+
+
+async def add_symbols(context: Context, args: Args) -> Any:
+    """Add symbols to a running feed. Raises as `feed_symbols.change`."""
+    return await _change_symbols(context, args, adding(args["symbols"]))
+
+
+async def remove_symbols(context: Context, args: Args) -> Any:
+    """Remove symbols from a running feed. Raises as `feed_symbols.change`."""
+    return await _change_symbols(context, args, removing(args["feed"], args["symbols"]))
+
+
+async def _change_symbols(context: Context, args: Args, make: Lists) -> Any:
+    feed, by = args["feed"], args["by"]
+    try:
+        check_names(args["symbols"])
+        version = await context.reads.run(lambda client: change(client, feed, make, by=by, timeout_s=CALL_S))
+    except UnknownFeed as error:
+        raise Problem(HTTPStatus.NOT_FOUND, "NOT_FOUND", str(error)) from error
+    except FeedError as error:
+        raise bad(str(error)) from error
+    return {"feed": feed, "version": version}
 
 
 async def publish(context: Context, args: Args) -> Any:

@@ -22,6 +22,7 @@ from hulak.bus.subscriber.events import TICKS
 from hulak.bus.subscriber.sinks import JOURNALLED
 from hulak.clients.gateway.api.bus_reads import row_of
 from hulak.clients.gateway.api.problems import Problem, bad, problem_of
+from hulak.clients.gateway.json_session import limit_send_buffer
 from hulak.clients.gateway.tick_streams import StreamOpener
 from hulak.clients.json_text import to_json
 from hulak.clients.subscriber import LIVE, Event, Subscriber
@@ -135,6 +136,7 @@ class EventResponse(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See the specification of ASGI."""
+        limit_send_buffer(scope["state"]["connection"])
         gone = asyncio.create_task(_gone(receive))
         try:
             fields = [(name, value) for name, value in self.raw_headers if name != b"content-length"]

@@ -93,7 +93,7 @@ class TaskQuery(Arguments, frozen=True):
     """A task, once it has ended or the time is over."""
 
     task: TaskId
-    wait_ms: Annotated[int, Meta(ge=0, le=300_000, description="milliseconds to wait for the task's end, at most 300000")] = 0
+    wait_ms: Annotated[int, Meta(ge=0, le=60_000, description="milliseconds to wait for the task's end, at most 60000")] = 0
 
 
 class DeadQuery(Arguments, frozen=True):

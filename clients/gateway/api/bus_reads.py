@@ -15,7 +15,7 @@ from hulak.clients.gateway.api.context import CALL_S, Context
 from hulak.clients.gateway.api.problems import bad
 
 OWN = OWN_TOPICS.decode()
-STEP_S = 1.0  # of a wait for a task: a client that has gone is noticed
+STEP_S = 1.0  # of a wait for a task: no request to the broker takes much longer than `CALL_S`
 READ_S = 10.0  # limit of one read of the journal
 Args = Mapping[str, Any]
 

@@ -90,7 +90,7 @@ SUMMARIES = {
     "completion": "Print the completion script of a shell.",
     "status": "Show the health of the broker and its processes.",
     "stats": "Show processes, queues, losses and latencies.",
-    "top": "Show a live table of all processes.",
+    "top": "Show processes, feeds, topics and tasks live.",
     "check": "Check the health of all processes for a monitoring system.",
     "doctor": "Examine the installation and the machine, and advise.",
     "ping": "Check that a broker answers.",

@@ -176,7 +176,7 @@ class LiveModel:
                     moved = (mid > mid_before) - (mid < mid_before)
                 if before is not None and moved == 0:
                     moved = before.moved
-                digits = _digits(symbol, body.get("source"), bid, ask) if before is None else before.digits
+                digits = price_digits(symbol, body.get("source"), bid, ask) if before is None else before.digits
                 self.prices[symbol] = Price(symbol, bid, ask, moved, 1 if before is None else before.ticks + 1, digits)
 
     def add_stats(self, stats: Mapping[str, Any], now: float) -> None:
@@ -232,7 +232,8 @@ def _silent(stats: Mapping[str, Any], age_s: float) -> dict[int, str]:
     return {row.pid: row.state if row.state == "unknown" else f"{row.state} {row.silence_s:.0f} s" for row in rows}
 
 
-def _digits(symbol: str, source: Any, bid: float | None, ask: float | None) -> int:
+def price_digits(symbol: str, source: Any, bid: float | None, ask: float | None) -> int:
+    """Return the decimals of a symbol's prices: those of its venue, the usual ones, or those of its quote."""
     of_venue = OF_VENUES.get(source) if isinstance(source, str) else None
     usual = usual_digits(symbol) if of_venue is None else of_venue
     return digits_of(side for side in (bid, ask) if side is not None) if usual is None else usual

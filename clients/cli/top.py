@@ -1,88 +1,105 @@
-"""`hulak top`: a live table of all processes."""
+"""`hulak top`: processes, feeds, topics and tasks, live."""
 
 import contextlib
+import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections import deque
+from typing import TYPE_CHECKING
 
 import click
 
 from hulak.clients.cli.command import Call, Command, print_json, subscribe
 from hulak.clients.cli.help_text import examples
-from hulak.clients.cli.keys import terminal
-from hulak.clients.cli.top_view import NAMES, TopView, render
-from hulak.clients.judge.facts import Facts
-from hulak.clients.judge.situations import limits_of
-from hulak.clients.judge.supervisor_poll import SupervisorPoll
-from hulak.clients.judge.verdict import Verdict, judge
 
-POLL_S = 0.1  # most seconds until a key is handled
+if TYPE_CHECKING:
+    from hulak.clients.cli.top_tabs import TopData
+    from hulak.clients.judge.verdict import Verdict
+
+SORTS = ("kind", "name", "memory", "growth", "cores", "latency", "restarts")  # columns of the processes
 
 
 @click.command(
     cls=Command,
-    short_help="Show a live table of all processes.",
+    short_help="Show processes, feeds, topics and tasks live.",
     timeout_help="Seconds to wait for a broker; 5 by default.",
     epilog=examples("hulak top", "hulak top --sort memory", "hulak top --count 1 | head -20"),
 )
-@click.option(
-    "--sort", type=click.Choice(list(NAMES)), default="kind", help="Column to sort by, highest value first; kind by default."
-)
+@click.option("--sort", type=click.Choice(SORTS), default="kind", help="Column by which processes are sorted; kind by default.")
 @click.option(
     "--count",
     type=click.IntRange(1),
     help="Number of screens, one per second, after which to stop; no limit by default on a terminal, else 1.",
 )
 def top(call: Call, sort: str, count: int | None) -> None:
-    """Show every process with its memory, CPU, configuration and latency, and the broker's statistics, updated each second.
+    """Show processes, feeds, topics and posted tasks, and the times of actions, in tabs that are updated each second.
 
-    The first line has the worst finding of `hulak check`; the line of faults begins with slow subscribers. Keys: ? shows the
-    keys; a shows the actions of tasks, with their times in the queue (wait) and the durations of their attempts (run) since the
-    start of the broker; arrows, PageUp, PageDown, Home and End scroll; k n m g c l r sort by kind, name, memory, growth, cores,
-    latency, restarts, and reverse the order if pressed again; space pauses the updates; q quits. NO_COLOR=1 removes the colours;
-    they carry no extra information. --json prints the statistics, one line per second, with the findings under `health`.
+    The first line has the worst finding of `hulak check`; the line of faults begins with slow subscribers. Enter shows the
+    details of a row: of a topic its messages as they come, of a task its result and the error of each attempt. `/` filters, `<`
+    and `>` sort by another column, `r` reverses the order, `?` shows all keys, `q` quits. NO_COLOR=1 removes the colours; they
+    carry no extra information. Without a terminal the processes are printed; --json prints the statistics, one line per second,
+    with the findings under `health`.
 
-    Subscribes to the topic stats, with NUL at its end, and queries the supervisord of this home, if one runs.
+    Subscribes to the topic stats, with NUL at its end, and queries the supervisord of this home, if one runs; while a tab shows
+    them, sends REQUEST hulak.last, hulak.tasks and hulak.result.
     """
     call.wait_for_broker("publisher")
-    live = sys.stdout.isatty() and not call.as_json
-    state, remaining = TopView(NAMES[sort]), count if count is not None or live else 1
-    limits = limits_of(call.settings)
+    is_live = all(map(os.isatty, (0, 1))) and os.tcgetpgrp(0) == os.getpgrp() and os.environ.get("TERM") != "dumb"
+    if is_live and not call.as_json:
+        _run(call, sort, count)
+    else:
+        _print(call, sort, count or (None if call.as_json and sys.stdout.isatty() else 1))
+
+
+def _run(call: Call, sort: str, count: int | None) -> None:
+    """Show the tabs until `q`."""
+    from hulak.clients.cli.listing import Order
+    from hulak.clients.cli.top_app import TopApp
+    from hulak.clients.cli.top_source import TopSource
+    from hulak.clients.cli.top_state import TopState
+    from hulak.clients.judge.facts import Facts
+    from hulak.clients.judge.situations import limits_of
+    from hulak.clients.judge.verdict import judge
+
+    limits, began = limits_of(call.settings), time.monotonic()
+
+    def judged(data: "TopData", now: float) -> "Verdict":
+        more = {"asked_s": now - began, "supervised": data.supervised}
+        return judge(Facts.of(call.settings, data.stats, stats_age_s=now - data.received, **more), limits)
+
+    with TopSource(call.settings, call.home) as source:
+        TopApp(source, judged, TopState(count), Order("" if sort == "kind" else sort)).run()
+
+
+def _print(call: Call, sort: str, count: int | None) -> None:
+    """Print screens, or with --json the statistics."""
+    from rich.console import Console
+
+    from hulak.clients.cli.listing import Order
+    from hulak.clients.cli.top_tabs import TopData
+    from hulak.clients.cli.top_view import HISTORY, screen
+    from hulak.clients.judge.facts import Facts
+    from hulak.clients.judge.situations import limits_of
+    from hulak.clients.judge.supervisor_poll import SupervisorPoll
+    from hulak.clients.judge.verdict import judge
+
+    limits, data, history = limits_of(call.settings), TopData(), deque[float](maxlen=HISTORY)
+    console = Console(highlight=False, markup=False, emoji=False)
     with (
         contextlib.suppress(KeyboardInterrupt),
         SupervisorPoll(call.home) as supervisor,
         subscribe(call.settings, call.home, "stats", timeout_s=call.timeout_s) as events,
-        terminal(live) as pressed,
-        screen(state, live) as draw,
     ):
-
-        def verdict() -> Verdict:
-            age_s = time.monotonic() - state.received
-            return judge(Facts.of(call.settings, state.stats, stats_age_s=age_s, supervised=supervisor.rows), limits)
-
-        while not state.quits and remaining != 0:
-            event = events.poll(POLL_S)
-            if event is not None:
-                state.add(event.body, time.monotonic())
-                remaining = remaining if remaining is None else remaining - 1
-                if call.as_json:
-                    print_json({**event.body, "health": verdict().as_dict()})
-            for key in pressed(0.0) if pressed is not None else ():
-                state.press(key)
-            if not call.as_json and (live or event is not None):
-                state.verdict = verdict()
-                draw()
-
-
-@contextlib.contextmanager
-def screen(state: TopView, live: bool) -> Iterator[Callable[[], None]]:
-    """Draw on the whole terminal and restore it at the end; without a terminal, print each screen."""
-    from rich.console import Console
-    from rich.live import Live
-
-    console = Console(highlight=False, markup=False, emoji=False)
-    if not live:
-        yield lambda: console.print(render(state, time.monotonic(), console.width, console.height))
-        return
-    with Live(console=console, screen=True, auto_refresh=False) as shown:
-        yield lambda: shown.update(render(state, time.monotonic(), console.width, console.height), refresh=True)
+        while count is None or count > 0:
+            event = events.poll(None)
+            if event is None:
+                continue
+            count = count and count - 1
+            now = time.monotonic()
+            data.stats, data.received, data.supervised = event.body, now, supervisor.rows
+            data.verdict = judge(Facts.of(call.settings, data.stats, supervised=data.supervised), limits)
+            history.append(data.stats["ticks"]["per_s"])
+            if call.as_json:
+                print_json({**event.body, "health": data.verdict.as_dict()})
+            else:
+                console.print(screen(data, history, Order("" if sort == "kind" else sort), now, console.width))

@@ -5,8 +5,8 @@ import random
 import pytest
 
 from hulak.clients.cli.keys import ALONE_S, Keys
+from hulak.clients.cli.live_output import LiveOutput
 from hulak.clients.cli.scroll import Scroll, cut
-from hulak.clients.cli.top_view import TopView
 
 NAMED = {
     b"\x1b[A": "up",
@@ -74,23 +74,17 @@ def test_no_bytes_end_it_but_q_and_ctrl_c(seed):
     """Any mix of keys, split anywhere, does what the keys do one by one; bytes that are no keys do no harm."""
     draw = random.Random(seed)
     picked = [draw.choice([*list(NAMED)[:-2], *UNKNOWN]) for _ in range(draw.randrange(1, 30))]
-    data, top, keys = b"".join(picked), TopView(), Keys()
+    data, view, keys = b"".join(picked), LiveOutput(as_json=False, live=True, page=""), Keys()
     names = []
     while data:
         size = draw.randrange(1, 8)
         names += keys.feed(data[:size], 1.0)
         data = data[size:]
     assert [name for name in names if name != "other"] == [NAMED[key] for key in picked if key in NAMED]
-    for name in names:
-        top.press(name)
-    assert (top.quits, top.sort, top.paused) == (False, "k", False)
+    assert not any(view.press(name) for name in names if name != "q")
     noise = bytes(draw.choice([byte for byte in range(256) if chr(byte) not in "qQ\x03"]) for _ in range(300))
-    for name in keys.feed(noise, 1.0):
-        top.press(name)
-    assert not top.quits
-    for name in keys.feed(b"\x07\x1b\\\x18", 1.0) + keys.feed(b"qq", 9.0):
-        top.press(name)
-    assert top.quits
+    assert not any(view.press(name) for name in keys.feed(noise, 1.0))
+    assert any(view.press(name) for name in keys.feed(b"\x07\x1b\\\x18", 1.0) + keys.feed(b"qq", 9.0))
 
 
 def test_a_list_scrolls_and_shows_how_much_it_leaves_out():

@@ -4,57 +4,34 @@ import io
 
 import pytest
 from rich.console import Console
+from top_data import Message, quote, report, stats, task_row
 
 from hulak.bus.core.tasks.action_times import ActionTimes
 from hulak.bus.core.tasks.task_queue import CalledTask
 from hulak.clients.cli import stats_tables
+from hulak.clients.cli.listing import Column, Listing, Order, Row, arranged
 from hulak.clients.cli.status import PROCESS_HEADS, process_cells
-from hulak.clients.cli.top_view import SORTS, TopView, render
+from hulak.clients.cli.top_source import MessageUpdate, ProblemUpdate, StatsUpdate, TasksUpdate, TaskUpdate, TopicsUpdate
+from hulak.clients.cli.top_state import TopState, message
+from hulak.clients.cli.top_tabs import TABS, details, process_listing
+from hulak.clients.cli.top_view import head, screen
+from hulak.clients.cli.topic_board import TopicBoard
 from hulak.clients.judge.facts import Facts
 from hulak.clients.judge.processes import process, processes
 from hulak.clients.judge.verdict import judge
 
 
-def report(kind, name, pid, **values):
-    return {"kind": kind, "name": name, "pid": pid, "age_s": 0.3, "rss_bytes": 50_000_000, **values}
+def with_stats(values, at=100.0):
+    state = TopState()
+    state.take(StatsUpdate(values, at), at)
+    return state
 
 
-def stats(*more, per_s=250.0):
-    lag = {"p50": 120.0, "p99": 2100.0, "max": 1.0, "count": 9.0}
-    return {
-        "broker": {"version": "0.1.0", "pid": 1, "uptime_s": 90.0, "rss_bytes": 60_000_000, "cpu_s": 3.0, "cores": 0.2},
-        "journal": {"state": "live", "lost": 0},
-        "store": {"state": "live"},
-        "scaling": {},
-        "ticks": {"taken": 5000, "per_s": per_s, "symbols": 28, "early": 4, "feed_to_broker_us": lag},
-        "tasks": {
-            "queued": 5,
-            "waiting": 1,
-            "running": 2,
-            "done": 9,
-            "failed": 0,
-            "per_s": 1.0,
-            "services": {"nepse": {"queued": 5, "waiting": 1, "running": 2}},
-        },
-        "workers": [
-            {"name": "sums/4", "service": "sums", "state": "ready", "pid": 4, "age_s": 7.0},
-            {"name": "nepse_00/3", "service": "nepse", "state": "busy", "pid": 3},
-        ],
-        "processes": [
-            report("nepse", "nepse_00/3", 3, config_version=7, cores=0.5, restarts=2),
-            report("feed", "binance", 2, rss_per_min=250_000, loop_age_s=4.0, dropped=0, refused=3, symbol_errors={}),
-            *more,
-        ],
-        "rejected": {"total": 2},
-    }
-
-
-def drawn(top, width=80, height=24, now=100.0):
-    if top.stats is not None:
-        top.verdict = judge(Facts(top.stats, stats_age_s=now - top.received))
+def drawn(state, width=80, now=100.0, order=Order()):  # noqa: B008 - frozen
+    state.data.verdict = judge(Facts(state.data.stats, stats_age_s=now - state.data.received))
     out = io.StringIO()
-    console = Console(file=out, width=width, height=height, color_system=None, legacy_windows=False, highlight=False)
-    console.print(render(top, now, width, height))
+    console = Console(file=out, width=width, color_system=None, legacy_windows=False, highlight=False)
+    console.print(screen(state.data, state.history, order, now, width))
     return out.getvalue().splitlines()
 
 
@@ -83,9 +60,12 @@ def test_a_display_workers_latency_and_losses_show():
 def test_a_malformed_report_of_any_process_breaks_nothing(odd):
     names = ("rss_bytes", "latency_us", "config_version", "restarts", "cores", "loop_age_s", "dropped", "rss_per_min")
     row = {**report("x", "y", 5), **dict.fromkeys(names, odd)}
-    top = TopView()
-    top.add(stats(row), 100.0)
-    assert any("y" in line for line in drawn(top))
+    state = with_stats(stats(row))
+    assert any("y" in line for line in drawn(state))
+    listing = process_listing(state.data, 100.0)
+    for column in listing.columns:
+        assert len(arranged(listing, Order(column.name))) == 5
+    assert ("kind", "x") in details(state.data, "processes", listing.at("x y 5"))
 
 
 def test_queues_and_losses():
@@ -93,9 +73,7 @@ def test_queues_and_losses():
     values = stats()
     values["tasks"]["oldest_s"] = values["tasks"]["services"]["nepse"]["oldest_s"] = 130.0
     assert stats_tables.queues(values) == [("all", 5, 1, 2, 130.0), ("nepse", 5, 1, 2, 130.0)]
-    top = TopView()
-    top.add(values, 100.0)
-    assert "5 queued, 1 waiting, oldest 2 min" in drawn(top)[2]
+    assert "5 queued, 1 waiting, oldest 2 min" in drawn(with_stats(values))[2]
     counts = {name: count for name, _, count in stats_tables.losses(stats())}
     assert counts["ticks.early"] == 4
     assert counts["rejected.total"] == 2
@@ -103,36 +81,33 @@ def test_queues_and_losses():
 
 
 def test_one_screen_has_everything_in_80_columns():
-    top = TopView()
-    assert "waiting for the broker" in drawn(top)[0]
-    top.add(stats(), 100.0)
-    lines = drawn(top)
+    assert "waiting for the broker" in head(TopState().data, (), 80)[1].plain
+    lines = drawn(with_stats(stats()))
     assert lines[0].startswith(" Hulak top  broker 0.1.0 up 90 s  WARNING: feed binance last iterated its")
     assert lines[0].endswith("…"), "a cut line ends with a sign"
     assert "250/s, 5,000 taken, 28 symbols" in lines[1]
     assert "5 queued, 1 waiting" in lines[2]
     assert "ticks.early 4" in lines[3]
-    assert lines[4].startswith("kind▼")
     assert all(len(line) <= 80 for line in lines)
-    assert lines[4].split() == ["kind▼", "name", "state", "memory", "10", "min", "cores", "conf", "rest", "p99", "lost"]
+    assert lines[4].split() == ["kind", "name", "state", "memory", "cores", "p99", "lost"]
     assert "late" in next(line for line in lines[5:] if "binance" in line)
+    assert drawn(with_stats(stats()), 160)[4].split() == [
+        *("kind", "name", "pid", "state", "memory", "10", "min", "cores", "conf", "rest", "p50", "p99", "lost")
+    ]
+    assert head(with_stats(stats()).data, (), 80, context="live")[0].plain.startswith(" Hulak top live  broker")
 
 
 def test_a_silent_broker_and_a_degraded_journal_are_shown():
-    top = TopView()
-    top.add({**stats(), "journal": {"state": "degraded", "why": "no space"}}, 100.0)
-    assert "CRITICAL (2 problems): journal is degraded: no space" in drawn(top, width=140)[0]
-    top.add(stats(), 101.0)
-    lines = drawn(top, now=110.0, width=140)
+    state = with_stats({**stats(), "journal": {"state": "degraded", "why": "no space"}})
+    assert "CRITICAL (2 problems): journal is degraded: no space" in drawn(state, width=140)[0]
+    lines = drawn(with_stats(stats()), now=109.0, width=140)
     assert "CRITICAL: no statistics from the broker for 9 s" in lines[0]
     assert next(line for line in lines if line.startswith("broker")).split()[3:5] == ["hangs", "9"], "its row says so"
     assert next(line for line in lines if line.startswith("nepse")).split()[3] == "unknown", "the state is unknown"
 
 
 def test_a_frozen_process_stays_in_the_table_marked():
-    top = TopView()
-    top.add(stats(report("display", "display_00/9", 9) | {"age_s": 41.0}), 100.0)
-    lines = drawn(top, width=140)
+    lines = drawn(with_stats(stats(report("display", "display_00/9", 9) | {"age_s": 41.0})), width=140)
     assert "CRITICAL (2 problems): display display_00/9 last reported 41 s ago" in lines[0]
     assert next(line for line in lines if "display_00/9" in line and line.startswith("display")).split()[3:6] == [
         "hangs",
@@ -141,70 +116,124 @@ def test_a_frozen_process_stays_in_the_table_marked():
     ]
 
 
-def test_what_does_not_fit_is_counted():
-    top = TopView()
-    top.add(stats(*(report("display", f"d{at}", 100 + at) for at in range(40))), 100.0)
-    lines = drawn(top, height=20)
-    assert len(lines) <= 20
-    assert "and 33 more" in lines[-2]
-    top.press("end")
-    assert "33 above" in drawn(top, height=20)[-2]
-    top.press("pageup")
-    assert "and 11 more, 22 above" in drawn(top, height=20)[-2]
-    top.press("home")
-    assert "and 33 more" in drawn(top, height=20)[-2]
+def test_an_order_puts_high_numbers_first_texts_from_a_on_and_unknown_values_last():
+    columns = (Column("name", is_text=True), Column("size"))
+    rows = tuple(Row(name, (name, str(size)), (name, size)) for name, size in (("b", 1), ("a", None), ("c", 3)))
+    listing = Listing(columns, rows)
+
+    def keys(order, wanted=""):
+        return "".join(row.key for row in arranged(listing, order, wanted))
+
+    assert (keys(Order()), keys(Order(reverse=True))) == ("bac", "cab")
+    assert (keys(Order("name")), keys(Order("name").by("name"))) == ("abc", "cba")
+    assert (keys(Order("size")), keys(Order("size", reverse=True))) == ("cba", "bca")
+    assert keys(Order("gone")) == "bac"
+    assert keys(Order(), "C 3") == "c", "all words, in any case, in any cell"
+    assert keys(Order(), "3 b") == ""
+    assert Order("name").step(columns, 1) == Order("size")
+    assert Order("size").step(columns, 1) == Order("name").step(columns, -1) == Order()
+    assert Order().step(columns, -1) == Order("size")
+    assert (Order("a").mark("a"), Order("a").by("a").mark("a"), Order("a").mark("b")) == ("▼", "▲", "")
 
 
-def test_a_question_mark_shows_the_keys_and_the_processes_again():
-    top = TopView()
-    top.add(stats(), 100.0)
-    top.press("?")
-    text = "\n".join(drawn(top))
-    assert "PageUp" in text
-    assert "binance" not in text.partition("\n")[2]
-    top.press("?")
-    assert "binance" in "\n".join(drawn(top)).partition("\n")[2]
+def test_every_process_column_sorts_and_the_plain_screen_marks_it():
+    state = with_stats(stats())
+    for column in process_listing(state.data, 100.0).columns:
+        assert sum("▼" in line for line in drawn(state, 200, order=Order(column.name))) == 1
+    assert drawn(state, order=Order("memory"))[5].startswith("broker")
+    assert drawn(state, order=Order("cores"))[5].startswith("nepse")
 
 
-def test_keys_sort_turn_stop_and_quit():
-    top = TopView()
-    top.add(stats(), 100.0)
-    top.press("m")
-    assert [process.name for process in top.processes()][:1] == ["broker"]
-    top.press("m")
-    assert (top.reverse, top.processes()[-1].name) == (True, "broker")
-    top.press("C")
-    assert (top.sort, top.reverse, top.processes()[0].name) == ("c", False, "nepse_00/3")
-    top.press(" ")
-    top.add(stats(per_s=999.0), 101.0)
-    assert "250/s" in drawn(top)[1]
-    assert "paused" in drawn(top)[0]
-    top.press(" ")
-    top.add(stats(per_s=999.0), 102.0)
-    assert "999/s" in drawn(top)[1]
-    for key in ("x", "other", "up", "\x1b", ""):
-        top.press(key)
-        assert not top.quits
-    top.press("q")
-    assert top.quits
+def test_topics_have_their_price_change_and_rate():
+    state = TopState()
+    state.take(TopicsUpdate([quote("EURUSD", 100, 1.08, 1.0802), Message("app.x", 1, {"text": "\x1b[2J"})], 10.0), 10.0)
+    state.take(TopicsUpdate([quote("EURUSD", 150, 1.0908, 1.0910), Message("app.x", 1, {"text": "\x1b[2J"})], 12.0), 12.0)
+    listing = TABS[2].listing(state.data, 12.0)
+    own, euro = listing.rows
+    assert own.cells[:4] == ("app.x", "text=\\x1b[2J", "-", "0.0/s")
+    assert euro.cells[:4] == ("tick.EURUSD", "1.09080 1.09100", "+1.000 %", "25.0/s")
+    assert (euro.cells[5:], euro.styles) == (("150", "sim"), {1: "green"})
+    state.take(TopicsUpdate([quote("EURUSD", 150, 1.0908, 1.0910)], 13.0), 13.0)
+    assert [row.key for row in TABS[2].listing(state.data, 13.0).rows] == ["tick.EURUSD"], "removed topics go"
+    state.take(ProblemUpdate("topics", "not allowed"), 14.0)
+    assert state.data.problem == "not allowed"
 
 
-@pytest.mark.parametrize("key", SORTS)
-def test_every_order_can_be_drawn(key):
-    top = TopView(sort=key)
-    top.add(stats(), 100.0)
-    assert sum("▼" in line for line in drawn(top, width=140)) == 1
-    top.press(key)
-    assert sum("▲" in line for line in drawn(top, width=140)) == 1
-    assert {process.name for process in top.processes()} == {"broker", "binance", "nepse_00/3", "sums/4"}
+def test_a_board_is_bounded_and_a_rate_begins_again_when_numbers_fall():
+    board = TopicBoard(most=2)
+    for at, (topic, number) in enumerate([("a", 100), ("b", 1), ("c", 1), ("a", 200), ("a", 5), ("a", 7)]):
+        board.add(topic, number, at, 1.0, float(at))
+    assert (sorted(board.states), board.left_out) == (["a", "b"], 1)
+    assert board.states["a"].meter.per_s(6.0) == 1.0
+    assert board.states["b"].meter.per_s(1.2) is None, "one message is no rate yet"
+
+
+def test_the_messages_of_a_topic_are_kept_the_newest_first_within_a_bound():
+    state = TopState()
+    for number in range(1, 300):
+        state.take(MessageUpdate(quote("EURUSD", number, 1.1, 1.2)), 1.0)
+    assert len(state.messages) == 200
+    number, _, text = message(state.messages[0])
+    assert (number, text) == ("299", "1.10000 1.20000")
+
+
+def test_a_task_has_its_result_or_the_error_of_each_attempt():
+    state = TopState()
+    assert TABS[3].listing(state.data, 0.0).empty == "waiting for the list of tasks"
+    state.take(TasksUpdate([task_row(), task_row(task=b"\2" * 16, state="running", ended_ns=None, trouble="")]), 1.0)
+    failed, running = TABS[3].listing(state.data, 0.0).rows
+    assert (failed.key, failed.cells[1:5], failed.cells[6:]) == (
+        "01" * 16,
+        ("sums", "add", "failed", "2"),
+        ("2.5 s", "w/1", "no such number"),
+    )
+    assert running.cells[6] == "-"
+    assert ("trouble", "no such number") in details(state.data, "tasks", failed), "the values of the list, until the reply comes"
+    error = {"code": "ValueError", "text": "two", "details": {"troubles": ["one", "two"], "attempts": 2}}
+    state.take(TaskUpdate(failed.key, task_row(kept=True, error=error, value=None)), 2.0)
+    pairs = details(state.data, "tasks", failed, state.task_row(failed.key))
+    assert {("attempt 1", "one"), ("attempt 2", "two"), ("code", "ValueError"), ("service", "sums")} <= set(pairs)
+    assert state.task_row(running.key) is None
+    done = details(state.data, "tasks", failed, task_row(state="done", kept=True, value={"sum": 3}, trouble=""))
+    assert ("value", '{"sum":3}') in done
+
+
+def test_the_details_of_a_process_have_its_problems_its_report_and_its_slot():
+    state = with_stats(stats())
+    drawn(state)
+    state.data.supervised = [{"name": "feed", "pid": 2, "state": "running"}]
+    pairs = dict(details(state.data, "processes", process_listing(state.data, 100.0).at("feed binance 2")))
+    assert pairs["problem"].startswith("feed binance last iterated its")
+    assert (pairs["state"], pairs["refused"], pairs["supervisord.state"]) == ("late 4 s", "3", "running")
+    broker = dict(details(state.data, "processes", process_listing(state.data, 100.0).at("broker broker 1")))
+    assert (broker["version"], broker["rss_bytes"]) == ("0.1.0", "60000000 (60.0 MB)")
+
+
+def test_the_details_of_a_feed_begin_with_what_is_wrong_with_it():
+    row = report("feed", "kraken", 8, state="connected", symbol_errors={"XX": "is unknown"}, stale=1, stale_symbols=["A"])
+    state = with_stats(stats(row))
+    (feed,) = [item for item in TABS[1].listing(state.data, 100.0).rows if item.cells[0] == "kraken"]
+    assert details(state.data, "feeds", feed)[:2] == [
+        ("note", "kraken: no recent tick of A"),
+        ("note", "kraken: XX is unknown"),
+    ]
+
+
+def test_updates_are_dropped_while_the_view_is_paused():
+    state = with_stats(stats())
+    state.paused = True
+    state.take(StatsUpdate(stats(per_s=999.0), 101.0), 101.0)
+    assert "250/s" in drawn(state)[1]
+    assert "paused" in head(state.data, (), 80, paused=True)[0].plain
+    state.paused = False
+    state.take(StatsUpdate(stats(per_s=999.0), 101.0), 101.0)
+    assert "999/s" in drawn(state)[1]
 
 
 def test_symbols_that_no_longer_tick_are_counted_apart():
-    top = TopView()
     values = stats()
     values["ticks"]["ticking"] = 20
-    top.add(values, 100.0)
-    assert "5,000 taken, 20 of 28 symbols ticking" in drawn(top, width=100)[1]
+    assert "5,000 taken, 20 of 28 symbols ticking" in drawn(with_stats(values), width=100)[1]
 
 
 def with_actions():
@@ -227,20 +256,12 @@ def test_actions_have_their_times_those_first_that_took_most():
     assert [(row.runs, row.run_us, row.wait_us) for row in stats_tables.actions(odd)] == [(0, (None, None), (None, None))]
 
 
-def test_a_shows_the_actions_and_the_processes_again():
-    top = TopView()
-    top.add(with_actions(), 100.0)
-    top.press("a")
-    lines = drawn(top)
-    assert lines[4].split() == ["service", "action", "runs", "failed", "wait", "p50", "wait", "p99", "run", "p50", "run", "p99"]
-    assert next(line for line in lines if "short" in line).split()[:3] == ["nepse", "short", "1"]
-    assert all(len(line) <= 80 for line in lines)
-    assert "binance" not in "".join(lines[4:])
-    top.press("a")
-    assert "binance" in "".join(drawn(top)[4:])
-    top.press("a")
-    top.add(stats(), 101.0)
-    assert "no attempt of a task has ended yet" in drawn(top)[4]
+def test_the_tab_of_actions_lists_them_or_shows_that_there_are_none():
+    listing = TABS[4].listing(with_stats(with_actions()).data, 100.0)
+    assert [column.heading for column in listing.columns][:4] == ["service", "action", "runs", "failed"]
+    assert [row.cells[:3] for row in listing.rows] == [("nepse", "long", "2"), ("nepse", "short", "1")]
+    empty = TABS[4].listing(with_stats(stats()).data, 100.0)
+    assert (empty.rows, empty.empty) == ((), "no attempt of a task has ended yet")
 
 
 def test_slow_subscribers_are_among_the_faults_by_name():
@@ -257,7 +278,5 @@ def test_slow_subscribers_are_among_the_faults_by_name():
         ("unnamed", "10.0.0.1:9", "disconnected 2 times, 30 s ago"),
         ("late", "pid 8", "missed 1,500 messages, lost 2, 3 s ago"),
     ]
-    top = TopView()
-    top.add(values, 100.0)
-    assert "faults   subscriber board (pid 7) has not read for 12 s" in drawn(top, width=140)[3]
+    assert "faults   subscriber board (pid 7) has not read for 12 s" in drawn(with_stats(values), width=140)[3]
     assert stats_tables.slow_subscribers(stats()) == []

@@ -1,0 +1,93 @@
+"""A table of textual that shows a list which changes all the time: only changed cells are drawn, the cursor stays at its row."""
+
+from collections.abc import Sequence
+
+from rich.cells import cell_len
+from rich.text import Text
+from textual.coordinate import Coordinate
+from textual.widgets import DataTable
+
+from hulak.clients.cli.listing import Column, Order, Row
+from hulak.clients.cli.top_view import cell
+
+VALUE_COLUMNS = 2000  # most characters of a value; the table is moved sideways to read it
+
+
+class Grid(DataTable[Text]):
+    """A table of rows; the rows of the widget are reused, so that its scroll position never jumps."""
+
+    def __init__(self) -> None:
+        super().__init__(cursor_type="row", zebra_stripes=False)
+        self.columns_shown: list[Column] = []
+        self._heads: list[str] = []
+        self._shown: list[list[Text]] = []
+        self._keys: list[str] = []
+
+    def action_scroll_home(self) -> None:
+        """Go to the first row: a cursor that is a row has no first column to go to."""
+        self.action_scroll_top()
+
+    def action_scroll_end(self) -> None:
+        """Go to the last row."""
+        self.action_scroll_bottom()
+
+    def restart(self) -> None:
+        """Forget the list: another one comes."""
+        self.clear(columns=True)
+        self.columns_shown, self._heads, self._shown, self._keys = [], [], [], []
+
+    def column_at(self, index: int) -> str:
+        """Return the name of a shown column."""
+        return self.columns_shown[index].name
+
+    def show(self, columns: Sequence[Column], rows: Sequence[Row], order: Order, width: int) -> None:
+        """Show rows.
+
+        Args:
+            columns: all of them; a terminal that is too narrow for one leaves it out.
+            rows: in their order.
+            order: by which they are sorted, for the headings.
+            width: columns of the terminal.
+        """
+        shown = [(at, column) for at, column in enumerate(columns) if width >= column.least]
+        self._set_columns([(column, f"{column.heading}{order.mark(column.name)}") for _, column in shown])
+        cells = [[cell(row, at, is_text=column.is_text) for at, column in shown] for row in rows]
+        self._set_rows([row.key for row in rows], cells)
+
+    def show_texts(self, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        """Show rows of texts, the first column of which identifies a row."""
+        self._set_columns([(Column(head, is_text=True), head) for head in heads])
+        self._set_rows([row[0] for row in rows], [[Text(text[:VALUE_COLUMNS], no_wrap=True) for text in row] for row in rows])
+
+    def _set_columns(self, columns: Sequence[tuple[Column, str]]) -> None:
+        if [column for column, _ in columns] != self.columns_shown:
+            self.restart()
+            self.columns_shown = [column for column, _ in columns]
+            for column in self.columns_shown:  # with room for the arrow of the order
+                self.add_column(Text(f"{column.heading} ", justify="left" if column.is_text else "right"), key=column.name)
+        heads = [head for _, head in columns]
+        if heads != self._heads:
+            self._heads = heads
+            for (column, head), at in zip(columns, self.ordered_columns, strict=True):
+                at.label = Text(head if head != column.heading else f"{head} ", justify="left" if column.is_text else "right")
+            self._update_count += 1  # the headings are kept drawn until this changes
+            self.refresh()
+
+    def _set_rows(self, keys: list[str], rows: list[list[Text]]) -> None:
+        at_key = self._keys[self.cursor_row] if 0 < self.cursor_row < len(self._keys) else None
+        while self.row_count > len(rows):
+            self.remove_row(self.ordered_rows[-1].key)
+        del self._shown[len(rows) :]
+        for number, cells in enumerate(rows):
+            if number >= len(self._shown):
+                self.add_row(*cells)
+                self._shown.append(cells)
+                continue
+            for at, (now, before) in enumerate(zip(cells, self._shown[number], strict=True)):
+                if now.plain != before.plain or now.style != before.style:
+                    is_longer = cell_len(now.plain) > self.ordered_columns[at].content_width
+                    self.update_cell_at(Coordinate(number, at), now, update_width=is_longer)
+            self._shown[number] = cells
+        self._keys = keys
+        if at_key in keys and keys.index(at_key) != self.cursor_row:
+            self.move_cursor(row=keys.index(at_key))

@@ -22,7 +22,7 @@ from hulak.bus.process.settings import GatewaySettings, ScalingSettings, Service
 from hulak.bus.wire.plain_values import suggestion
 
 PREFIX = "HULAK_"
-PLAIN_VARIABLES = {"HULAK_HOME", "HULAK_CONFIG", "HULAK_PYTHON"}
+PLAIN_VARIABLES = {"HULAK_HOME", "HULAK_CONFIG", "HULAK_CONTEXT", "HULAK_PYTHON"}
 SHORT_VARIABLES = {"HULAK_KEY": "HULAK_SECURITY__KEY"}  # the same setting
 
 

@@ -59,6 +59,7 @@ SECTIONS = {
     "Configuration and keys": {
         "config": "config:config",
         "key": "key:key",
+        "context": "context:context",
     },
     "Processes that `hulak up` runs": {
         "broker": "broker:broker",
@@ -113,6 +114,7 @@ SUMMARIES = {
     "displays": "Show, create and watch displays.",
     "config": "Show and change the live configuration.",
     "key": "Make, list and revoke keys.",
+    "context": "Name brokers, and choose one.",
     "broker": "Run the broker.",
     "feed": "Publish ticks from a venue or a file.",
     "derive": "Make bars, conflated ticks and states of ticks.",
@@ -214,21 +216,37 @@ def _show_version(ctx: click.Context, param: click.Parameter, value: bool) -> No
         ctx.exit()
 
 
+def _complete_context(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    del ctx, param
+    from hulak.clients.cli.contexts import names
+
+    return [name for name in names() if name.startswith(incomplete)]
+
+
 @click.group(
     cls=LazyGroup,
     sections=SECTIONS,
     summaries=SUMMARIES,
     aliases=ALIASES,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog=examples("hulak up --demo", "hulak sub tick.EURUSD", "hulak nepse market-status"),
+    epilog=examples("hulak up --demo", "hulak sub tick.EURUSD", "hulak nepse market-status", "hulak --context live status"),
 )
 @click.option("--version", is_flag=True, expose_value=False, is_eager=True, callback=_show_version, help="Show the version.")
-def cli() -> None:
+@click.option(
+    "--context",
+    metavar="NAME",
+    shell_complete=_complete_context,
+    help="Broker to use, one of `hulak context ls`; HULAK_CONTEXT or the one of `hulak context use` by default.",
+)
+@click.pass_context
+def cli(ctx: click.Context, context: str | None) -> None:
     """Run and inspect Hulak, a message bus for market data on ZeroMQ.
 
     Every command takes --json, --timeout, --home and --config. Exit codes: 0 success, 1 refused or failed, 2 usage error,
     3 no broker or no reply in time, 78 invalid setting.
     """
+    if context is not None:
+        ctx.meta["hulak.context"] = context  # `command.CONTEXT`; that module is imported with a command
 
 
 def main() -> None:

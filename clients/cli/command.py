@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 FAILED, NO_ANSWER, BAD_SETTING = 1, 3, 78
 HOME_HELP = "Folder for all files that Hulak writes; HULAK_HOME, that of the service, or ~/.local/state/hulak by default."
+CONTEXT = "hulak.context"  # in the meta data of click: the value of --context
 BROKER_S = 5.0  # seconds a command waits for a broker, unless --timeout is less
 RETRY_S = 0.05  # between two attempts to find the broker's address
 
@@ -50,7 +51,8 @@ class Call:
     file: Path | None  # the settings file; None: the default one
     as_json: bool
     timeout_s: float | None  # None: the command's default
-    named: bool = False  # the home was given, by --home or HULAK_HOME
+    named: bool = False  # the home was given, by --home, HULAK_HOME or a context
+    context: str = ""  # name of the context in use; empty: none
     _checked: bool = False  # the broker was asked for its home
 
     @cached_property
@@ -142,11 +144,14 @@ class Command(click.Command):
     Args:
         timeout_help: help of --timeout; by default that of a command with one reply.
         daemon: the command runs until a signal or --timeout stops it; --json makes its log lines JSON.
+        any_context: it uses the broker of the context; False: it uses no broker.
     """
 
-    def __init__(self, *args: Any, timeout_help: str = "", daemon: bool = False, **options: Any) -> None:
+    def __init__(
+        self, *args: Any, timeout_help: str = "", daemon: bool = False, any_context: bool = True, **options: Any
+    ) -> None:
         super().__init__(*args, **options)
-        self.daemon = daemon
+        self.daemon, self.any_context = daemon, any_context
         json_help = "Write log lines and errors as JSON." if daemon else "Print the result and errors as JSON."
         if daemon:
             timeout_help = "Seconds to run before an orderly stop; no limit by default."
@@ -182,8 +187,13 @@ class Command(click.Command):
         """Run the command's function with the `Call` and its options; exit with a code if it fails."""
         options = dict(ctx.params)
         home, file = options.pop("home"), options.pop("config")
+        as_json, timeout_s = options.pop("as_json"), options.pop("timeout_s")
+        try:
+            context = _apply_context(ctx.meta.get(CONTEXT), home) if self.any_context else ""
+        except ConfigError as error:
+            ctx.exit(report(Call(_home(home), file, as_json, timeout_s), error))
         named = home is not None or bool(os.environ.get("HULAK_HOME"))
-        call = Call(_home(home), file, options.pop("as_json"), options.pop("timeout_s"), named)
+        call = Call(_home(home), file, as_json, timeout_s, named, context)
         assert self.callback is not None
         try:
             if self.daemon:
@@ -198,6 +208,23 @@ class Command(click.Command):
             if Path(os.fsdecode(error.filename)).absolute().is_relative_to(call.home):
                 hint += ", or choose another home with --home"
             ctx.exit(report(call, ConfigError(f"{error.filename} cannot be used: {error.strerror}; {hint}")))
+
+
+def _apply_context(option: str | None, home: Path | None) -> str:
+    """Apply the context that counts; return its name, empty without one. Raises `ConfigError`."""
+    if home is not None:
+        if option:
+            raise click.UsageError("--home and --context exclude each other; give one of them")
+        return ""
+    from hulak.clients.cli import contexts
+
+    path = contexts.file_path(os.environ)
+    if not (option or os.environ.get(contexts.VARIABLE) or path.exists()):
+        return ""
+    name, context = contexts.chosen(contexts.read(path), option, os.environ)
+    if context is not None:
+        contexts.apply(contexts.variables(context), os.environ, by_option=option is not None)
+    return name
 
 
 def _home(given: Path | None) -> Path:
@@ -250,6 +277,8 @@ def report(call: Call, error: HulakError) -> int:
             text += "; `hulak status` shows the processes"
     elif isinstance(error, ConfigError):
         code, status = "CONFIG", BAD_SETTING
+    if call.context:
+        text += f" (context {call.context})"
     if call.as_json:
         print_json({"error": {"code": code, "text": text}})
     else:

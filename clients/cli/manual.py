@@ -47,10 +47,16 @@ the home folder, unless \fB\-\-home\fR or \fBHULAK_HOME\fR names another one; \f
 .TP
 .I HOME/hulak.toml\fR, \fI/etc/hulak/hulak.toml
 settings; the first one that exists
+.TP
+.I ~/.config/hulak/contexts.toml
+named brokers, written by \fBhulak context\fR
 .SH ENVIRONMENT
 .TP
 .B HULAK_HOME\fR, \fBHULAK_CONFIG
 as \fB\-\-home\fR and \fB\-\-config\fR
+.TP
+.B HULAK_CONTEXT
+the context to use; see \fBhulak\-context\fR(1)
 .TP
 .B HULAK_SECTION__NAME
 a setting, such as \fBHULAK_LOG__LEVEL\fR; overrides the settings file

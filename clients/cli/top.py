@@ -68,7 +68,7 @@ def _run(call: Call, sort: str, count: int | None) -> None:
         return judge(Facts.of(call.settings, data.stats, stats_age_s=now - data.received, **more), limits)
 
     with TopSource(call.settings, call.home) as source:
-        TopApp(source, judged, TopState(count), Order("" if sort == "kind" else sort)).run()
+        TopApp(source, judged, TopState(count, call.context), Order("" if sort == "kind" else sort)).run()
 
 
 def _print(call: Call, sort: str, count: int | None) -> None:

@@ -2,20 +2,21 @@
 
 import contextlib
 import math
-import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import click
 
 from hulak.bus.errors import BusError
 from hulak.bus.wire.plain_values import suggestion
-from hulak.clients.cli import table
+from hulak.clients.cli import in_place, table
 from hulak.clients.cli.command import BROKER_S, Call, Command, print_json
 from hulak.clients.cli.help_text import examples
+from hulak.clients.cli.listing import Column, Row
 from hulak.clients.cli.status import short
 from hulak.clients.cli.task import Argument
+from hulak.clients.cli.topic_board import Meter
 from hulak.clients.cli.workers import ListingGroup
 from hulak.clients.table_files import flat
 from hulak.workers.display.quantities.day_start import FX_NAMES, OWN_NAMES
@@ -23,6 +24,10 @@ from hulak.workers.display.quantities.day_start import FX_NAMES, OWN_NAMES
 HEADS = ["display", "symbol", "source", "worker", "state", "ticks", "left out", "price", "direction", "high", "low", "age"]
 PRICES = frozenset({"price", "high", "low"})
 WATCHED = ["display", "symbol", "price", "direction", "high", "low", "volatility", "ticks", "latency"]
+WIDE = {"direction": 110, "volatility": 100, "ticks": 120, "latency": 130}  # least columns of a terminal for a column
+WATCH_COLUMNS = tuple(
+    Column(name, WIDE.get(name, 0), name in ("display", "symbol")) for name in [*WATCHED, "change", "rate", "age"]
+)
 
 
 def check_init(ctx: click.Context, param: click.Parameter, given: tuple[tuple[str, Any], ...]) -> tuple[tuple[str, Any], ...]:
@@ -193,18 +198,24 @@ def show(call: Call, display: str) -> None:
 @click.argument("display", nargs=-1)
 @click.option("--count", type=click.IntRange(1), help="Number of states after which to stop; no limit by default.")
 @click.option("--every", is_flag=True, help="Print every state; by default a slow terminal gets only the newest ones.")
-def watch(call: Call, display: tuple[str, ...], count: int | None, every: bool) -> None:
+@click.option("--scroll", is_flag=True, help="Print states as lines, also on a terminal.")
+def watch(call: Call, display: tuple[str, ...], count: int | None, every: bool, scroll: bool) -> None:
     """Print the last state of each DISPLAY, or of all displays, and then their states as they are published.
 
-    A terminal shows one table with a row per display; with --every, or without a terminal, each state is a line.
+    A terminal shows one table with a row per display, also with the change since the first state shown, the rate of its ticks
+    over the last 10 s, and the age of its newest tick; q ends it. With --scroll, --every or --count, or without a terminal, each
+    state is a line.
 
     Subscribes to display.DISPLAY, or to all topics with the prefix `display.`.
     """
     from hulak.clients.displays.client import DisplayClient
 
     call.wait_for_broker("publisher")
+    if in_place.is_possible() and not (scroll or every or count or call.as_json):
+        _show_table(call, display)
+        return
     client = DisplayClient(call.settings, call.home, timeout_s=BROKER_S)
-    output = _objects if call.as_json else _in_place if sys.stdout.isatty() and not every else _lines
+    output = _objects if call.as_json else _lines
     try:
         with output() as show_state:
             for at, state in enumerate(client.watch(*display, every=every, timeout_s=call.timeout_s), 1):
@@ -231,18 +242,42 @@ def _lines() -> Iterator[Shows]:
     yield lambda state: click.echo("\t".join(table.text(cell) for cell in _line(state)))
 
 
-@contextlib.contextmanager
-def _in_place() -> Iterator[Shows]:
-    """Show states on a terminal, in one table with a row per display, drawn four times per second."""
-    from rich.live import Live
+def _show_table(call: Call, displays: Sequence[str]) -> None:
+    """Show the newest states in place, until q, Ctrl-C or --timeout."""
+    from hulak.clients.subscriber import Subscriber
 
-    rows: dict[str, list[Any]] = {}
+    board, topics = DisplayBoard(), [f"display.{display}" for display in displays] or ["display."]
+    with Subscriber(*topics, settings=call.settings, home=call.home, mode="latest", name="hulak-displays") as subscriber:
+        in_place.follow(subscriber, board.listing, lambda event, now: board.add(event.body, now), call.timeout_s)
 
-    def update(state: Mapping[str, Any]) -> None:
-        rows[state["display"]] = _line(state)
 
-    with Live(get_renderable=lambda: table.columns(WATCHED, [rows[display] for display in sorted(rows)]), screen=True):
-        yield update
+class DisplayBoard:
+    """The newest state of each display. Pure."""
+
+    def __init__(self) -> None:
+        self._rows: dict[str, tuple[Mapping[str, Any], float | None, Meter]] = {}  # state, first price, of its ticks
+
+    def add(self, state: Mapping[str, Any], now: float) -> None:
+        """Add a state; `now` in monotonic seconds."""
+        _, first, meter = self._rows.get(state["display"], (None, None, Meter()))
+        meter.add(state["ticks"], now)
+        self._rows[state["display"]] = (state, state["price"] if first is None else first, meter)
+
+    def listing(self, now: float) -> tuple[Sequence[Column], Sequence[Row]]:
+        """Return columns and rows."""
+        return WATCH_COLUMNS, [_watch_row(*self._rows[display], now) for display in sorted(self._rows)]
+
+
+def _watch_row(state: Mapping[str, Any], first: float | None, meter: Meter, now: float) -> Row:
+    price, rate = state["price"], meter.per_s(now)
+    change = (price / first - 1) * 100 if price is not None and first else None
+    age_s = (time.time_ns() - state["received_ns"]) / 1e9 if state["received_ns"] else None
+    more = [
+        f"{value:{form}}" if value is not None else None for value, form in ((change, "+.3f"), (rate, ",.1f"), (age_s, ".1f"))
+    ]
+    units = [None if text is None else f"{text}{unit}" for text, unit in zip(more, (" %", "/s", " s"), strict=True)]
+    cells = tuple(table.text(cell) for cell in (*_line(state), *units))
+    return Row(state["display"], cells, cells, {2: {"up": "green", "down": "red"}.get(state["direction"], "")})
 
 
 def _line(state: Mapping[str, Any]) -> list[Any]:

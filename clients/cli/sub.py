@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -16,6 +16,7 @@ from hulak.bus.subscriber.events import TICKS as ALL_TICKS
 from hulak.bus.subscriber.history_start import LIVE, MOST_LAST, start_of
 from hulak.bus.wire.messages import END_MS, FIRST_MS
 from hulak.bus.wire.names import CONFIG, DISPLAYS, HEARTBEAT, JOURNALLED, NO_BODY, OWN_TOPICS, STATS, TICKS
+from hulak.clients.cli import in_place
 from hulak.clients.cli.command import Call, Command, Topic, subscribe
 from hulak.clients.cli.help_text import examples
 from hulak.clients.cli.table import moment
@@ -24,6 +25,7 @@ from hulak.clients.printable import printable
 
 if TYPE_CHECKING:
     from hulak.bus.subscriber.events import Event
+    from hulak.clients.cli.listing import Column, Row
     from hulak.clients.subscriber import Subscriber
 
 OWN, ALL = OWN_TOPICS.decode(), "ticks"
@@ -200,6 +202,27 @@ def _wait(wait_s: float, lines: LineOutput, interrupted: Interrupt) -> None:
         time.sleep(min(WAIT_S, left_s))
 
 
+def _show_table(call: Call, prefix: str) -> None:
+    """Show the newest message of each topic in place, until q, Ctrl-C or --timeout."""
+    from hulak.clients.cli.top_state import body_of
+    from hulak.clients.cli.top_tabs import board_listing
+    from hulak.clients.cli.topic_board import TopicBoard
+    from hulak.clients.subscriber import Subscriber
+
+    board, wanted = TopicBoard(), "tick." if prefix == ALL else prefix
+
+    def listed(now: float) -> "tuple[Sequence[Column], Sequence[Row]]":
+        listing = board_listing(board, now, "")
+        return listing.columns, listing.rows
+
+    def add(event: "Event", now: float) -> None:
+        board.add(event.topic, event.stamp.sequence, event.stamp.time_ns, body_of(event), now)
+
+    with Subscriber(wanted, settings=call.settings, home=call.home, mode="latest", name="hulak-sub") as subscriber:
+        if not in_place.follow(subscriber, listed, add, call.timeout_s):
+            raise BusTimeout(f"no message for {call.timeout_s:g} s; check the prefix, or give a longer --timeout")
+
+
 def _pacing(speed: float) -> Callable[["Event"], float]:
     """Return a function that says how long to wait before a message, by the times at which the broker numbered them."""
     from hulak.clients.feeds.pacing import ReplayPacing
@@ -256,6 +279,7 @@ class Beginning(click.ParamType[str]):
     metavar="X",
     help="Seconds of the past that are printed in one second; as fast as possible by default.",
 )
+@click.option("--scroll", is_flag=True, help="Print each message as a line, also on a terminal.")
 @click.option(
     "--name",
     help="Keep the position under this name: a later start goes on there. Needs --since, --from or --last, as first start.",
@@ -268,9 +292,13 @@ def sub(
     first: int | None,
     last: int | None,
     speed: float | None,
+    scroll: bool,
     name: str | None,
 ) -> None:
-    """Print the messages of all topics with PREFIX, one per line.
+    """Print the messages of all topics with PREFIX, one per line; on a terminal show a table with a row per topic.
+
+    The table has the last message of each topic, its change since the first one shown, its rate over the last 10 s and its age;
+    q ends it. --scroll, --json, --count and a beginning in the past print lines.
 
     A PREFIX that ends with `.` or `*`, or is empty, matches all topics that begin with it; any other PREFIX is one exact topic,
     whose last message is printed first. Topics are tick.SYMBOL, ticks (the ticks of all symbols, in one order), trade.SYMBOL,
@@ -292,6 +320,9 @@ def sub(
     call.wait_for_broker("publisher")
     if hint := symbol_hint(prefix):
         click.echo(f"hulak: {hint}", err=True)
+    if in_place.is_possible() and not (scroll or call.as_json or count or past):
+        _show_table(call, prefix)
+        return
     lines = LineOutput(by_line=name is not None)  # a kept position may not be ahead of the output
     try:
         with (

@@ -213,7 +213,8 @@ def find_key(scope: str, name: Any) -> LiveKey:
         there = [entry.name for entry in TABLE if fits(entry, scope)]
         here = ", ".join(there) or "none"
         shown = name if isinstance(name, str) else ""
-        raise refuse(scope, shown, name, here, f"key {_short(name)} is unknown; {scope} has {here}{suggestion(name, there)}")
+        near = suggestion(name, there) or suggestion(name, KEYS)  # or one of another scope
+        raise refuse(scope, shown, name, here, f"key {_short(name)} is unknown; {scope} has {here}{near}")
     if not fits(key, scope):
         places = ", ".join(key.scopes)
         raise refuse(scope, key.name, scope, places, f"key {key.name} is set in scope {scope}, must be in {places}")

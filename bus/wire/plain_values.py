@@ -19,9 +19,11 @@ def short(value: Any) -> str:
 
 
 def suggestion(name: Any, allowed: Iterable[str]) -> str:
-    """Return a suggestion of the closest names: `; did you mean 'rate_per_s'?`; empty if none is close."""
-    near = get_close_matches(name, list(allowed), 2, 0.7) if isinstance(name, str) else []
-    return f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
+    """Return a suggestion of the closest names in any case: `; did you mean 'rate_per_s'?`; empty if none is close."""
+    names = {entry.casefold(): entry for entry in allowed}
+    wanted = name.casefold() if isinstance(name, str) else ""
+    near = [wanted] if wanted in names else get_close_matches(wanted, list(names), 2, 0.7)
+    return f"; did you mean {' or '.join(repr(names[entry]) for entry in near)}?" if near else ""
 
 
 def check_plain(what: str, value: Mapping[str, Any], most_bytes: int, *, finite: bool) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hulak.bus.errors import BusError
-from hulak.clients.cli import table
+from hulak.clients.cli import nearest, table
 from hulak.clients.cli.command import Call, Command, print_json
 from hulak.clients.cli.help_text import examples
 from hulak.clients.cli.history import Moment
@@ -59,7 +59,7 @@ def bars(call: Call, symbol: str, interval: str, since: int | None, last: int | 
         raise click.UsageError("--csv excludes --json; give one of them")
     name = symbol.replace("/", "")
     most = LAST if last is None and since is None else last
-    with call.client() as client:
+    with call.client() as client, nearest.suggesting(client, name, is_symbol=True):
         past = bars_of(client, name, interval, since_ns=since, last=most, now_ns=time.time_ns(), timeout_s=call.timeout_s or 10.0)
     if past.refused:
         what = "1 message of {} is no bar" if past.refused == 1 else f"{past.refused:,} messages of {{}} are no bars"

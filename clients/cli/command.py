@@ -177,8 +177,9 @@ class Command(click.Command):
             ctx = super().make_context(info_name, args, parent, **extra)
             _refuse_bytes(ctx)
         except click.UsageError as error:
+            error = _with_suggestion(error)
             if not as_json:
-                raise
+                raise error from None
             print_json({"error": {"code": "USAGE", "text": error.format_message()}})
             sys.exit(error.exit_code)
         return ctx
@@ -225,6 +226,16 @@ def _apply_context(option: str | None, home: Path | None) -> str:
     if context is not None:
         contexts.apply(contexts.variables(context), os.environ, by_option=option is not None)
     return name
+
+
+def _with_suggestion(error: click.UsageError) -> click.UsageError:
+    """Return a usage error with the nearest choice, if a value is not among its choices."""
+    from hulak.clients.cli import nearest
+
+    near = nearest.of_choice(error.message) if isinstance(error, click.BadParameter) else ""
+    if not near or not isinstance(error, click.BadParameter):
+        return error
+    return click.BadParameter(error.message.removesuffix(".") + near, error.ctx, error.param, error.param_hint)
 
 
 def _home(given: Path | None) -> Path:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hulak.bus.live_config.keys import DISPLAY, GLOBAL, check_scope, check_value, find_key, read_value
+from hulak.bus.live_config.keys import DISPLAY, GLOBAL, KIND, KINDS, check_scope, check_value, find_key, read_value
 from hulak.bus.live_config.scopes import difference
+from hulak.bus.wire.plain_values import suggestion
 from hulak.clients.cli import table
 from hulak.clients.cli.command import BROKER_S, FAILED, Call, Command, print_json
 from hulak.clients.cli.help_text import examples
@@ -106,7 +107,8 @@ def set_(call: Call, words: tuple[str, ...], note: str | None, wait_s: float) ->
     scope, pairs = _split(words)
     wrong = [pair for pair in pairs if "=" not in pair]
     if wrong or not pairs:
-        raise click.UsageError(f"{wrong[0]!r} is not KEY=VALUE" if wrong else "KEY=VALUE is missing; give at least one")
+        near = suggestion(wrong[0], [GLOBAL, *(KIND + kind for kind in KINDS)]) if wrong else ""
+        raise click.UsageError(f"{wrong[0]!r} is not KEY=VALUE{near}" if wrong else "KEY=VALUE is missing; give at least one")
     values = {name: read_value(name, text) for name, _, text in (pair.partition("=") for pair in pairs)}
     for name, value in values.items():
         check_value(scope, find_key(scope, name), value)  # an early error; the broker checks again

@@ -10,7 +10,7 @@ import click
 
 from hulak.bus.errors import BusError
 from hulak.bus.wire.plain_values import suggestion
-from hulak.clients.cli import in_place, table
+from hulak.clients.cli import in_place, nearest, table
 from hulak.clients.cli.command import BROKER_S, Call, Command, print_json
 from hulak.clients.cli.help_text import examples
 from hulak.clients.cli.listing import Column, Row
@@ -148,8 +148,11 @@ def create(
         options = {"init": dict(init), "config": dict(values), "history": history, "source": source}
         result = client.create_worker_for_symbol(symbol, display, **options)
         if result["new"] and not client.call("hulak.last", {"topic": f"tick.{in_capitals(symbol)}"}):
+            with call.client() as bus:
+                near = nearest.symbol(bus, symbol)
             click.echo(
-                f"hulak: no tick of {in_capitals(symbol)} was published yet; `hulak last` lists the symbols with ticks", err=True
+                f"hulak: no tick of {in_capitals(symbol)} was published yet; `hulak last` lists the symbols with ticks{near}",
+                err=True,
             )
     if call.as_json:
         print_json(result)
@@ -175,8 +178,9 @@ def show(call: Call, display: str) -> None:
     """
     with _client(call) as client:
         state = client.state(display)
+        near = suggestion(display, (row["display"] for row in client.rows())) if state is None else ""
     if state is None:
-        raise BusError("UNKNOWN_DISPLAY", f"display {display!r} has no state; `hulak displays` lists all displays")
+        raise BusError("UNKNOWN_DISPLAY", f"display {display!r} has no state; `hulak displays` lists all displays{near}")
     if call.as_json:
         print_json(state)
         return
@@ -301,8 +305,9 @@ def remove(call: Call, display: tuple[str, ...], symbol: str | None) -> None:
         raise click.UsageError("give either DISPLAY or --symbol")
     with _client(call) as client:
         removed = client.remove_symbol(symbol) if symbol else [name for name in display if client.remove_display(name)]
+        near = suggestion(display[0], (row["display"] for row in client.rows())) if display and not removed else ""
     if not removed:
-        raise BusError("UNKNOWN_DISPLAY", "no such display; `hulak displays` lists all displays")
+        raise BusError("UNKNOWN_DISPLAY", f"no such display; `hulak displays` lists all displays{near}")
     if call.as_json:
         print_json({"removed": removed})
     else:

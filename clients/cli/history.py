@@ -8,6 +8,7 @@ import click
 
 from hulak.bus.errors import BusError
 from hulak.bus.wire.time_texts import moment_ns
+from hulak.clients.cli import nearest
 from hulak.clients.cli.command import Call, Command, Topic
 from hulak.clients.cli.help_text import examples
 from hulak.clients.cli.sub import LineOutput, as_json, as_text, line_of, symbol_hint
@@ -53,12 +54,14 @@ def replay(call: Call, topic: str, first: int | None, last: int | None, since: i
 
     lines, write = LineOutput(), as_json if call.as_json else as_text
     with call.client() as client:
-        start = first if first is not None or since is not None else oldest(call, topic)
+        with nearest.suggesting(client, topic):
+            start = first if first is not None or since is not None else oldest(call, topic)
         history = History(client, topic, start, last, since, until, call.timeout_s or 10.0)
         try:
-            for event in history:
-                for line in line_of(event, write):
-                    lines.add(line)
+            with nearest.suggesting(client, topic):
+                for event in history:
+                    for line in line_of(event, write):
+                        lines.add(line)
             lines.flush()
         except BrokenPipeError:  # the reader, such as `head`, has ended
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -93,9 +96,10 @@ def last(call: Call, topic: str) -> None:
     write = as_json if call.as_json else as_text
     with call.client() as client:
         events = last_events(client, topic, call.timeout_s or 5.0)
+        near = "" if events or topic.endswith(("*", ".")) else nearest.topic(client, topic)
     for event in sorted(events, key=lambda event: event.topic):
         for line in line_of(event, write):
             click.echo(line)
     if not events:
         hint = f"{symbol_hint(topic)}; ".removeprefix("; ")
-        raise BusError("UNKNOWN_TOPIC", f"no message was published on {topic!r} yet; {hint}`hulak last` lists all ticks")
+        raise BusError("UNKNOWN_TOPIC", f"no message was published on {topic!r} yet; {hint}`hulak last` lists all ticks{near}")

@@ -109,11 +109,12 @@ class Snapshot:
         wanted = max(total, self.wanted_displays)
         return f"displays, {assigned} of {wanted}" if self.wanted_displays and assigned < wanted else ""
 
-    def standing(self) -> str:
+    def standing(self, *, with_symbols: bool = True) -> str:
         """Return a summary of the start: "1 worker, 28 symbols ticking, first NEPSE task done"."""
         count, (displays, _) = self.for_tasks, self.displays
         parts = [f"{count} worker{'' if count == 1 else 's'}"]
-        parts.append(f"{self.symbols} symbols ticking" if self.symbols else "no symbol ticking")
+        if with_symbols:
+            parts.append(f"{self.symbols} symbols ticking" if self.symbols else "no symbol ticking")
         if displays:
             parts.append(f"{displays} displays")
         if self.first_task:

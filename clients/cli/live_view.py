@@ -26,6 +26,7 @@ NARROW_CELL, WIDE_CELL = 25, 34  # columns of one symbol: with bid and ask; also
 WIDE = 120  # least columns of a terminal with wide cells
 FIXED_LINES = 7  # headline, three of numbers, two of the prices' border, heading of the processes
 GAP = 1  # least columns between two symbols
+BESIDE = 24  # columns beside the headline: the title, the time and the hint at the keys
 HEAD = f"{'symbol':<8} {'bid':>7} {'ask':>7} {'ticks':>8}"  # of a wide cell
 LEAST_SYMBOL = 4  # columns of a symbol beside very long prices
 MOVES = {-1: "red", 0: "white", 1: "green"}
@@ -141,7 +142,10 @@ def _headline(snapshot: Snapshot, width: int) -> Text:
     elif missing:
         middle = Text(f"waiting for {missing} ...", style="yellow")
     else:
-        middle = Text(snapshot.standing(), style="green")
+        standing = snapshot.standing()
+        if len(standing) > width - BESIDE:  # the line of the ticks has the number of symbols too
+            standing = snapshot.standing(with_symbols=False)
+        middle = Text(standing, style="green")
     text = Text.assemble((" Hulak ", "bold reverse"), " ", middle, overflow="ellipsis", no_wrap=True)
     right = f"{minutes}:{seconds:02d}  ? keys"
     text.truncate(max(0, width - len(right) - 1), overflow="ellipsis", pad=True)

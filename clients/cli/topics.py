@@ -7,7 +7,7 @@ import click
 
 from hulak.bus.errors import BusError
 from hulak.bus.wire.replay_range import prefix_of
-from hulak.clients.cli import table
+from hulak.clients.cli import nearest, table
 from hulak.clients.cli.command import BROKER_S, Call, Command, Topic, print_json
 from hulak.clients.cli.help_text import examples
 from hulak.clients.cli.workers import ListingGroup
@@ -127,9 +127,11 @@ def rm(call: Call, patterns: tuple[str, ...], yes: bool) -> None:
     wanted = [_checked(pattern) for pattern in patterns]
     if not yes and any(not prefix_of(pattern).endswith(b"\0") for pattern in wanted):
         _confirm(call, wanted)
-    removed = call.request("hulak.topic.remove", args={"topics": wanted})["removed"]
+    with call.client() as client:
+        removed = client.call("hulak.topic.remove", args={"topics": wanted}, timeout_s=call.timeout_s or BROKER_S)["removed"]
+        near = "" if removed else nearest.topic(client, wanted[0])
     if not removed:
-        raise BusError("UNKNOWN_TOPIC", "no such topic; `hulak topics` lists topics")
+        raise BusError("UNKNOWN_TOPIC", f"no such topic; `hulak topics` lists topics{near}")
     if call.as_json:
         print_json({"removed": removed})
     else:

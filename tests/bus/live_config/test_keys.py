@@ -243,5 +243,7 @@ def test_ranges_include_their_ends():
 def test_an_unknown_key_or_scope_is_refused_with_a_suggestion():
     with pytest.raises(ProtocolError, match="did you mean 'rate_per_s'"):
         find_key("kind:nepse", "ratepers")
+    with pytest.raises(ProtocolError, match="global has log_level; did you mean 'states_per_s'"):
+        find_key("global", "state_per_s")
     with pytest.raises(ProtocolError, match="did you mean 'kind:nepse'"):
         check_scope("kind:npse")

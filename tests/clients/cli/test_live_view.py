@@ -117,6 +117,13 @@ def test_the_screen_fits_the_terminal_and_shows_every_symbol_and_process(width, 
         assert name in text
 
 
+def test_a_headline_that_is_too_long_leaves_out_the_symbols_and_keeps_its_news():
+    model = full_model()
+    model.stats = {**model.stats, "displays": {"displays": 29, "assigned": 29}}
+    assert "1 worker, 29 displays, first NEPSE task done" in screen(model.snapshot(105.0), 80, 24)[0]
+    assert "1 worker, 28 symbols ticking, 29 displays" in screen(model.snapshot(105.0), 120, 24)[0]
+
+
 def test_a_small_terminal_loses_symbols_not_the_processes():
     lines = screen(full_model().snapshot(105.0), 60, 18)
     assert len(lines) <= 18

@@ -1,0 +1,70 @@
+"""Suggestions for names that a broker knows, and for the choices of options."""
+
+import pytest
+from click.testing import CliRunner
+
+from hulak.bus.errors import BusError, BusTimeout
+from hulak.bus.wire.plain_values import suggestion
+from hulak.clients.cli import cli, nearest
+
+
+@pytest.fixture
+def topics(monkeypatch):
+    """Let a broker have some topics."""
+    named = ["tick.EURUSD", "tick.GBPUSD", "tick.kraken.BTCUSD"]
+    monkeypatch.setattr(nearest, "_topics", lambda client, prefix: [name for name in named if name.startswith(prefix)])
+
+
+@pytest.mark.parametrize(
+    ("wanted", "near"),
+    [
+        ("tick.eurusd", "; did you mean 'tick.EURUSD'?"),
+        ("tick.EURUSX", "; did you mean 'tick.EURUSD'?"),
+        ("eurusd", "; did you mean 'tick.EURUSD'?"),
+        ("tick.krakn.btcusd", "; did you mean 'tick.kraken.BTCUSD'?"),
+        ("app.signals", ""),
+        ("tick.XYZ", ""),
+    ],
+)
+def test_a_topic_in_other_letters_or_with_a_typo_is_suggested(topics, wanted, near):
+    assert nearest.topic(None, wanted) == near
+
+
+def test_only_the_error_of_an_unknown_topic_gets_a_suggestion(topics):
+    with (
+        pytest.raises(BusError, match=r"no tick; did you mean 'EURUSD'\?") as caught,
+        nearest.suggesting(None, "eurusd", is_symbol=True),
+    ):
+        raise BusError("UNKNOWN_TOPIC", "no tick")
+    assert caught.value.code == "UNKNOWN_TOPIC"
+    with pytest.raises(BusError) as caught, nearest.suggesting(None, "tick.eurusd"):
+        raise BusError("TOO_OLD", "too old")
+    assert "mean" not in str(caught.value)
+
+
+def test_a_broker_that_gives_no_names_costs_the_suggestion_alone():
+    class Silent:
+        def call(self, *words, **options):
+            raise BusTimeout("no reply")
+
+    assert nearest.symbol(Silent(), "eurusd") == ""
+
+
+def test_case_does_not_count_and_an_exact_name_is_the_only_suggestion():
+    assert suggestion("EURUSD", ["eurusd", "eurusd-2"]) == "; did you mean 'eurusd'?"
+    assert suggestion(5, ["a"]) == suggestion("", ["a"]) == suggestion("a", []) == ""
+
+
+@pytest.mark.parametrize(
+    ("words", "near"),
+    [
+        (("top", "--sort", "memry"), "'latency', 'restarts'; did you mean 'memory'?"),
+        (("completion", "bsh"), "did you mean 'bash'?"),
+        (("feed", "--venue", "binanc"), "did you mean 'binance'?"),
+        (("config", "set", "globl", "log_level=info"), "'globl' is not KEY=VALUE; did you mean 'global'?"),
+    ],
+)
+def test_a_wrong_choice_gets_the_nearest_one(words, near):
+    result = CliRunner().invoke(cli, list(words))
+    assert result.exit_code == 2
+    assert near in " ".join(result.stderr.split())

@@ -64,7 +64,11 @@ class Grid(DataTable[Text]):
             self.restart()
             self.columns_shown = [column for column, _ in columns]
             for column in self.columns_shown:  # with room for the arrow of the order
-                self.add_column(Text(f"{column.heading} ", justify="left" if column.is_text else "right"), key=column.name)
+                self.add_column(
+                    Text(f"{column.heading} ", justify="left" if column.is_text else "right"),
+                    key=column.name,
+                    width=len(column.heading) + 1,
+                )
         heads = [head for _, head in columns]
         if heads != self._heads:
             self._heads = heads
@@ -85,9 +89,18 @@ class Grid(DataTable[Text]):
                 continue
             for at, (now, before) in enumerate(zip(cells, self._shown[number], strict=True)):
                 if now.plain != before.plain or now.style != before.style:
-                    is_longer = cell_len(now.plain) > self.ordered_columns[at].content_width
-                    self.update_cell_at(Coordinate(number, at), now, update_width=is_longer)
+                    self.update_cell_at(Coordinate(number, at), now)
             self._shown[number] = cells
+        self._widen(rows)
         self._keys = keys
         if at_key in keys and keys.index(at_key) != self.cursor_row:
             self.move_cursor(row=keys.index(at_key))
+
+    def _widen(self, rows: list[list[Text]]) -> None:
+        """Make the columns as wide as their longest cells; they do not become narrower, so that nothing jumps."""
+        for at, column in enumerate(self.ordered_columns):
+            longest = max((cell_len(cells[at].plain) for cells in rows), default=0)
+            if longest > column.width:
+                column.width = longest
+                self._require_update_dimensions = True
+                self._clear_caches()

@@ -139,6 +139,9 @@ def test_enter_shows_the_details_and_escape_goes_back_to_the_row():
         assert isinstance(top.app.screen, DetailScreen)
         assert top.text("#title") == "process binance"
         assert "refused" in top.cells()
+        columns = top.app.screen.query_one(Grid).ordered_columns
+        assert columns[0].width == max(map(len, top.cells())), "no name is cut"
+        assert columns[1].width == max(map(len, top.cells(1)))
         await top.press("escape", "3", "down", "enter")
         assert top.source.shown[-1] == Shown("topics", "tick.AUDCHF")
         assert top.cells(0) == ["51", "50"], "its messages, the newest first"

@@ -18,7 +18,7 @@ from hulak.clients.table_files import flat
 WIDEST = 130  # least columns of a terminal for all columns
 WIDE = 105  # least columns for nearly all of them
 MIDDLE = 76  # least columns for most of them
-LAST = 26  # most characters of a topic's last message in the list; its details show all
+LAST = 22  # most characters of a topic's last message in the list; its details show all
 STYLES = {"ok": "green", "late": "yellow", "hangs": "bold red", "unknown": "dim"}
 TASK_STYLES = {"failed": "bold red", "unreadable": "bold red", "expired": "yellow", "cancelled": "dim", "running": "cyan"}
 FEED_STYLES = {"connected": "green", "stale": "bold red", "backoff": "bold red", "degraded": "yellow", "connecting": "yellow"}

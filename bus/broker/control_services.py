@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+from hulak.bus.broker.alert_service import AlertService
 from hulak.bus.broker.config_service import ConfigService
 from hulak.bus.broker.display_service import DisplayService
 from hulak.bus.broker.key_service import KeyService
@@ -18,6 +19,12 @@ from hulak.bus.broker.schedule_service import ScheduleService
 from hulak.bus.broker.store_effects import BrokerEffect
 from hulak.bus.broker.tick_service import TickService
 from hulak.bus.broker.topic_service import TopicService
+from hulak.bus.core.alerts.alert_requests import (
+    AlertArguments,
+    AlertEnableArguments,
+    AlertListArguments,
+    AlertNameArguments,
+)
 from hulak.bus.core.control import StateService
 from hulak.bus.core.control_arguments import Arguments
 from hulak.bus.core.control_requests import (
@@ -78,6 +85,7 @@ class Services:
     keys: KeyService
     positions: PositionService
     schedules: ScheduleService
+    alerts: AlertService
 
 
 class Answers(Enum):
@@ -151,6 +159,12 @@ SERVICES: Mapping[str, ControlService] = {
     "hulak.calendar.remove": ControlService(
         CalendarNameArguments, needs.controller, Answers.STORED, lambda of: of.schedules.remove_calendar
     ),
+    "hulak.alert.add": ControlService(AlertArguments, needs.alerter, Answers.STORED, lambda of: of.alerts.add),
+    "hulak.alert.list": ControlService(
+        AlertListArguments, needs.alert_reader, Answers.STORED, lambda of: of.alerts.rows, large=True
+    ),
+    "hulak.alert.enable": ControlService(AlertEnableArguments, needs.alert_changer, Answers.STORED, lambda of: of.alerts.enable),
+    "hulak.alert.remove": ControlService(AlertNameArguments, needs.alert_changer, Answers.STORED, lambda of: of.alerts.remove),
     "hulak.config.get": ControlService(ConfigGetArguments, needs.reader, Answers.AT_ONCE, lambda of: of.config.get, large=True),
     "hulak.config.set": ControlService(ConfigSetArguments, needs.controller, Answers.STORED, lambda of: of.config.set),
     "hulak.config.revert": ControlService(ConfigRevertArguments, needs.controller, Answers.STORED, lambda of: of.config.revert),

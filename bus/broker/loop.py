@@ -17,6 +17,7 @@ from typing import Any
 import zmq
 
 from hulak.bus.backoff import Backoff
+from hulak.bus.broker.alert_service import AlertService
 from hulak.bus.broker.bug_guard import BugGuard
 from hulak.bus.broker.config_service import ConfigService
 from hulak.bus.broker.connections import Connections
@@ -141,7 +142,7 @@ class Broker:
         for service in (self.tasks, self.config, self.displays, scale, self.schedules):
             self.carry_out(service.begin())
         self.database.start()
-        rest = (topics, scale, KeyService(self.keys), PositionService(), self.schedules)
+        rest = (topics, scale, KeyService(self.keys), PositionService(), self.schedules, AlertService(self.bus))
         services = Services(state, self.ticks, self.tasks, self.config, self.displays, *rest)
         return {name: service.handler(services) for name, service in SERVICES.items()}
 

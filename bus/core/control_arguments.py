@@ -51,7 +51,7 @@ ReplayedTopics = Annotated[
     Meta(min_length=1, max_length=10_000, description="an array of 1 to 10000 topics or prefixes of topics, e.g. 'tick.EUR*'"),
 ]
 TopicsOfFeeds = Annotated[
-    list[Annotated[str, Meta(max_length=MAX_TOPIC + 1, pattern=r"\A(tick|trade|market|app)\.")]],
+    list[Annotated[str, Meta(max_length=MAX_TOPIC + 1, pattern=r"\A(tick|trade|market|app|alert)\.")]],
     Meta(
         min_length=1,
         max_length=1000,

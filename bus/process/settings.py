@@ -215,11 +215,12 @@ class DeriveSettings(Section, frozen=True):
     states: bool = False
     symbols: Annotated[str, Meta(pattern=r"^[A-Za-z0-9._*, -]{0,10000}\Z")] = ""
     stale_s: Seconds = 60.0
+    alerts: bool = True
 
     @property
     def runs(self) -> bool:
         """Whether `hulak up` runs `hulak derive`."""
-        return bool(self.bars.strip() or self.every.strip() or self.states)
+        return bool(self.alerts or self.bars.strip() or self.every.strip() or self.states)
 
 
 Threshold = Annotated[float, Meta(gt=0, le=1)]

@@ -13,7 +13,8 @@ MARKET_TOPICS = b"market."
 BAR_TOPICS = b"bar."
 EVERY_TOPICS = b"every."
 STATE_TOPICS = b"state."
-DERIVED = (BAR_TOPICS, EVERY_TOPICS, STATE_TOPICS)  # made of ticks (section 3.12)
+ALERT_TOPICS = b"alert."
+DERIVED = (BAR_TOPICS, EVERY_TOPICS, STATE_TOPICS, ALERT_TOPICS)  # made of ticks (section 3.12)
 OWNED_BY_FEEDS = (TICK_TOPICS, TRADE_TOPICS, MARKET_TOPICS, *DERIVED)  # numbered in one order, and journalled
 OWN_TOPICS = b"app."  # `app.<name>`, and topics below it: of the program that owns the name (section 3.11)
 JOURNALLED = (*OWNED_BY_FEEDS, OWN_TOPICS)  # of own topics only those whose messages have an epoch
@@ -35,5 +36,7 @@ DISPLAY_SERVICE = "display"
 NEPSE_SERVICE = "nepse"
 SLOTS = 5  # of the service nepse in etc/supervisord.conf
 AUTO: Final = "auto"  # the number of workers was not set by hand
+
+DERIVER: Final = "derive"  # the feed, and process, that makes derived topics
 
 SILENT_S = 10.0  # an older report is not current

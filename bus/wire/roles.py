@@ -99,6 +99,7 @@ def _wrong_topics(kind: str, pattern: str) -> str:
             "bar.INTERVAL.SYMBOL",
             "every.TIME.SYMBOL",
             "state.SYMBOL",
+            "alert.NAME.SYMBOL",
             "app.NAME",
             "display.ID",
             *_TOPICS_OF_BROKER,

@@ -13,7 +13,7 @@ from hulak.clients.derive.rules.derivation import DerivationState, Wanted
 from hulak.clients.whole_file import whole_file
 
 NAME = "derive.ckpt"
-FORMAT = 2  # of the file; another one also where the rules have changed
+FORMAT = 3  # of the file; another one also where the rules have changed
 SUM_BYTES = 16
 
 

@@ -22,14 +22,17 @@ from hulak.bus.subscriber.history_start import LIVE
 from hulak.bus.subscriber.subscriber import Subscriber
 from hulak.bus.wire import codec
 from hulak.bus.wire.messages import Stamp
+from hulak.bus.wire.names import DERIVER
 from hulak.clients.calls.client import BusClient
 from hulak.clients.derive import checkpoint
+from hulak.clients.derive.alert_definitions import AlertDefinitions, Definitions
 from hulak.clients.derive.checkpoint import FORMAT, Checkpoint
 from hulak.clients.derive.rules.derivation import CLOCK_TOPIC, Derivation, Derived, Wanted
 from hulak.clients.derive.rules.intervals import conflations, intervals
 from hulak.clients.feeds.publisher import ASK_S, TickPublisher, new_instance
 
-NAME = "derive"
+NAME = DERIVER
+IDLE_S = 0.1  # between two looks for alerts while there is nothing else to do
 TURN_S = 0.02  # between two looks at the ticks: one look at twenty costs less than twenty looks
 AT_ONCE = 2_000  # messages between two looks at all else
 MOST_UNCONFIRMED = 20_000  # beyond it no ticks are read until the broker has confirmed some
@@ -57,10 +60,10 @@ def wanted_of(settings: Settings) -> Wanted:
         bars, every = intervals(section.bars), conflations(section.every)
     except ValueError as error:
         raise ConfigError(f"section [derive]: {error}") from error
-    if not (bars or every or section.states):
-        raise ConfigError("section [derive] asks for nothing; set derive.bars, derive.every or derive.states")
+    if not (bars or every or section.states or section.alerts):
+        raise ConfigError("section [derive] asks for nothing; set derive.bars, derive.every, derive.states or derive.alerts")
     names = tuple(name.strip() for name in section.symbols.split(",") if name.strip())
-    return Wanted(bars, every, section.states, names, int(settings.derive.stale_s * 1000))
+    return Wanted(bars, every, section.states, names, int(settings.derive.stale_s * 1000), section.alerts)
 
 
 class Maker:
@@ -72,9 +75,18 @@ class Maker:
         wanted: the topics to make.
         stop: asked by a signal.
         logger: of this process.
+        alerts: the definitions of alerts; None: none are evaluated.
     """
 
-    def __init__(self, settings: Settings, home: Path, wanted: Wanted, stop: lifecycle.Stop, logger: Log) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        home: Path,
+        wanted: Wanted,
+        stop: lifecycle.Stop,
+        logger: Log,
+        alerts: AlertDefinitions | None = None,
+    ) -> None:
         self.home, self.wanted, self.stop, self.log = home, wanted, stop, logger
         self._settings = settings
         kept, why = checkpoint.load(home, wanted)
@@ -93,6 +105,8 @@ class Maker:
         self._keep_due = self._clock_due = 0.0
         self.clocks = 0  # messages of the clock
         self.live = False
+        self._alerts = alerts
+        self._defined: Definitions | None = None  # the definitions that are evaluated
 
     def _ask_accepted(self, instance: int) -> int:
         with BusClient(self._settings, self.home) as client:
@@ -109,7 +123,7 @@ class Maker:
         try:
             asyncio.run(self._connect())
             with Subscriber("ticks", settings=self._settings, home=self.home, timeout_s=ANSWER_S, **self._past()) as ticks:
-                while not self.stop.asked:
+                while not self.stop.asked and not self._is_idle():
                     member.beat()
                     if not self._read(ticks):
                         _pause(self.stop, TURN_S)
@@ -122,6 +136,8 @@ class Maker:
         """Return where to begin: with the checkpoint's last message, which must be there, or else behind it."""
         if self._kept is not None:
             return {"from_sequence": self._kept.number}
+        if self._derivation is None and not self.wanted.topics:
+            return {"last": 1}  # alerts begin behind it; its number is where the maker goes on after a kill
         return {"since": "oldest"} if self._derivation is None else {"from_sequence": self._at[0] + 1}
 
     async def _connect(self) -> None:
@@ -136,7 +152,8 @@ class Maker:
     def _read(self, ticks: Subscriber) -> bool:
         """Read what is there, bounded, and do all else that is due; true if more may be there."""
         count = 0
-        if len(self.publisher.link.unconfirmed) < MOST_UNCONFIRMED:
+        waits = self._alerts is not None and self.live and self._take_over(self._alerts)
+        if not waits and len(self.publisher.link.unconfirmed) < MOST_UNCONFIRMED:
             first_s = 0.0 if self.live else TURN_S
             while count < AT_ONCE and (event := ticks.poll(0.0 if count else first_s)) is not None:
                 count += 1
@@ -174,7 +191,7 @@ class Maker:
             body = None
         derivation = self._derivation
         assert derivation is not None
-        for made in derivation.take(stamp.time_ns, body):
+        for made in derivation.take(stamp.time_ns, body, stamp.sequence, stamp.epoch):
             self._post(made)
 
     def _begin(self, stamp: Stamp) -> None:
@@ -182,7 +199,49 @@ class Maker:
         self._derivation = Derivation(self.wanted, stamp.sequence, stamp.time_ns)
         if self.live:
             self._at = stamp.sequence - 1, 0, 0
+            if self._defined is not None and self._alerts is not None:
+                self._define(self._defined, self._alerts)
             self._checkpoint(now=True)
+
+    def _is_idle(self) -> bool:
+        """Return whether there is nothing to do: only alerts are wanted, and none is defined."""
+        defined = self._defined
+        return not self.wanted.topics and defined is not None and not defined.rules
+
+    def _take_over(self, alerts: AlertDefinitions) -> bool:
+        """Let new definitions count, with a checkpoint between the messages before and behind; true while it waits for that.
+
+        So a maker that goes on from any checkpoint has the definitions with which the messages behind it were made.
+        """
+        alerts.follow(time.monotonic())
+        newest, derivation = alerts.newest, self._derivation
+        if newest is None or newest is self._defined or self._kept is not None:
+            return False
+        if derivation is None:  # no message came yet: they count from the first one on
+            self._defined = newest
+            return False
+        if self.publisher.link.unconfirmed.oldest <= self._made:
+            self.publisher.keep()
+            return True
+        self._define(newest, alerts)
+        return False
+
+    def _define(self, newest: Definitions, alerts: AlertDefinitions) -> None:
+        """Let definitions count from here on; nothing that was posted is unsafe."""
+        book = None if self._derivation is None else self._derivation.alerts
+        if self._derivation is None or book is None:
+            return
+        now = self._derivation.now
+        try:
+            past = {} if book.rules else alerts.past()
+            opens = alerts.opens(tuple(rule for rule in newest.rules if rule.id not in book.rules), now)
+        except (BusError, BusTimeout) as error:
+            self.log.warning("alerts begin without what is known of them", why=str(error))
+            past, opens = {}, {}
+        book.define(newest.rules, past, opens, now)
+        self._defined, self._pending = newest, None
+        self._checkpoint(now=True)
+        self.log.info("alerts taken over", alerts=len(newest.rules), revision=newest.revision)
 
     def _begin_live(self) -> None:
         self.live = True
@@ -237,8 +296,21 @@ class Maker:
         """Return the report; may be called from any thread."""
         derivation = self._derivation
         counts = {} if derivation is None else derivation.counters()
+        if self._alerts is not None:
+            counts = {**counts, **self._alert_values(self._alerts)}
         state = "connected" if self.live else "catching-up"
         return {**self.publisher.values(), **counts, "program": True, "state": state, "clocks": self.clocks}
+
+    def _alert_values(self, alerts: AlertDefinitions) -> dict[str, Any]:
+        """Return what the broker says of the evaluation (section 7.10)."""
+        defined, derivation = self._defined, self._derivation
+        why = alerts.why
+        if not self.live:
+            why = f"`hulak derive` reads the journal, and is at message {self._at[0]}"
+        book = None if derivation is None else derivation.alerts
+        fired, ignored = (0, 0) if book is None else (book.fired, book.ignored)
+        revision = 0 if defined is None else defined.revision
+        return {"alerts_revision": revision, "alerts_why": why, "alerts_fired": fired, "alerts_ignored": ignored}
 
 
 def run_derive(settings: Settings, home: Path) -> int:
@@ -258,9 +330,13 @@ def run_derive(settings: Settings, home: Path) -> int:
     lifecycle.end_with_supervisor()
     logger = log.set_up(settings.log, process=NAME)
     makers: list[Maker] = []
+    alerts = AlertDefinitions(settings, home, logger) if wanted.alerts else None
 
     def collect() -> dict[str, Any]:
-        return makers[-1].values() if makers else {"program": True, "state": "connecting"}
+        if makers:
+            return makers[-1].values()
+        idle = alerts is not None and alerts.newest is not None and not alerts.newest.rules
+        return {"program": True, "state": "connected" if idle else "connecting", **(idle_values(alerts) if alerts else {})}
 
     with (
         lifecycle.only_one(home / "run" / f"{NAME}.lock", "a maker of derived topics"),
@@ -270,8 +346,11 @@ def run_derive(settings: Settings, home: Path) -> int:
             if lifecycle.find_broker(settings, home, "frontend", stop, logger) is None:
                 break
             try:
-                makers[:] = [Maker(settings, home, wanted, stop, logger)]
+                if alerts is not None and not wanted.topics and not _wait_for_alerts(alerts, home, stop, member):
+                    break
+                makers[:] = [Maker(settings, home, wanted, stop, logger, alerts)]
                 makers[0].run(member)
+                makers.clear()
             except (Forbidden, HandshakeFailed):
                 raise
             except StartsOver as reason:
@@ -284,6 +363,26 @@ def run_derive(settings: Settings, home: Path) -> int:
                 _pause(stop, RETRY_S)
     logger.info("stopped")
     return 0
+
+
+def idle_values(alerts: AlertDefinitions) -> dict[str, Any]:
+    """Return the report on alerts while there is nothing to evaluate."""
+    return {"alerts_revision": 0 if alerts.newest is None else alerts.newest.revision, "alerts_why": alerts.why}
+
+
+def _wait_for_alerts(alerts: AlertDefinitions, home: Path, stop: lifecycle.Stop, member: Member) -> bool:
+    """Wait until an alert is defined, without reading ticks; false if a signal asked to stop first."""
+    idle = False
+    while not stop.asked:
+        member.beat()
+        alerts.follow(time.monotonic())
+        if alerts.newest is not None and alerts.newest.rules:
+            return True
+        if alerts.newest is not None and not idle:
+            idle = True
+            checkpoint.drop(home)  # nothing is remembered, so that the ticks until then are not read
+        _pause(stop, IDLE_S)
+    return False
 
 
 def _pause(stop: lifecycle.Stop, wait_s: float) -> None:

@@ -41,6 +41,7 @@ MEMBERS = {"feed-a", "feed-all", "work-x", "work-display", "work-all", "read", "
 FEEDS, SUBMITTERS = {"feed-a", "feed-all"}, {"submit-x", "submit-all"}
 DISPLAYS = {"work-display", "work-all"}
 SUBSCRIBERS = {name for name in ROLES if name.startswith("subscribe")}
+WATCHERS = {"subscribe-a", "subscribe-prefix", "subscribe-symbols", "subscribe-all", "control"} | DISPLAYS
 WHOLE = {"subscribe-symbols", "subscribe-ticks", "subscribe-all"} | DISPLAYS
 
 CALENDAR = {"name": "c", "zone": "UTC", "weekdays": [1], "first": "2026-01-01", "last": "2026-12-31"}
@@ -102,6 +103,10 @@ CONTROL_REQUESTS = [  # service, arguments, roles that may
     ("hulak.calendar.set", CALENDAR, CONTROL),
     ("hulak.calendar.list", {}, SUBMITTERS | READERS),
     ("hulak.calendar.remove", {"name": "none"}, CONTROL),
+    ("hulak.alert.add", {"symbol": "A", "on": "stale", "after_s": 60, "name": "a"}, WATCHERS),
+    ("hulak.alert.list", {}, SUBSCRIBERS | READERS),
+    ("hulak.alert.enable", {"name": "none"}, SUBSCRIBERS | CONTROL),
+    ("hulak.alert.remove", {"name": "none"}, SUBSCRIBERS | CONTROL),
     ("hulak.config.get", {}, READERS),
     ("hulak.config.set", {"scope": "global"}, CONTROL),
     ("hulak.config.revert", {"version": 0}, CONTROL),

@@ -123,6 +123,17 @@ CREATE TABLE calendars (
 )""",
     ),
     ("ALTER TABLE tasks ADD COLUMN runs BLOB",),  # msgpack: the last attempts, see bus.core.effects.Run
+    (
+        """
+CREATE TABLE alerts (
+    id BLOB PRIMARY KEY,        -- of the request that added it
+    name TEXT NOT NULL UNIQUE,
+    definition BLOB NOT NULL,   -- msgpack map: the arguments of hulak.alert.add that it has
+    owner TEXT NOT NULL,        -- name of the key that added it; empty: the broker's owner
+    enabled INTEGER NOT NULL,   -- 0: it is not evaluated
+    created_ns INTEGER NOT NULL -- ns since 1970 UTC
+)""",
+    ),
 )
 VERSION = len(STEPS)
 

@@ -7,6 +7,7 @@ the broker connects by ipc, and is never asked.
 from collections.abc import Callable
 from typing import Any
 
+from hulak.bus.core.alerts.alert_requests import AlertArguments
 from hulak.bus.core.control_requests import (
     CallsArguments,
     FeedArguments,
@@ -19,7 +20,7 @@ from hulak.bus.core.control_requests import (
 )
 from hulak.bus.core.schedules.schedule_requests import ScheduleArguments
 from hulak.bus.wire.codec import NUL
-from hulak.bus.wire.names import DISPLAY_SERVICE, NEPSE_SERVICE, OWNED_BY_DISPLAYS, TICKS
+from hulak.bus.wire.names import DISPLAY_SERVICE, NEPSE_SERVICE, OWNED_BY_DISPLAYS, TICK_TOPICS, TICKS
 from hulak.bus.wire.own_names import topic_of
 from hulak.bus.wire.replay_range import prefix_of
 from hulak.bus.wire.roles import CONTROL, FEED, READ, READER_TOPICS, STAR, SUBMIT, SUBSCRIBE, WORK, Rights
@@ -120,6 +121,24 @@ def subscriber(rights: Rights, args: Any) -> str:
 def position_reader(rights: Rights, args: Any) -> str:
     """Any `subscribe`, for its own positions; or `read`."""
     return "" if rights.may_read else subscriber(rights, args)
+
+
+def alerter(rights: Rights, args: AlertArguments) -> str:
+    """`control`; or `subscribe` of all ticks that the alert is about."""
+    if rights.may_control:
+        return ""
+    prefix = prefix_of(TICK_TOPICS.decode() + args.symbol)
+    return "" if rights.may_subscribe(prefix) else f"{CONTROL} or {subscribes(rights, prefix)}"
+
+
+def alert_reader(rights: Rights, args: Any) -> str:
+    """Any `subscribe`, for its own alerts; or `read`."""
+    return position_reader(rights, args)
+
+
+def alert_changer(rights: Rights, args: Any) -> str:
+    """Any `subscribe`, for its own alerts; or `control`."""
+    return "" if rights.may_control else subscriber(rights, args)
 
 
 def last_reader(rights: Rights, args: LastArguments) -> str:

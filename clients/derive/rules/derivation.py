@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 import msgspec
 
 from hulak.bus.wire.codec import MAX_TOPIC, pack, unpack
-from hulak.bus.wire.names import BAR_TOPICS, EVERY_TOPICS, STATE_TOPICS
+from hulak.bus.wire.names import ALERT_TOPICS, BAR_TOPICS, EVERY_TOPICS, STATE_TOPICS
+from hulak.clients.derive.rules.alert_book import AlertBook, BookState, Firing, Message
 from hulak.clients.derive.rules.bar_maker import BarMaker, BarState, MadeBar
 from hulak.clients.derive.rules.intervals import GRID_MS, is_wanted, time_ms
 from hulak.clients.derive.rules.quality import Quality, QualityState, SymbolState
@@ -30,12 +31,18 @@ class Wanted(msgspec.Struct, frozen=True, array_like=True):
     states: bool = False
     symbols: tuple[str, ...] = ()  # whole names, or beginnings with a star; none means all
     stale_ms: int = 60_000
+    alerts: bool = False  # whether they are evaluated; their definitions are not settings
+
+    @property
+    def topics(self) -> bool:
+        """Whether it asks for topics of ticks."""
+        return bool(self.bars or self.every or self.states)
 
 
 class Derived(NamedTuple):
     """A message to post."""
 
-    family: str  # bar, every or state
+    family: str  # bar, every, state or alert
     name: str  # the rest of the topic
     body: dict[str, Any]
 
@@ -54,6 +61,7 @@ class DerivationState(msgspec.Struct, array_like=True):
     quality: QualityState | None
     waiting: list[dict[str, bytes]]  # symbol -> packed body, as it would be posted
     slots: list[int]
+    alerts: BookState | None
 
 
 class Derivation:
@@ -71,6 +79,7 @@ class Derivation:
         whole_from = 0 if first == 1 else stamp_ns // 1_000_000 + AHEAD_MS
         self._bars = BarMaker(wanted.bars, whole_from) if wanted.bars else None
         self._quality = Quality(wanted.stale_ms) if wanted.states else None
+        self.alerts = AlertBook() if wanted.alerts else None
         self._every = [time_ms(name) for name in wanted.every]
         self._waiting: list[dict[str, dict[str, Any]]] = [{} for _ in self._every]  # symbol -> body of its newest tick
         self._slots = [0 for _ in self._every]  # in which those ticks came
@@ -78,32 +87,38 @@ class Derivation:
         self._is_wanted: dict[str, bool] = {}
         self.ignored = 0  # ticks of symbols beyond the limit
 
-    def take(self, time_ns: int, body: object) -> list[Derived]:
+    def take(self, time_ns: int, body: object, number: int = 0, epoch: int = 0) -> list[Derived]:
         """Take the next numbered message; return what it makes, in the order in which it is to be posted.
 
         Args:
             time_ns: the broker's stamp.
             body: as in the topic `ticks`.
+            number, epoch: of the message in the global order, which the alerts that fire name.
         """
         now = time_ns // 1_000_000
         made: list[Derived] = []
         if now > self.now:
             self.now = now
             if now >= self._next:
-                made = self._advance()
+                made = self._advance(number, epoch)
         if isinstance(body, dict) and body:
             symbol = body.get("symbol")
             if type(symbol) is str:
+                if self.alerts is not None:
+                    made += map(_of_firing, self.alerts.tick(symbol, body, Message(number, epoch, self.now)))
                 if self._is_wanted.get(symbol) or self._is_new(symbol):
                     made += self._tick(symbol, body)
-            elif self._quality is not None and (state := market_of(body)) is not None:
-                made += self._states(self._quality.market(state, self.now))
+            elif (self._quality is not None or self.alerts is not None) and (state := market_of(body)) is not None:
+                if self._quality is not None:
+                    made += self._states(self._quality.market(state, self.now))
+                if self.alerts is not None:
+                    self.alerts.market(state, self.now)
         return made
 
     def due_ns(self) -> int | None:
         """Return the time at which something is due even if no further message comes, ns since 1970 UTC; None: never."""
         dues = [(slot + 1) * every for slot, every, rows in zip(self._slots, self._every, self._waiting, strict=True) if rows]
-        parts = [part.due() for part in (self._bars, self._quality) if part is not None]
+        parts = [part.due() for part in (self._bars, self._quality, self.alerts) if part is not None]
         dues += [due for due in parts if due is not None]
         return max(min(dues), self._next) * 1_000_000 if dues else None
 
@@ -144,13 +159,15 @@ class Derivation:
         state = self._quality.tick(symbol, quote.source, self.now, halted=quote.halted)
         return [] if state is None else self._states([state])
 
-    def _advance(self) -> list[Derived]:
+    def _advance(self, number: int, epoch: int) -> list[Derived]:
         now = self.now
         self._next = (now // GRID_MS + 1) * GRID_MS
         made = [] if self._bars is None else [_of_bar(row) for row in self._bars.advance(now)]
         made += self._conflated(now)
         if self._quality is not None:
             made += self._states(self._quality.grow_old(now))
+        if self.alerts is not None:
+            made += map(_of_firing, self.alerts.grow_old(Message(number, epoch, now)))
         made.sort(key=_order)
         return made
 
@@ -176,7 +193,9 @@ class Derivation:
         bars, quality = self._bars, self._quality
         parts = None if bars is None else bars.dump(), None if quality is None else quality.dump()
         waiting = [{symbol: pack(body) for symbol, body in rows.items()} for rows in self._waiting]
-        return DerivationState(self.wanted, self.now, *parts, waiting, self._slots)
+        return DerivationState(
+            self.wanted, self.now, *parts, waiting, self._slots, None if self.alerts is None else self.alerts.dump()
+        )
 
     @classmethod
     def loaded(cls, state: DerivationState) -> "Derivation":
@@ -189,10 +208,18 @@ class Derivation:
             made._bars.load(state.bars)
         if made._quality is not None and state.quality is not None:
             made._quality.load(state.quality)
+        if state.alerts is not None:
+            made.alerts = AlertBook.loaded(state.alerts)
         return made
 
 
-_BAR, _EVERY, _STATE = (root.decode().removesuffix(".") for root in (BAR_TOPICS, EVERY_TOPICS, STATE_TOPICS))
+_BAR, _EVERY, _STATE, _ALERT = (
+    root.decode().removesuffix(".") for root in (BAR_TOPICS, EVERY_TOPICS, STATE_TOPICS, ALERT_TOPICS)
+)
+
+
+def _of_firing(firing: Firing) -> Derived:
+    return Derived(_ALERT, *firing)
 
 
 def _of_bar(made: MadeBar) -> Derived:

@@ -71,13 +71,16 @@ def settings_of(tmp_path, **derive):
 def test_the_settings_name_the_topics_to_make(tmp_path):
     settings = settings_of(tmp_path, bars="1m, 1s", every="100ms", states=True, symbols="EURUSD, kraken.*", stale_s=5.0)
     assert settings.derive.runs
-    assert wanted_of(settings) == Wanted(("1s", "1m"), ("100ms",), states=True, symbols=("EURUSD", "kraken.*"), stale_ms=5000)
+    assert wanted_of(settings) == Wanted(
+        ("1s", "1m"), ("100ms",), states=True, symbols=("EURUSD", "kraken.*"), stale_ms=5000, alerts=True
+    )
+    assert wanted_of(settings_of(tmp_path)) == Wanted(alerts=True)
 
 
 @pytest.mark.parametrize(
     ("derive", "why"),
     [
-        ({}, "asks for nothing; set derive.bars, derive.every or derive.states"),
+        ({}, "asks for nothing; set derive.bars, derive.every, derive.states or derive.alerts"),
         ({"bars": " "}, "asks for nothing"),
         ({"bars": "2m"}, "interval '2m' is unknown"),
         ({"every": "10ms"}, "multiple of 100ms"),
@@ -85,4 +88,4 @@ def test_the_settings_name_the_topics_to_make(tmp_path):
 )
 def test_settings_that_make_nothing_or_are_malformed_are_refused(tmp_path, derive, why):
     with pytest.raises(ConfigError, match=why):
-        wanted_of(settings_of(tmp_path, **derive))
+        wanted_of(settings_of(tmp_path, alerts=False, **derive))

@@ -1,4 +1,4 @@
-"""The definitions of alerts as the broker keeps them, followed live, and what is known of their past. PROTOCOL.md section 7.10."""
+"""The definitions of alerts as the broker keeps them, followed live, and what is known of their past. PROTOCOL.md 7.10."""
 
 import time
 from pathlib import Path

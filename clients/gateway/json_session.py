@@ -17,6 +17,7 @@ from hulak.clients.gateway.bus_calls import BusCalls
 from hulak.clients.gateway.connections import GatewayConnection
 from hulak.clients.gateway.fanout import ClientState, Fanout
 from hulak.clients.gateway.interest import TooManyNames
+from hulak.clients.gateway.nepse_reads import NepseReads
 from hulak.clients.gateway.tick_streams import TickStreams
 from hulak.clients.gateway.tokens import Role
 
@@ -79,6 +80,7 @@ class JsonSession:
         log: of this process.
         streams: its streams of ticks.
         local: answers what the gateway knows by itself.
+        nepse: reads lists of the exchange for all clients.
     """
 
     connection: GatewayConnection
@@ -89,6 +91,7 @@ class JsonSession:
     log: Log
     streams: TickStreams
     local: Callable[[operator_messages.Local, str], Awaitable[Any]]
+    nepse: NepseReads
     state: ClientState = field(default_factory=ClientState)
     bad: int = 0  # messages that could not be decoded
     _commands: set[asyncio.Task[None]] = field(default_factory=set)
@@ -162,7 +165,7 @@ class JsonSession:
                 self._spawn(self._command(message))
         return None
 
-    def _refusal(self, command: protocol.Command | protocol.Streaming) -> str:
+    def _refusal(self, command: protocol.Command | protocol.Streaming | protocol.NepseRead) -> str:
         """Return why the client may not send a command; empty if it may."""
         grant, need = self.connection.grant, protocol.need_of(command)
         if grant is not None and grant.role >= need:
@@ -174,11 +177,9 @@ class JsonSession:
         self._commands.add(task)
         task.add_done_callback(self._commands.discard)
 
-    async def _command(self, command: protocol.Command) -> None:
-        grant = self.connection.grant
-        by = f"gateway {grant.by}" if grant is not None and grant.token is not None else "gateway"
+    async def _command(self, command: protocol.Command | protocol.NepseRead) -> None:
         try:
-            reply = protocol.answer(command, await self._value_of(command, by))
+            reply = protocol.answer(command, await self._value_of(command))
         except BusError as error:
             reply = protocol.bus_error(command, error)
         except Exception as error:
@@ -187,7 +188,11 @@ class JsonSession:
         with contextlib.suppress(ConnectionClosed):
             await self.connection.send(reply, text=True)
 
-    async def _value_of(self, command: protocol.Command, by: str) -> Any:
+    async def _value_of(self, command: protocol.Command | protocol.NepseRead) -> Any:
+        if isinstance(command, protocol.NepseRead):
+            return await self.nepse.read(command.what, command.symbol)
+        grant = self.connection.grant
+        by = f"gateway {grant.by}" if grant is not None and grant.token is not None else "gateway"
         if isinstance(command, operator_messages.Local):
             return await self.local(command, by)
         return await self.calls.call(*protocol.request_of(command, by))

@@ -43,6 +43,7 @@ from hulak.clients.gateway.http_connection import HttpServer
 from hulak.clients.gateway.http_routes import FX, HttpRoutes
 from hulak.clients.gateway.json_session import JsonSession, Session, close_connection, limit_send_buffer
 from hulak.clients.gateway.library_log import logger_for
+from hulak.clients.gateway.nepse_reads import NepseReads
 from hulak.clients.gateway.own_answers import OwnAnswers
 from hulak.clients.gateway.quote_source import PERIOD_S, QuoteSource
 from hulak.clients.gateway.sessions import WINDOW_S, Sessions, now_ms
@@ -82,6 +83,7 @@ class Gateway:
         self.calls = BusCalls(settings, home)  # commands
         self.own = OwnAnswers(home, logger)
         self.streams = StreamOpener(settings, home)
+        self.nepse = NepseReads(BusCalls(settings, home, threads=1), time.monotonic)
         self.journal_calls = BusCalls(settings, home)  # reads of the journal, which take longer
         self.admission = Admission(settings.gateway, home, logger, self.spawn)
         self.routes = HttpRoutes(
@@ -149,6 +151,7 @@ class Gateway:
         await self.own.save()
         self.calls.close()
         self.journal_calls.close()
+        self.nepse.calls.close()
         self.source.close()
         self.quotes.close()
         self.supervisor.stop()
@@ -218,7 +221,8 @@ class Gateway:
         role, token = connection.grant.role, connection.grant.token
         greeting = protocol.hello(self._frame_ms(), now_ms(), role, None if token is None else token.name)
         streams = TickStreams(self.streams, partial(connection.send, text=True))
-        return JsonSession(connection, self.sessions.fanout, self.calls, greeting, self.woken, self.log, streams, self.own.answer)
+        more = self.woken, self.log, streams, self.own.answer, self.nepse
+        return JsonSession(connection, self.sessions.fanout, self.calls, greeting, *more)
 
     # The loop
 

@@ -1,6 +1,6 @@
 """The JSON protocol of `/ws`: decodes the messages of clients, encodes the answers. Pure. PROTOCOL.md section 12."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -89,6 +89,42 @@ class DisplayRemove(Message, frozen=True, tag="display.remove"):
     id: Id = None
 
 
+class AlertList(Message, frozen=True, tag="alert.list"):
+    """Request the alerts, and whether they are evaluated."""
+
+    id: Id = None
+
+
+class AlertAdd(Message, frozen=True, tag="alert.add"):
+    """Add an alert; `alert` has the arguments of `hulak.alert.add`."""
+
+    alert: dict[str, Any]
+    id: Id = None
+
+
+class AlertEnable(Message, frozen=True, tag="alert.enable"):
+    """Let an alert be evaluated, or not."""
+
+    name: Name
+    enabled: bool
+    id: Id = None
+
+
+class AlertRemove(Message, frozen=True, tag="alert.remove"):
+    """Remove an alert."""
+
+    name: Name
+    id: Id = None
+
+
+class NepseRead(Message, frozen=True, tag="nepse.read"):
+    """Request a list of the exchange, or the order book of a security."""
+
+    what: Literal["indices", "sectors", "summary", "breadth", "gainers", "losers", "turnover", "quantity", "book"]
+    symbol: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9._&/-]{1,40}\Z")] | None = None  # of a book
+    id: Id = None
+
+
 class TicksRead(Message, frozen=True, tag="ticks.read"):
     """Request every tick of a topic or prefix, from the journal and then live."""
 
@@ -106,19 +142,26 @@ class TicksStop(Message, frozen=True, tag="ticks.stop"):
 
 
 Streaming = TicksRead | TicksStop
-Command = ConfigSet | ConfigGet | DeadList | DisplayCreate | DisplayRemove | operator_messages.OfBroker | operator_messages.Local
+AlertCommand = AlertList | AlertAdd | AlertEnable | AlertRemove
+OperatorCommand = operator_messages.OfBroker | operator_messages.Local
+Command = ConfigSet | ConfigGet | DeadList | DisplayCreate | DisplayRemove | AlertCommand | OperatorCommand
 NEEDS = {  # the role that a command needs; the hello lists those that the client may send
     "config.set": Role.OPERATE,
     "config.get": Role.VIEW,
     "dead.list": Role.VIEW,
     "display.create": Role.OPERATE,
     "display.remove": Role.OPERATE,
+    "alert.list": Role.VIEW,
+    "alert.add": Role.OPERATE,
+    "alert.enable": Role.OPERATE,
+    "alert.remove": Role.OPERATE,
+    "nepse.read": Role.VIEW,
     "ticks.read": Role.VIEW,
     "ticks.stop": Role.VIEW,
     **operator_messages.NEEDS,
 }
 TICK_FIELDS = ("symbol", "bid", "ask", "timestamp", "source", "flags")
-Any_ = Subscribe | Unsubscribe | Ping | Streaming | Command
+Any_ = Subscribe | Unsubscribe | Ping | Streaming | NepseRead | Command
 
 _plain = msgspec.json.Encoder(enc_hook=str)  # extra types of a feed's fields become text
 _decoder: msgspec.json.Decoder[Any_] = msgspec.json.Decoder(Any_)
@@ -139,7 +182,7 @@ def decode(text: str | bytes) -> Any_:
         raise ProtocolError("BAD_MESSAGE", str(error) or type(error).__name__) from error
 
 
-def need_of(command: Command | Streaming) -> Role:
+def need_of(command: Command | Streaming | NepseRead) -> Role:
     """Return the role that a command needs."""
     return NEEDS[str(command.__struct_config__.tag)]
 
@@ -168,8 +211,22 @@ def request_of(
             }
         case DisplayRemove(display=display):
             return "hulak.display.remove", {"display": display}
+        case AlertList() | AlertAdd() | AlertEnable() | AlertRemove():
+            return _request_of_alerts(command)
         case _:
             return command.request(by)
+
+
+def _request_of_alerts(command: AlertCommand) -> tuple[str, dict[str, Any]]:
+    match command:
+        case AlertList():
+            return "hulak.alert.list", {}
+        case AlertAdd(alert=alert):
+            return "hulak.alert.add", alert
+        case AlertEnable(name=name, enabled=enabled):
+            return "hulak.alert.enable", {"name": name, "enabled": enabled}
+        case AlertRemove(name=name):
+            return "hulak.alert.remove", {"name": name}
 
 
 def hello(frame_ms: float, now_ms: float, role: Role, name: str | None = None) -> bytes:
@@ -189,7 +246,7 @@ def tick_rows(stream: Id, rows: list[dict[str, Any]], *, live: bool) -> bytes:
     return _plain.encode({"type": "ticks", "id": stream, "live": live, "rows": rows})
 
 
-def answer(command: Command, value: Any) -> bytes:
+def answer(command: Command | NepseRead, value: Any) -> bytes:
     """Return the answer with the broker's result."""
     if not isinstance(command, operator_messages.Local):
         value = operator_messages.with_texts(value)
@@ -208,6 +265,6 @@ def failed(message: Any, why: Exception) -> bytes:
     return error("INTERNAL", f"internal error of the gateway: {type(why).__name__}; see its log", message.id)
 
 
-def bus_error(command: Command, why: BusError) -> bytes:
+def bus_error(command: Command | NepseRead, why: BusError) -> bytes:
     """Return the error of the broker, or of the connection to it."""
     return error(why.code, str(why), command.id)

@@ -151,7 +151,9 @@ def _row(event: Event) -> dict[str, Any]:
     fields = body if isinstance(body, dict) else {}
     if event.topic.startswith(OWN):  # any value, whose fields could have the names of the head's
         fields = {"body": body}
-    elif "bid" in fields and "interval" not in fields:  # a tick; bars, trades and states of markets have all of their fields
+    elif (
+        "bid" in fields and not {"interval", "alert"} & fields.keys()
+    ):  # a tick; bars, alerts, trades and states of markets have all of their fields
         fields = {key: body[key] for key in protocol.TICK_FIELDS if key in body}
     head = {"topic": event.topic, "epoch": stamp.epoch, "sequence": stamp.sequence, "time_ms": stamp.time_ns / 1e6}
     return {**head, **fields, **head}

@@ -1,5 +1,6 @@
 /** The main module of the page: the connection fills the store, the loop draws displays, and a timer updates the texts. */
 
+import { AlertsView } from "./alerts/view.js";
 import { Candles } from "./candles.js";
 import { browserWorld, Connection } from "./connection.js";
 import { Detail } from "./detail.js";
@@ -10,6 +11,7 @@ import { Latency } from "./latency.js";
 import { Login } from "./login.js";
 import { Loop } from "./loop.js";
 import { healthText, marketTexts, marksOf, statusText } from "./marks.js";
+import { MarketView } from "./market/view.js";
 import { Charts } from "./operate/charts.js";
 import { Configuration } from "./operate/configuration.js";
 import { LogView } from "./operate/log.js";
@@ -62,9 +64,15 @@ const theme = new Theme((palette) => {
   table.recolour(palette);
 });
 
+const symbols = () => [...new Set([...store.displays.values()].map(({ state }) => state.symbol))].sort();
+const alerts = new AlertsView(byId("alerts"), byId("notices"), { request, offers, streams: connection.streams, symbols });
+const market = new MarketView(byId("market"), { request, offers, market: () => store.markets.get("nepse") });
+
 const views = new Views(byId("views"), location, [
   { name: "displays", title: "Displays", elements: [byId("floor"), byId("panels"), byId("sections")] },
   { name: "table", title: "Table", elements: [table.element], open: () => table.open(), close: () => table.close(), turn: (now) => table.turn(now) },
+  market.entry,
+  alerts.entry,
   { name: "tasks", title: "Tasks", elements: [byId("tasks")], offered: () => offers("tasks.list"), open: () => tasks.open(), turn: (now) => tasks.turn(now) },
   { name: "charts", title: "Charts", elements: [byId("charts")], offered: () => offers("history.read"), open: () => charts.open(), turn: (now) => charts.turn(now) },
   {

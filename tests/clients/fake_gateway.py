@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 import msgspec
+from fake_alerts import REQUESTS, VIEWERS, FakeAlerts
 from fake_market import PAIRS, Market, bar_of, past_bars
 from websockets.asyncio.server import serve
 from websockets.datastructures import Headers
@@ -26,6 +27,8 @@ POLICY = (
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 FRAME_S = 0.016
+VIEWERS_REQUESTS = ["config.get", "config.history", "dead.list", "ticks.read", "ticks.stop", *VIEWERS]
+OPERATORS = [*VIEWERS_REQUESTS, "config.set", "display.create", "display.remove", *REQUESTS]
 KEYS = [
     {
         "key": "stale_s",
@@ -47,7 +50,7 @@ KEYS = [
 class FakeGateway:
     """All states to send, and the clients that receive them."""
 
-    def __init__(self, displays, rate, stale_s, seed=5):
+    def __init__(self, displays, rate, stale_s, seed=5, role="operate"):
         self.draw, self.rate, self.still = random.Random(seed), rate, False
         self.markets = {}
         for at in range(displays):
@@ -57,6 +60,7 @@ class FakeGateway:
         self.config = {"version": 3, "at_ns": time.time_ns(), "by": "asha", "note": "calmer", "scopes": scopes}
         self.clients, self.removed, self.sending, self.second = {}, [], set(), 0.0
         self.streams = {}  # (client, id) -> topic of bars
+        self.alerts, self.role = FakeAlerts(), role
 
     def add(self, symbol, price=1.0):
         """Make a display."""
@@ -97,6 +101,10 @@ class FakeGateway:
                 self.sending.add(task := asyncio.ensure_future(send(client, frame)))
                 task.add_done_callback(self.sending.discard)
         self.removed = []
+        fired = self.alerts.take()
+        for (client, stream), topic in self.streams.items() if fired else ():
+            if topic == "alert.*":
+                self.send_rows(client, stream, fired)
         for (client, stream), topic in self.streams.items() if with_stats else ():
             self.send_rows(client, stream, [bar_of(market, topic) for market in self.markets_of(topic)])
         for market in self.markets.values():
@@ -104,7 +112,7 @@ class FakeGateway:
 
     def markets_of(self, topic):
         """Return the markets whose bars a topic or prefix has."""
-        symbol = topic.split(".", 2)[2]
+        symbol = topic.split(".", 2)[2] if topic.startswith("bar.") else ""
         return [market for market in self.markets.values() if symbol in ("*", market.state["symbol"])]
 
     def send_rows(self, client, stream, rows, *, live=True):
@@ -126,18 +134,7 @@ class FakeGateway:
         hello = {"type": "hello", "protocol": 1, "version": "fake", "frame_ms": 16, "server_time_ms": time.time() * 1000}
         await send(
             client,
-            {
-                **hello,
-                "requests": [
-                    "config.set",
-                    "display.create",
-                    "display.remove",
-                    "config.get",
-                    "config.history",
-                    "dead.list",
-                    "ticks.read",
-                ],
-            },
+            {**hello, "role": self.role, "requests": OPERATORS if self.role == "operate" else VIEWERS_REQUESTS},
         )
         try:
             async for text in client:
@@ -180,7 +177,9 @@ class FakeGateway:
                 value = bool(self.markets.pop(display))
                 self.removed.append(display)
             case _:
-                return {"type": "error", "code": "BAD_MESSAGE", "text": "unknown type"}
+                value = self.alerts.answer(message)
+                if value is None:
+                    return {"type": "error", "code": "BAD_MESSAGE", "text": "unknown type"}
         return {"type": "answer", "value": value}
 
     def configure(self, scope, values, unset):
@@ -264,7 +263,7 @@ def serve_file(connection, request):
     if path == "/ws":
         return None
     file = WEB / ("index.html" if path == "/" else path[1:])
-    if not file.is_file() or WEB not in file.resolve().parents:
+    if not file.is_file() or not file.resolve().is_relative_to(WEB):
         return Response(404, "Not Found", Headers(), b"")
     body = file.read_bytes()
     headers = {"Content-Type": TYPES[file.suffix], "Content-Length": str(len(body)), "Content-Security-Policy": POLICY}
@@ -289,5 +288,6 @@ if __name__ == "__main__":
     parser.add_argument("--rate", type=float, default=1000.0)
     parser.add_argument("--stale", type=float, default=30.0, help="seconds after which data is stale")
     parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--role", default="operate")
     options = parser.parse_args()
-    asyncio.run(main(FakeGateway(options.displays, options.rate, options.stale), options.port))
+    asyncio.run(main(FakeGateway(options.displays, options.rate, options.stale, role=options.role), options.port))

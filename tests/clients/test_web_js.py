@@ -33,7 +33,7 @@ def test_the_pure_modules_are_the_expected_ones():
     assert counted["fail"] == counted["skipped"] == "0"
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(WEB)))
 def test_a_file_is_short_and_loads_nothing_from_elsewhere(path):
     text = path.read_text()
     assert text.count("\n") < 300

@@ -271,6 +271,7 @@ class AlertBook:
             "way": reached.way,
             "value": reached.value,
             "limit": reached.limit,
+            "unit": _unit(rule),
             "at": message.at,
             "number": message.number,
             "epoch": message.epoch,
@@ -303,3 +304,8 @@ class AlertBook:
         for watch in state.watches:
             book._place(watch)
         return book
+
+
+def _unit(rule: AlertRule) -> str:
+    """Return what value and limit are measured in."""
+    return rule.unit if rule.on == "spread" else {"change": "percent", STALE: "s"}.get(rule.on, "price")

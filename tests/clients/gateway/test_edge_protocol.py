@@ -91,6 +91,10 @@ def test_an_interest_grows_and_shrinks():
         ),
         ({"type": "display.remove", "display": "d"}, "hulak.display.remove", {"display": "d"}),
         ({"type": "config.get", "scope": "kind:feed"}, "hulak.config.get", {"scope": "kind:feed"}),
+        ({"type": "alert.list"}, "hulak.alert.list", {}),
+        ({"type": "alert.add", "alert": {"symbol": "X"}}, "hulak.alert.add", {"symbol": "X"}),
+        ({"type": "alert.enable", "name": "n", "enabled": False}, "hulak.alert.enable", {"name": "n", "enabled": False}),
+        ({"type": "alert.remove", "name": "n"}, "hulak.alert.remove", {"name": "n"}),
         ({"type": "dead.list", "id": 3}, "hulak.tasks", {"state": "failed", "limit": 20}),
         ({"type": "tasks.list"}, "hulak.tasks", {"limit": 100}),
         (
@@ -129,6 +133,8 @@ def test_answers():
     viewers |= {"tasks.list", "calls.list", "task.show", "config.history", "config.version", "schedules.list", "history.read"}
     operators = {"config.set", "display.create", "display.remove", "task.cancel", "task.retry", "task.drop", "worker.drain"}
     operators |= {"service.scale", "config.revert", "schedule.change", "keys.list", "key.revoke", "log.read"}
+    viewers |= {"alert.list", "nepse.read"}
+    operators |= {"alert.add", "alert.enable", "alert.remove"}
     assert set(hello["requests"]) == operators | viewers
     hello = json.loads(protocol.hello(16.0, 5.5, Role.VIEW))
     assert (hello["role"], set(hello["requests"])) == ("view", viewers)
@@ -143,6 +149,7 @@ def test_ids_in_answers_are_texts_and_extra_types_too():
 
 
 def test_every_command_needs_a_role():
-    commands = {kind.__struct_config__.tag for kind in (*get_args(protocol.Command), *get_args(protocol.Streaming))}
+    kinds = (*get_args(protocol.Command), *get_args(protocol.Streaming), protocol.NepseRead)
+    commands = {kind.__struct_config__.tag for kind in kinds}
     assert commands == set(protocol.NEEDS)
     assert protocol.need_of(protocol.decode(encoded(type="display.remove", display="d"))) is Role.OPERATE

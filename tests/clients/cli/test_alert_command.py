@@ -1,0 +1,95 @@
+"""`hulak alert`: from options to arguments, and rows in words."""
+
+from datetime import UTC, datetime, timedelta
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from hulak.clients.cli import cli
+from hulak.clients.cli.alert import FIRING_HEADS, HEADS, arguments, cells, firing_cells
+from hulak.clients.cli.alert_texts import condition, state_of
+
+NOW = datetime(2026, 11, 30, 9, tzinfo=UTC)
+ROW = {
+    "name": "n",
+    "symbol": "X",
+    "on": "price",
+    "side": "mid",
+    "above": 1.5,
+    "below": None,
+    "enabled": True,
+    "firings": 0,
+    "last": None,
+}
+
+
+@pytest.mark.parametrize(
+    ("options", "wanted"),
+    [
+        ({"above": 1.5}, {"on": "price", "above": 1.5}),
+        ({"below": 1.5, "side": "bid", "repeat": True}, {"on": "price", "below": 1.5, "side": "bid", "repeat": True}),
+        ({"change": 1.0, "window": timedelta(minutes=5)}, {"on": "change", "above": 1.0, "below": -1.0, "window_s": 300}),
+        (
+            {"spread": (3.0, "pips"), "cooldown": timedelta(minutes=1)},
+            {"on": "spread", "above": 3.0, "unit": "pips", "cooldown_s": 60},
+        ),
+        ({"stale": timedelta(seconds=30), "note": "x"}, {"on": "stale", "after_s": 30, "note": "x"}),
+        ({"above": 1.5, "for_": timedelta(hours=1)}, {"on": "price", "above": 1.5, "until_ms": 1_796_032_800_000}),
+    ],
+)
+def test_options_become_the_arguments_of_the_service(options, wanted):
+    assert arguments(options, NOW) == wanted
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        ({}, "conditions are none"),
+        ({"above": 1.0, "stale": timedelta(seconds=5)}, "conditions are --stale and --above or --below"),
+        ({"above": 1.0, "window": timedelta(seconds=5)}, "--window goes with --change only"),
+    ],
+)
+def test_options_that_do_not_go_together_are_refused(options, why):
+    with pytest.raises(click.UsageError, match=why):
+        arguments(options, NOW)
+
+
+def test_spreads_and_percents_are_read_with_their_units():
+    for words in (["--spread", "3x"], ["--change", "much"]):
+        result = CliRunner().invoke(cli, ["alert", "add", "n", "X", *words])
+        assert (result.exit_code, "is no" in result.output) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("changes", "text", "state"),
+    [
+        ({}, "mid at or above 1.5", "waiting"),
+        ({"below": 1.0, "firings": 1}, "mid at or above 1.5 or at or below 1", "fired"),
+        ({"on": "change", "window_s": 60, "firings": 1, "repeat": True}, "change of mid at or above 1.5 % in 60 s", "waiting"),
+        ({"on": "change", "window_s": None}, "change of mid at or above 1.5 % since the day began", "waiting"),
+        ({"on": "spread", "unit": "pips", "enabled": False}, "spread at or above 1.5 pips", "off"),
+        ({"on": "stale", "after_s": 30.0, "until_ms": 5}, "no tick for 30 s", "expired"),
+    ],
+)
+def test_an_alert_is_a_row_of_words(changes, text, state):
+    row = {**ROW, **changes}
+    assert (condition(row), state_of(row, 10)) == (text, state)
+    shown = dict(zip(HEADS, cells(row, 10), strict=True))
+    assert (shown["condition"], shown["state"]) == (text, state)
+
+
+def test_a_firing_is_a_row_whatever_a_feed_has_posted():
+    body = {
+        "alert": "n",
+        "symbol": "X",
+        "on": "price",
+        "way": "above",
+        "value": 2.0,
+        "limit": 1.5,
+        "at": 0,
+        "number": 7,
+        "fired": 1,
+    }
+    assert dict(zip(FIRING_HEADS, firing_cells(body), strict=True))["condition"] == "price above"
+    assert len(firing_cells({})) == len(FIRING_HEADS)

@@ -97,7 +97,7 @@ class Percent(click.ParamType[float]):
 @click.option(
     "--stale", type=Duration(), metavar="TIME", help="Fire when no tick has come for this time while its market is open."
 )
-@click.option("--side", type=click.Choice(["bid", "ask", "mid"]), help="The price that counts; mid by default.")
+@click.option("--side", type=click.Choice(["bid", "ask", "mid", "last"]), help="The price that counts; mid by default.")
 @click.option("--repeat", is_flag=True, help="Fire again each time that it is reached; once by default.")
 @click.option("--rearm", type=float, help="Distance from the limit before it may fire again, in the limit's unit; 0 by default.")
 @click.option("--cooldown", type=Duration(), help="Time after a firing without another one; 0 by default.")

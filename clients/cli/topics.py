@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 HEADS = ["topic", "number", "source or owner", "journalled", "age"]
 OWN = "app."
 LISTED = ("tick.", OWN)  # without a TOPIC
-KNOWN = (*LISTED, "trade.", "market.", "bar.", "every.", "state.")
+KNOWN = (*LISTED, "trade.", "market.", "bar.", "every.", "state.", "alert.")
 
 
 @click.group(
@@ -45,7 +45,7 @@ def ls(call: Call, pattern: str | None) -> None:
     """List TOPIC, or all topics with that prefix if TOPIC ends with `.` or `*`; all topics of ticks and own topics by default.
 
     Trades have topics with the prefix `trade.`, states of markets `market.`, bars `bar.`, conflated ticks `every.`, states of
-    symbols `state.`, own topics `app.`. The number is that of
+    symbols `state.`, alerts that fire `alert.`, own topics `app.`. The number is that of
     the last message; an own topic that is not journalled begins with 1 at each start of the broker. Its owner is the program
     that may publish on it now.
 

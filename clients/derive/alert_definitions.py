@@ -9,6 +9,7 @@ from hulak.bus.process.log_type import Log
 from hulak.bus.process.settings import Settings
 from hulak.bus.wire.names import ALERT_TOPICS
 from hulak.clients.calls.client import BusClient
+from hulak.clients.derive.rules.alert_book import Open
 from hulak.clients.derive.rules.alert_rule import STAR, AlertRule, rule_of
 from hulak.clients.derive.rules.alert_track import DAY_MS
 from hulak.clients.derive.rules.quote import quote_of
@@ -19,7 +20,7 @@ AGAIN_S = 5.0  # after a request that failed
 ANSWER_S = 3.0
 MOST_OPENS = 200  # symbols whose first tick of the day is read
 NS_PER_MS = 1_000_000
-Opens = dict[str, tuple[int, float | None, float | None]]
+Opens = dict[str, Open]
 
 
 class Definitions(NamedTuple):
@@ -100,7 +101,7 @@ class AlertDefinitions:
         return known
 
     def opens(self, rules: tuple[AlertRule, ...], now_ms: int) -> Opens:
-        """Return the first bid and ask of the day of the symbols of alerts on its change, of at most `MOST_OPENS`.
+        """Return the first bid, ask and last price of the day of the symbols of alerts on its change, of at most `MOST_OPENS`.
 
         Raises:
             BusError, BusTimeout: they cannot be read.
@@ -112,7 +113,8 @@ class AlertDefinitions:
             body = self._first(client, f"tick.{symbol}", since_ns)
             if body is not None:
                 quote = quote_of(body)
-                found[symbol] = (now_ms // DAY_MS, quote.bid, quote.ask)
+                last = body.get("last")
+                found[symbol] = (now_ms // DAY_MS, quote.bid, quote.ask, float(last) if type(last) in (int, float) else None)
         return found
 
     def _symbols(self, client: BusClient, patterns: list[str]) -> list[str]:

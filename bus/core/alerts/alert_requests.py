@@ -30,7 +30,7 @@ SymbolPattern = Annotated[
     ),
 ]
 Watched = Annotated[Literal["price", "change", "spread", "stale"], Meta(description="one of price, change, spread, stale")]
-Side = Annotated[Literal["bid", "ask", "mid"], Meta(description="one of bid, ask, mid")]
+Side = Annotated[Literal["bid", "ask", "mid", "last"], Meta(description="one of bid, ask, mid, last")]
 Unit = Annotated[Literal["price", "pips", "fraction"], Meta(description="one of price, pips, fraction")]
 Level = Annotated[float, Meta(ge=-1e15, le=1e15, description="a number from -1e15 to 1e15")]
 Distance = Annotated[float, Meta(ge=0, le=1e15, description="a number from 0 to 1e15")]

@@ -32,6 +32,7 @@ MOST_WATCHES = 100_000  # of all alerts: pairs of an alert and a symbol
 MOST_WINDOWS = 10_000  # of these with a window, which remembers up to 101 prices
 MOST_MARKETS = 1_000
 MS = 1000
+Open = tuple[int, float | None, float | None, float | None]  # a day since 1970, and its first bid, ask and last price
 
 
 class Message(NamedTuple):
@@ -71,7 +72,7 @@ class BookState(msgspec.Struct, array_like=True):
     rules: list[AlertRule]
     watches: list[Watch]
     past: list[tuple[str, str, int, int]]  # alert, symbol, fired, at: of symbols without a tick since
-    opens: list[tuple[str, int, float | None, float | None]]  # symbol, day, bid, ask
+    opens: list[tuple[str, int, float | None, float | None, float | None]]  # symbol, day, bid, ask, last
     closed: list[str]
     opened: dict[str, int]
 
@@ -89,7 +90,7 @@ class AlertBook:
         self._count: dict[str, int] = {}  # alert -> symbols
         self._windows = 0
         self._past: dict[tuple[str, str], tuple[int, int]] = {}
-        self._opens: dict[str, tuple[int, float | None, float | None]] = {}
+        self._opens: dict[str, Open] = {}
         self._closed: dict[str, None] = {}  # sources whose market is closed
         self._opened: dict[str, int] = {}  # source -> when its market opened
         self._due: list[tuple[int, str, str]] = []  # a heap: not after it is stale; alert and symbol
@@ -101,7 +102,7 @@ class AlertBook:
         self,
         rules: Iterable[AlertRule],
         past: Mapping[tuple[str, str], tuple[int, int]],
-        opens: Mapping[str, tuple[int, float | None, float | None]],
+        opens: Mapping[str, Open],
         now: int,
     ) -> None:
         """Replace the definitions; what is remembered of those that stay is kept.
@@ -109,7 +110,7 @@ class AlertBook:
         Args:
             rules: all of them.
             past: (alert, symbol) -> times fired, and when last: of firings that are not remembered; such an alert is not armed.
-            opens: symbol -> day since 1970, and its first bid and ask.
+            opens: symbol -> day since 1970, and its first bid, ask and last price.
             now: the largest stamp so far, ms.
         """
         known = {(watch.alert, watch.symbol): watch for watches in self._of.values() for watch in watches}
@@ -157,8 +158,8 @@ class AlertBook:
         self._place(watch)
 
     def _day_open(self, rule: AlertRule, symbol: str, now: int) -> DayOpen:
-        day, bid, ask = self._opens.get(symbol, (-1, None, None))
-        price = price_of(rule, Quote(bid, ask, None, "", False))
+        day, bid, ask, last = self._opens.get(symbol, (-1, None, None, None))
+        price = price_of(rule, Quote(bid, ask, None, "", False), last)
         return DayOpen(day, price) if price is not None and day == now // DAY_MS else DayOpen()
 
     def _discover(self, symbol: str, now: int, known: Mapping[tuple[str, str], object]) -> list[Watch]:
@@ -190,17 +191,19 @@ class AlertBook:
             if rule.on == STALE:
                 self._tick_of_stale(rule, watch, message.at, source_before)
                 continue
-            value = self._value(rule, watch, quote, message.at)  # of one that is not evaluated too: windows have no gaps
+            value = self._value(
+                rule, watch, quote, body.get("last"), message.at
+            )  # of one that is not evaluated too: windows have no gaps
             if value is None or not rule.counts(message.at):
                 continue
             if (reached := decide(rule, watch.track, value, message.at)) is not None:
                 made.append(self._firing(rule, watch, reached, message, quote))
         return made
 
-    def _value(self, rule: AlertRule, watch: Watch, quote: Quote, now: int) -> float | None:
+    def _value(self, rule: AlertRule, watch: Watch, quote: Quote, last: object, now: int) -> float | None:
         if rule.on == "spread":
             return spread_of(rule, watch.symbol, quote)
-        price = price_of(rule, quote)
+        price = price_of(rule, quote, last)
         if price is None or rule.on == "price":
             return price
         if watch.window is not None and rule.window_ms is not None:
@@ -298,7 +301,7 @@ class AlertBook:
         book = cls()
         book.rules = {rule.id: rule for rule in state.rules}
         book._past = {(alert, symbol): (fired, at) for alert, symbol, fired, at in state.past}
-        book._opens = {symbol: (day, bid, ask) for symbol, day, bid, ask in state.opens}
+        book._opens = {symbol: (day, bid, ask, last) for symbol, day, bid, ask, last in state.opens}
         book._closed, book._opened = dict.fromkeys(state.closed), state.opened
         book._index()
         for watch in state.watches:

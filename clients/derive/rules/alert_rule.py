@@ -17,7 +17,7 @@ class AlertRule(msgspec.Struct, frozen=True, array_like=True):
     symbol: str  # whole, or a beginning and a star
     on: Literal["price", "change", "spread", "stale"]
     enabled: bool = True
-    side: Literal["bid", "ask", "mid"] = "mid"
+    side: Literal["bid", "ask", "mid", "last"] = "mid"
     above: float | None = None
     below: float | None = None
     unit: Literal["price", "pips", "fraction"] = "price"

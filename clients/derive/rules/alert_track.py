@@ -12,6 +12,7 @@ from hulak.clients.derive.rules.alert_rule import AlertRule
 from hulak.clients.derive.rules.quote import Quote
 
 DAY_MS = 86_400_000
+LARGEST = 1e300  # a whole number beyond it could not be computed with
 STEPS = 100  # of a window: its beginning is as exact as a hundredth of it
 ABOVE, BELOW, STALE = "above", "below", "stale"
 
@@ -99,13 +100,20 @@ class DayOpen(msgspec.Struct, array_like=True, gc=False):
         return self.price
 
 
-def price_of(rule: AlertRule, quote: Quote) -> float | None:
+def price_of(rule: AlertRule, quote: Quote, last: object) -> float | None:
     """Return the price that an alert watches; None if the tick has none that counts.
 
     The prices of a halted symbol do not count, and a crossed quote has no mid.
+
+    Args:
+        rule: of the alert.
+        quote: of the tick.
+        last: the price of the last trade as the tick has it, of any type.
     """
     if quote.halted:
         return None
+    if rule.side == "last":
+        return float(last) if isinstance(last, int | float) and not isinstance(last, bool) and abs(last) < LARGEST else None
     if rule.side == "mid":
         return mid_of(quote)
     return quote.bid if rule.side == "bid" else quote.ask

@@ -58,6 +58,11 @@ def test_it_fires_when_a_limit_is_reached_and_again_only_as_it_says(values, pric
     assert fired(book_of(rule(**values)), [(at, quote(price)) for at, price in enumerate(prices)]) == wanted
 
 
+def test_the_price_of_the_last_trade_counts_where_a_tick_has_it():
+    rows = [(at, quote(9.0, last=last)) for at, last in enumerate((None, "x", True, 10**400, NAN, 2))]
+    assert fired(book_of(rule(above=1.5, side="last")), rows) == [(5, "above", 2.0)]
+
+
 def test_within_the_cool_down_it_waits_and_fires_at_its_end_if_the_limit_is_still_reached():
     book = book_of(rule(above=1.5, repeat=True, cooldown_ms=1000))
     rows = [(0, quote(1.5)), (10, quote(1.4)), (20, quote(1.5)), (999, quote(1.5)), (1000, quote(1.5))]
@@ -109,7 +114,7 @@ def test_a_change_counts_from_the_price_of_a_window_ago():
 def test_a_change_of_the_day_counts_from_its_first_price_and_begins_again_at_midnight():
     midnight = DAY_MS - T % DAY_MS
     book = AlertBook()
-    book.define([rule(on="change", above=10.0, repeat=True)], {}, {"X": (T // DAY_MS, 100.0, 100.0)}, T)
+    book.define([rule(on="change", above=10.0, repeat=True)], {}, {"X": (T // DAY_MS, 100.0, 100.0, None)}, T)
     rows = [
         (0, quote(109.0)),
         (1, quote(110.0)),

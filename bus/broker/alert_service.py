@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from hulak.bus.broker.storage import alert_rows
-from hulak.bus.broker.storage.alert_rows import Row
+from hulak.bus.broker.storage.alert_rows import AlertRow
 from hulak.bus.broker.storage.database import Job
 from hulak.bus.broker.store_effects import BrokerEffect, Store, check_stored
 from hulak.bus.core.alerts.alert_requests import (
@@ -30,7 +30,7 @@ LATE_S = 5.0  # a process reports each second
 NOT_RUNNING = "`hulak derive` is not running"
 
 
-class NotPermitted(ProtocolError):
+class AlertForbidden(ProtocolError):
     """The client may not change this alert; the refusal is counted in the loop's thread."""
 
 
@@ -60,12 +60,12 @@ class AlertService:
             return [asker.reply({**head, "alerts": None})]
         lasts = [log.frame for log in self.bus.topics.under(ALERT_TOPICS) if log.frame]
 
-        def then(rows: list[Row] | None, why: str) -> list[BrokerEffect]:
+        def then(rows: list[AlertRow] | None, why: str) -> list[BrokerEffect]:
             check_stored(why)
-            found = [row for row in rows or [] if args.name in (None, row["name"]) and _may(asker, row, reads=True)]
-            if args.name is not None and not found:
+            listed = [row for row in rows or [] if args.name in (None, row["name"]) and _may(asker, row, reads=True)]
+            if args.name is not None and not listed:
                 raise _unknown(args.name)
-            return [asker.reply({**head, "alerts": found})]
+            return [asker.reply({**head, "alerts": listed})]
 
         return [Store(partial(_with_firings, lasts), then, asker)]
 
@@ -89,7 +89,7 @@ class AlertService:
 
         def then(value: Any, why: str) -> list[BrokerEffect]:
             check_stored(why, "nothing was changed")
-            if isinstance(value, NotPermitted) and asker.caller is not None:
+            if isinstance(value, AlertForbidden) and asker.caller is not None:
                 raise asker.caller.forbid(str(value), CONTROL)
             if isinstance(value, ProtocolError):
                 raise value
@@ -122,7 +122,7 @@ def why_not_evaluated(report: ProcessReport | None, revision: int, now: float) -
     return ""
 
 
-def _with_firings(lasts: list[bytes], connection: Any) -> list[Row]:
+def _with_firings(lasts: list[bytes], connection: Any) -> list[AlertRow]:
     """Return all alerts, each with its number of firings and its last one, of the last messages of their topics."""
     fired: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for frame in lasts:
@@ -151,12 +151,12 @@ def _permitted(asker: Asker, name: str, job: Job) -> Job:
         row = alert_rows.read(connection, name)
         if row is None:
             return _unknown(name)
-        return job(connection) if _may(asker, row) else NotPermitted("FORBIDDEN", f"change alert {name!r}")
+        return job(connection) if _may(asker, row) else AlertForbidden("FORBIDDEN", f"change alert {name!r}")
 
     return checked
 
 
-def _may(asker: Asker, row: Row, *, reads: bool = False) -> bool:
+def _may(asker: Asker, row: AlertRow, *, reads: bool = False) -> bool:
     if asker.caller is None:
         return True
     rights = asker.caller.rights

@@ -228,7 +228,7 @@ def _enable(call: Call, name: str, *, enabled: bool) -> None:
 @alert.command(cls=Command, short_help="Let an alert be evaluated again.", epilog=examples("hulak alert on high"))
 @click.argument("name")
 def on(call: Call, name: str) -> None:
-    """Let alert NAME be evaluated again. One that has fired once stays so.
+    """Let alert NAME be evaluated again. An alert without --repeat that has fired stays so.
 
     Sends REQUEST hulak.alert.enable to the frontend.
     """

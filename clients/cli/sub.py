@@ -302,8 +302,8 @@ def sub(
 
     A PREFIX that ends with `.` or `*`, or is empty, matches all topics that begin with it; any other PREFIX is one exact topic,
     whose last message is printed first. Topics are tick.SYMBOL, ticks (the ticks of all symbols, in one order), trade.SYMBOL,
-    market.NAME (the state of a market), bar.1m.SYMBOL, every.1s.SYMBOL and state.SYMBOL (see `hulak derive`), alert.NAME.SYMBOL (see `hulak alert`), app.NAME and
-    app.NAME.REST (of a program, see `hulak pub`) and stats.
+    market.NAME (the state of a market), bar.1m.SYMBOL, every.1s.SYMBOL and state.SYMBOL (see `hulak derive`), alert.NAME.SYMBOL
+    (see `hulak alert`), app.NAME and app.NAME.REST (of a program, see `hulak pub`) and stats.
 
     N of --from is a sequence of the topic; for `ticks` and prefixes it is one of the topic `ticks`. Where the journal ends, a
     line on standard error says so; with --json it is an object of the topic `live`.

@@ -106,7 +106,7 @@ class AlertDefinitions:
         Raises:
             BusError, BusTimeout: they cannot be read.
         """
-        client, found = self._connected(), {}
+        client, opens = self._connected(), {}
         patterns = {rule.symbol for rule in rules if rule.on == "change" and rule.window_ms is None}
         for symbol in self._symbols(client, sorted(patterns))[:MOST_OPENS]:
             since_ns = now_ms // DAY_MS * DAY_MS * NS_PER_MS
@@ -114,8 +114,8 @@ class AlertDefinitions:
             if body is not None:
                 quote = quote_of(body)
                 last = body.get("last")
-                found[symbol] = (now_ms // DAY_MS, quote.bid, quote.ask, float(last) if type(last) in (int, float) else None)
-        return found
+                opens[symbol] = (now_ms // DAY_MS, quote.bid, quote.ask, last if isinstance(last, float) else None)
+        return opens
 
     def _symbols(self, client: BusClient, patterns: list[str]) -> list[str]:
         names = dict.fromkeys(name for name in patterns if not name.endswith(STAR))

@@ -28,7 +28,7 @@ class NepseReads:
     """The lists that were read last.
 
     Args:
-        calls: with threads of their own, so that a worker that does not answer holds up no other command.
+        calls: with separate threads, so that a worker that does not answer holds up no other command.
         clock: monotonic seconds.
     """
 

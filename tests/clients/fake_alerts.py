@@ -18,6 +18,7 @@ BOOK = {
     "bid_total": 700,
     "ask_total": None,
 }
+LISTS["book"] = BOOK
 REQUESTS = ["alert.list", "alert.add", "alert.enable", "alert.remove", "nepse.read"]
 VIEWERS = ["alert.list", "nepse.read"]
 
@@ -50,8 +51,6 @@ class FakeAlerts:
                 return self.rows[name]
             case {"type": "alert.remove", "name": name}:
                 return self.rows.pop(name)
-            case {"type": "nepse.read", "what": "book"}:
-                return BOOK
             case {"type": "nepse.read", "what": what}:
                 return LISTS[what]
         return None

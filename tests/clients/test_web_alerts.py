@@ -37,7 +37,7 @@ def text(page, selector):
     return f"document.querySelector('{selector}').innerText"
 
 
-def test_an_alert_is_added_turned_off_and_removed_with_the_keyboard_and_is_told_when_it_fires(chrome, gateway):
+def test_an_alert_is_added_turned_off_and_removed_with_the_keyboard_and_a_note_shows_that_it_fires(chrome, gateway):
     with opened(chrome, gateway.url, scheme="dark") as (page, complaints):
         page.add_init_script(COUNT_NOTIFICATIONS)
         page.reload()

@@ -1,4 +1,4 @@
-"""Alerts with real processes: each fires once, whatever is killed, and who evaluates them is told."""
+"""Alerts with real processes: each fires once, whatever is killed."""
 
 import signal
 
@@ -57,7 +57,7 @@ def test_each_alert_fires_once_over_kills_of_the_evaluator_and_of_the_broker(bus
         until(*first)
         derive.send_signal(signal.SIGKILL)
         derive.wait(30)
-        post(1.6, 1.0, 1.6, 1.0)  # while nobody evaluates
+        post(1.6, 1.0, 1.6, 1.0)  # while none are evaluated
         derive = bus.hulak("derive")
         expected = [*first, ("each", "EURUSD", 2), ("each", "EURUSD", 3)]
         until(*expected)

@@ -9,23 +9,23 @@ from hulak.bus.wire.codec import pack, unpack
 
 MOST = 5000  # alerts
 SHARE = 1000  # of one key, so that it leaves room for the others
-Row = dict[str, Any]
+AlertRow = dict[str, Any]
 
 
-def rows(connection: sqlite3.Connection) -> list[Row]:
+def rows(connection: sqlite3.Connection) -> list[AlertRow]:
     """Read all alerts, by name; of one that cannot be read, `on` is empty."""
     query = "SELECT id, name, definition, owner, enabled, created_ns FROM alerts ORDER BY name"
     return [_row(*values) for values in connection.execute(query).fetchall()]
 
 
-def read(connection: sqlite3.Connection, name: str) -> Row | None:
+def read(connection: sqlite3.Connection, name: str) -> AlertRow | None:
     """Read an alert by its name."""
     query = "SELECT id, name, definition, owner, enabled, created_ns FROM alerts WHERE name = ?"
     values = connection.execute(query, (name,)).fetchone()
     return None if values is None else _row(*values)
 
 
-def _row(alert: bytes, name: str, definition: bytes, owner: str, enabled: int, created_ns: int) -> Row:
+def _row(alert: bytes, name: str, definition: bytes, owner: str, enabled: int, created_ns: int) -> AlertRow:
     try:
         content = dict(unpack(definition))
     except (ProtocolError, TypeError, ValueError):
@@ -33,7 +33,7 @@ def _row(alert: bytes, name: str, definition: bytes, owner: str, enabled: int, c
     return {**content, "id": alert, "name": name, "owner": owner, "enabled": bool(enabled), "created_ns": created_ns}
 
 
-def add(connection: sqlite3.Connection, args: AlertArguments, new_id: bytes, owner: str, now_ns: int) -> Row | ProtocolError:
+def add(connection: sqlite3.Connection, args: AlertArguments, new_id: bytes, owner: str, now_ns: int) -> AlertRow | ProtocolError:
     """Add an alert; a repeated request, and one of the same name with the same values, find the former one.
 
     Args:
@@ -70,13 +70,13 @@ def _full(connection: sqlite3.Connection, owner: str) -> ProtocolError | None:
     return None
 
 
-def enable(connection: sqlite3.Connection, name: str, *, enabled: bool) -> Row:
+def enable(connection: sqlite3.Connection, name: str, *, enabled: bool) -> AlertRow:
     """Let an alert be evaluated, or not."""
     connection.execute("UPDATE alerts SET enabled = ? WHERE name = ?", (int(enabled), name))
     return read(connection, name) or {}
 
 
-def remove(connection: sqlite3.Connection, name: str) -> Row:
+def remove(connection: sqlite3.Connection, name: str) -> AlertRow:
     """Remove an alert, and return it."""
     row = read(connection, name) or {}
     connection.execute("DELETE FROM alerts WHERE name = ?", (name,))

@@ -1,4 +1,4 @@
-"""What an alert may be: the arguments of its control services. Pure.
+"""The arguments of the control services on alerts. Pure.
 Imported by bus.core.security and the broker.
 Start with `alert_requests.py`.
 """

@@ -11,7 +11,7 @@ from hulak.bus.wire.codec import MAX_TOPIC
 
 LONGEST_SYMBOL = MAX_TOPIC - len("alert..") - 64  # so that `alert.<name>.<symbol>` is a topic
 DAY_S = 86_400
-OPTIONS = {  # what an alert is on -> the arguments that go with it, beside those of all
+OPTIONS = {  # kind of alert -> the arguments that go with it, beside those of all
     "price": {"side", "above", "below", "rearm"},
     "change": {"side", "above", "below", "rearm", "window_s"},
     "spread": {"unit", "above", "below", "rearm"},

@@ -1,4 +1,4 @@
-"""All alerts: what they remember of each symbol, and which fire. PROTOCOL.md section 7.10. Pure.
+"""All alerts: their memory of each symbol, and the firings. PROTOCOL.md section 7.10. Pure.
 
 Like the derived topics it has no clock but the stamps of messages: from the same definitions and messages the same alerts fire,
 so a maker that goes on from a checkpoint fires none twice.
@@ -105,7 +105,7 @@ class AlertBook:
         opens: Mapping[str, Open],
         now: int,
     ) -> None:
-        """Replace the definitions; what is remembered of those that stay is kept.
+        """Replace the definitions; the memory of those that stay is kept.
 
         Args:
             rules: all of them.

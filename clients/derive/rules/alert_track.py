@@ -18,7 +18,7 @@ ABOVE, BELOW, STALE = "above", "below", "stale"
 
 
 class Track(msgspec.Struct, array_like=True, gc=False):
-    """What an alert remembers of one symbol."""
+    """The memory of an alert of one symbol."""
 
     armed: bool = True
     fired: int = 0  # times

@@ -101,7 +101,7 @@ export class MarketView {
   }
 
   _bookOf(symbol, { bids, asks, bid_total: bidTotal, ask_total: askTotal }) {
-    if (!bids.length && !asks.length) return [h("p", { class: "empty" }, `${symbol} has no orders: the market is closed, or nobody offers.`)];
+    if (!bids.length && !asks.length) return [h("p", { class: "empty" }, `${symbol} has no orders: the market is closed, or there is no offer.`)];
     const side = (rows, tone) => rows.map((row) => [h("span", { class: tone }, price(row.price)), whole(row.quantity), whole(row.orders)]);
     const heads = (title) => [title, num("shares"), num("orders")];
     return [

@@ -1,4 +1,4 @@
-"""The service of alerts around a real database: what is kept, who may do what, and whether alerts are evaluated."""
+"""The service of alerts around a real database: rows, roles, and whether alerts are evaluated."""
 
 import time
 
@@ -129,7 +129,7 @@ def test_the_last_firing_is_that_of_the_same_alert_and_bad_ones_are_left_out(fix
     assert (listed["firings"], listed["last"]["at"]) == (4, 9)
 
 
-def test_who_evaluates_is_told(fixture):
+def test_a_list_has_the_reason_why_alerts_are_not_evaluated(fixture):
     assert fixture.ask("list")["why"] == NOT_RUNNING
     revision = fixture.ask("list")["revision"]
     fixture.bus.reports.take(time.monotonic(), "feed", "derive", 1, {"alerts_revision": revision})

@@ -54,7 +54,7 @@ def fired(book, rows, symbol="X"):
         ({"above": 1.5, "symbol": "Y*"}, [1.6], []),
     ],
 )
-def test_it_fires_when_a_limit_is_reached_and_again_only_as_it_says(values, prices, wanted):
+def test_it_fires_when_a_limit_is_reached_and_again_only_as_defined(values, prices, wanted):
     assert fired(book_of(rule(**values)), [(at, quote(price)) for at, price in enumerate(prices)]) == wanted
 
 

@@ -43,7 +43,7 @@ test("a firing says what was reached, and odd values are dashes", () => {
   assert.equal(firingText({ symbol: 5, on: "price", value: "x", limit: null, way: "above", unit: "price" }), "–: price –, above –");
 });
 
-test("the state of notifications is told, and a button is there where it has an effect", () => {
+test("the state of notifications is shown, and a button is there where it has an effect", () => {
   const world = (permission, wanted) => ({ Notification: { permission }, wanted: () => wanted });
   assert.deepEqual([world("default", false), world("granted", false), world("granted", true), world("denied", true), {}].map((of) => permissionText(of).action),
     ["Turn on", "Turn on", "Turn off", "", ""]);

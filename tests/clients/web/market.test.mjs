@@ -20,7 +20,7 @@ test("the state has the time of its data or the next opening; without a feed it 
   assert.match(stateText(undefined, at).text, /hulak feed --venue nepse/);
 });
 
-test("a list without a worker says what to start, any other trouble is told", () => {
+test("a list without a worker says what to start, any other trouble is shown", () => {
   assert.match(troubleText({ code: "TIMEOUT", message: "x" }), /hulak up/);
   assert.match(troubleText({ code: "BUSY", message: "later" }), /later/);
 });

@@ -367,7 +367,9 @@ def run_derive(settings: Settings, home: Path) -> int:
 
 def idle_values(alerts: AlertDefinitions) -> dict[str, Any]:
     """Return the report on alerts while there is nothing to evaluate."""
-    return {"alerts_revision": 0 if alerts.newest is None else alerts.newest.revision, "alerts_why": alerts.why}
+    newest = alerts.newest
+    begins = "`hulak derive` begins" if newest is not None and newest.rules else ""
+    return {"alerts_revision": 0 if newest is None else newest.revision, "alerts_why": alerts.why or begins}
 
 
 def _wait_for_alerts(alerts: AlertDefinitions, home: Path, stop: lifecycle.Stop, member: Member) -> bool:

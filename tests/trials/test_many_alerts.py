@@ -68,7 +68,7 @@ def post(feed, per_s, seconds):
     return count
 
 
-def test_every_alert_of_a_thousand_fires_where_the_journal_says_and_once(long, record_figure):
+def test_every_alert_of_a_thousand_fires_once_at_the_tick_of_the_journal(long, record_figure):
     """Full: 60 s at 2,000 ticks a second with 1,000 alerts; short: 3 s at 500 with 100."""
     per_s, seconds, count = (2000, 60, 1000) if long else (500, 3, 100)
     alerts = list(definitions(count))

@@ -46,6 +46,7 @@ MAY_IMPORT_THE_BROKER = {
         "bus.core.control_arguments.",
         "bus.core.control_requests.",
         "bus.core.schedules.schedule_requests.",
+        "bus.core.alerts.alert_requests.",
     ),
     "benchmarks/": OF_THE_BROKER,  # measures it from inside
 }

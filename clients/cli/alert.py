@@ -102,7 +102,7 @@ class Percent(click.ParamType[float]):
 @click.option("--rearm", type=float, help="Distance from the limit before it may fire again, in the limit's unit; 0 by default.")
 @click.option("--cooldown", type=Duration(), help="Time after a firing without another one; 0 by default.")
 @click.option("--for", "for_", type=Duration(), help="Time after which it ends: 8h; never by default.")
-@click.option("--note", default="", help="Text of at most 200 characters that each firing has.")
+@click.option("--note", default=None, help="Text of at most 200 characters that each firing has.")
 def add(call: Call, name: str, symbol: str, **options: Any) -> None:
     """Add alert NAME on SYMBOL: a whole symbol, or its beginning and a star, for each of which it fires by itself.
 

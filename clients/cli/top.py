@@ -41,7 +41,7 @@ def top(call: Call, sort: str, count: int | None) -> None:
     with the findings under `health`.
 
     Subscribes to the topic stats, with NUL at its end, and queries the supervisord of this home, if one runs; while a tab shows
-    them, sends REQUEST hulak.last, hulak.tasks and hulak.result.
+    them, sends REQUEST hulak.last, hulak.tasks and hulak.task.show.
     """
     call.wait_for_broker("publisher")
     is_live = all(map(os.isatty, (0, 1))) and os.tcgetpgrp(0) == os.getpgrp() and os.environ.get("TERM") != "dumb"

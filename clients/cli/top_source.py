@@ -201,7 +201,7 @@ def _requested(client: BusClient, shown: Shown) -> Update | None:
         events = [event for prefix in PREFIXES for event in _last(client, prefix)]
         return TopicsUpdate(events, time.monotonic())
     if shown.tab == "tasks" and shown.key:
-        return TaskUpdate(shown.key, client.show_task(shown.key, timeout_s=REPLY_S))
+        return TaskUpdate(shown.key, client.inspect_task(shown.key, timeout_s=REPLY_S))
     return TasksUpdate(client.list_tasks(limit=TASKS)) if shown.tab == "tasks" else None
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from hulak.clients.cli import dead, feeds, stats_tables, table
+from hulak.clients.cli import feeds, stats_tables, table, task_text
 from hulak.clients.cli.listing import Column, Listing, Row
 from hulak.clients.cli.status import ACTION_HEADS, PROCESS_HEADS, action_cells, process_cells
 from hulak.clients.cli.topic_board import TopicBoard, TopicState
@@ -200,7 +200,7 @@ def details(data: TopData, tab: str, row: Row, task: Mapping[str, Any] | None = 
         data: the newest data.
         tab: name of the tab.
         row: of its listing.
-        task: of a task, the reply of `hulak.result`; None before it came.
+        task: of a task, the reply of `hulak.task.show`; None before it came.
     """
     if tab == "processes":
         return _process_details(data, row)
@@ -209,7 +209,7 @@ def details(data: TopData, tab: str, row: Row, task: Mapping[str, Any] | None = 
         notes = [("note", printable(text)) for text in feeds.remarks({"name": row.cells[0], **report})]
         return notes + _pairs(flat(report))
     if tab == "tasks" and task is not None:
-        return _pairs(dead.readable(dict(task), row.key).items())
+        return _pairs(task_text.readable(dict(task), row.key).items())
     columns = next(item for item in TABS if item.name == tab).listing(data, 0.0).columns
     return [(column.name, cell) for column, cell in zip(columns, row.cells, strict=True)]
 

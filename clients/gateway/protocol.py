@@ -6,7 +6,7 @@ import msgspec
 
 from hulak.bus.errors import BusError, ProtocolError
 from hulak.bus.version import VERSION
-from hulak.clients.gateway import operator_messages
+from hulak.clients.gateway import alert_messages, operator_messages
 from hulak.clients.gateway.client_message import Id, Message, Name, Note, Scope
 from hulak.clients.gateway.nesting import check_nesting
 from hulak.clients.gateway.tokens import Role
@@ -89,34 +89,6 @@ class DisplayRemove(Message, frozen=True, tag="display.remove"):
     id: Id = None
 
 
-class AlertList(Message, frozen=True, tag="alert.list"):
-    """Request the alerts, and whether they are evaluated."""
-
-    id: Id = None
-
-
-class AlertAdd(Message, frozen=True, tag="alert.add"):
-    """Add an alert; `alert` has the arguments of `hulak.alert.add`."""
-
-    alert: dict[str, Any]
-    id: Id = None
-
-
-class AlertEnable(Message, frozen=True, tag="alert.enable"):
-    """Let an alert be evaluated, or not."""
-
-    name: Name
-    enabled: bool
-    id: Id = None
-
-
-class AlertRemove(Message, frozen=True, tag="alert.remove"):
-    """Remove an alert."""
-
-    name: Name
-    id: Id = None
-
-
 class NepseRead(Message, frozen=True, tag="nepse.read"):
     """Request a list of the exchange, or the order book of a security."""
 
@@ -142,23 +114,19 @@ class TicksStop(Message, frozen=True, tag="ticks.stop"):
 
 
 Streaming = TicksRead | TicksStop
-AlertCommand = AlertList | AlertAdd | AlertEnable | AlertRemove
-OperatorCommand = operator_messages.OfBroker | operator_messages.Local
-Command = ConfigSet | ConfigGet | DeadList | DisplayCreate | DisplayRemove | AlertCommand | OperatorCommand
+OfBroker = operator_messages.OfBroker | alert_messages.OfBroker
+Command = ConfigSet | ConfigGet | DeadList | DisplayCreate | DisplayRemove | OfBroker | operator_messages.Local
 NEEDS = {  # the role that a command needs; the hello lists those that the client may send
     "config.set": Role.OPERATE,
     "config.get": Role.VIEW,
     "dead.list": Role.VIEW,
     "display.create": Role.OPERATE,
     "display.remove": Role.OPERATE,
-    "alert.list": Role.VIEW,
-    "alert.add": Role.OPERATE,
-    "alert.enable": Role.OPERATE,
-    "alert.remove": Role.OPERATE,
     "nepse.read": Role.VIEW,
     "ticks.read": Role.VIEW,
     "ticks.stop": Role.VIEW,
     **operator_messages.NEEDS,
+    **alert_messages.NEEDS,
 }
 TICK_FIELDS = ("symbol", "bid", "ask", "timestamp", "source", "flags")
 Any_ = Subscribe | Unsubscribe | Ping | Streaming | NepseRead | Command
@@ -188,7 +156,7 @@ def need_of(command: Command | Streaming | NepseRead) -> Role:
 
 
 def request_of(
-    command: ConfigSet | ConfigGet | DeadList | DisplayCreate | DisplayRemove | operator_messages.OfBroker, by: str
+    command: ConfigSet | ConfigGet | DeadList | DisplayCreate | DisplayRemove | OfBroker, by: str
 ) -> tuple[str, dict[str, Any]]:
     """Return the broker's service for a command, and its arguments.
 
@@ -211,22 +179,8 @@ def request_of(
             }
         case DisplayRemove(display=display):
             return "hulak.display.remove", {"display": display}
-        case AlertList() | AlertAdd() | AlertEnable() | AlertRemove():
-            return _request_of_alerts(command)
         case _:
             return command.request(by)
-
-
-def _request_of_alerts(command: AlertCommand) -> tuple[str, dict[str, Any]]:
-    match command:
-        case AlertList():
-            return "hulak.alert.list", {}
-        case AlertAdd(alert=alert):
-            return "hulak.alert.add", alert
-        case AlertEnable(name=name, enabled=enabled):
-            return "hulak.alert.enable", {"name": name, "enabled": enabled}
-        case AlertRemove(name=name):
-            return "hulak.alert.remove", {"name": name}
 
 
 def hello(frame_ms: float, now_ms: float, role: Role, name: str | None = None) -> bytes:

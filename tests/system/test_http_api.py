@@ -9,7 +9,8 @@ import pytest
 from local_bus import LocalBus
 from waiting import eventually
 
-from hulak.clients.gateway.api.operations import BASE, EVENTS, OPERATIONS
+from hulak.clients.gateway.api.operation import BASE
+from hulak.clients.gateway.api.operations import EVENTS, OPERATIONS
 from hulak.clients.gateway.tokens import Role, Tokens, changing, file_of, make, write_private
 from hulak.clients.own_topics import Publisher
 

@@ -17,7 +17,8 @@ from hulak.clients.gateway.access import Grant
 from hulak.clients.gateway.api import openapi
 from hulak.clients.gateway.api.context import Context
 from hulak.clients.gateway.api.events import EventResponse, EventStreams
-from hulak.clients.gateway.api.operations import BASE, BY, EVENTS, OPERATIONS, Operation
+from hulak.clients.gateway.api.operation import BASE, Operation
+from hulak.clients.gateway.api.operations import BY, EVENTS, OPERATIONS
 from hulak.clients.gateway.api.problems import MEDIA, Problem, bad, problem_of
 from hulak.clients.gateway.api.request_reader import MOST_BYTES, arguments_of, decode_body, fields_of
 from hulak.clients.gateway.tokens import Role

@@ -22,6 +22,16 @@ COMMANDS = {
     "task ls": "tasks.list",
     "task post": "tasks.post",
     "task result": "tasks.show",
+    "task show": "tasks.inspect",
+    "task calls": "calls.list",
+    "alert add": "alerts.add",
+    "alert ls": "alerts.list",
+    "alert show": "alerts.list",
+    "alert on": "alerts.enable",
+    "alert off": "alerts.enable",
+    "alert rm": "alerts.remove",
+    "alert watch": "events",
+    "alert history": "ticks",
     "schedule ls": "schedules.list",
     "schedule show": "schedules.list",
     "schedule pause": "schedules.pause",
@@ -63,6 +73,7 @@ COMMANDS = {
 STARTS = "it starts or stops processes of the machine"
 FILES = "it reads or writes files of the machine where it runs"
 SECRETS = "it handles files of secret keys, which do not leave the machine"
+LOCAL = "it reads or writes the user's own file of contexts"
 MEASURES = "it is a measurement, or a judgement of a program, that it starts itself"
 
 REASONS = {
@@ -75,6 +86,7 @@ REASONS = {
     **dict.fromkeys(("nepse archive", "nepse archiver"), FILES),
     **dict.fromkeys(("key list", "key new", "key revoke", "key rotate", "key rotate-broker", "key show"), SECRETS),
     **dict.fromkeys(("gateway token list", "gateway token new", "gateway token revoke"), SECRETS),
+    **dict.fromkeys(("context add", "context ls", "context rm", "context show", "context use"), LOCAL),
     **dict.fromkeys(("bench tasks", "bench ticks", "latency"), MEASURES),
     **dict.fromkeys(("conform client", "conform feed", "conform subscriber", "conform worker"), MEASURES),
 }

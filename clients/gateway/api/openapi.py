@@ -10,7 +10,8 @@ import msgspec
 from hulak.bus.core.control_arguments import TaskId
 from hulak.bus.version import VERSION
 from hulak.clients.gateway.api.commands import COMMANDS
-from hulak.clients.gateway.api.operations import BASE, BY, EVENTS, OPERATIONS, Operation
+from hulak.clients.gateway.api.operation import BASE, Operation
+from hulak.clients.gateway.api.operations import BY, EVENTS, OPERATIONS
 from hulak.clients.gateway.api.problems import MEDIA
 from hulak.clients.json_text import to_json
 

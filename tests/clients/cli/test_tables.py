@@ -57,7 +57,7 @@ def test_a_message_is_one_line_whatever_it_holds():
 
 
 def test_the_error_of_a_peer_is_one_line(capsys):
-    report(SimpleNamespace(as_json=False), BusError("X", f"{HOSTILE}\nHULAK OK"))
+    report(SimpleNamespace(as_json=False, context=None), BusError("X", f"{HOSTILE}\nHULAK OK"))
     assert capsys.readouterr().err == f"hulak: {SHOWN}\\nHULAK OK\n"
 
 

@@ -195,7 +195,7 @@ def test_a_task_has_its_result_or_the_error_of_each_attempt():
     assert {("attempt 1", "one"), ("attempt 2", "two"), ("code", "ValueError"), ("service", "sums")} <= set(pairs)
     assert state.task_row(running.key) is None
     done = details(state.data, "tasks", failed, task_row(state="done", kept=True, value={"sum": 3}, trouble=""))
-    assert ("value", '{"sum":3}') in done
+    assert ("result", '{"sum":3}') in done
 
 
 def test_the_details_of_a_process_have_its_problems_its_report_and_its_slot():

@@ -89,6 +89,9 @@ OPERATORS = (  # a valid command of each kind that needs the role operate
     {"type": "keys.list"},
     {"type": "key.revoke", "name": "alice"},
     {"type": "log.read"},
+    {"type": "alert.add", "alert": {"symbol": "X", "on": "price", "above": 1.0}},
+    {"type": "alert.enable", "name": "n", "enabled": False},
+    {"type": "alert.remove", "name": "n"},
 )
 
 

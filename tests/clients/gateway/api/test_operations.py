@@ -12,7 +12,8 @@ from hulak.bus.core.security import needs
 from hulak.clients import cli
 from hulak.clients.gateway.api import openapi
 from hulak.clients.gateway.api.commands import COMMANDS, NEPSE, REASONS
-from hulak.clients.gateway.api.operations import BASE, EVENTS, NOT_SERVED, OPERATIONS
+from hulak.clients.gateway.api.operation import BASE
+from hulak.clients.gateway.api.operations import EVENTS, NOT_SERVED, OPERATIONS
 from hulak.clients.gateway.api.request_reader import arguments_of
 from hulak.clients.gateway.tokens import Role
 

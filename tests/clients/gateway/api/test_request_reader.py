@@ -38,7 +38,7 @@ def test_arguments_are_read_from_their_places(cls, path, query, body, args):
     [
         (TasksArguments, {}, [("limit", "many")], {}, "argument limit is 'many', must be a whole number from 1 to 1000"),
         (TasksArguments, {}, [("limit", "1"), ("limit", "2")], {}, "argument limit is there 2 times, must occur once"),
-        (TasksArguments, {}, [("wrong", "1")], {}, "argument 'wrong' is unknown, must be state, service, limit"),
+        (TasksArguments, {}, [("wrong", "1")], {}, "argument 'wrong' is unknown, must be state, service, before, limit"),
         (TaskIdArguments, {"task": "7"}, [], {}, "argument task: task '7' must be 32 hexadecimal digits"),
         (ScaleArguments, {"service": "a"}, [], {"service": "b", "workers": 1}, "argument service is there twice"),
         (PostArguments, {}, [], {"service": "hulak.stats"}, "argument service is 'hulak.stats', must be the name of a service"),

@@ -28,6 +28,7 @@ from hulak.bus.core.alerts.alert_requests import (
 from hulak.bus.core.control import StateService
 from hulak.bus.core.control_arguments import Arguments
 from hulak.bus.core.control_requests import (
+    BeatArguments,
     CallsArguments,
     ConfigAppliedArguments,
     ConfigGetArguments,
@@ -124,6 +125,7 @@ SERVICES: Mapping[str, ControlService] = {
     "hulak.topic.owners": ControlService(NoArguments, needs.reader, Answers.AT_ONCE, lambda of: of.state.owners, large=True),
     "hulak.topic.remove": ControlService(TopicRemoveArguments, needs.controller, Answers.AT_ONCE, lambda of: of.topics.remove),
     "hulak.report": ControlService(ReportArguments, needs.reporter, Answers.AT_ONCE, lambda of: of.state.report),
+    "hulak.beat": ControlService(BeatArguments, needs.reporter, Answers.AT_ONCE, lambda of: of.state.beat),
     "hulak.retire": ControlService(RetireArguments, needs.controller, Answers.AT_ONCE, lambda of: of.state.retire),
     "hulak.scale": ControlService(ScaleArguments, needs.controller, Answers.STORED, lambda of: of.scale.scale),
     "hulak.post": ControlService(PostArguments, needs.poster, Answers.STORED, lambda of: of.tasks.posts.post),

@@ -280,7 +280,7 @@ class Broker:
             self.beat_due = now + BEAT_S
             if self.load.update(now, self.bus.topics.ticks + self.bus.dispatcher.counters["done"]):
                 cpu_scheduling.set_process_policy(batch=self.load.batch)
-            for beat in (self.connections.poll, self.ticks.beat, self.ticks.publish_last_sequences):
+            for beat in (self.connections.poll, self.ticks.beat, self.ticks.publish_last_sequences, self._publish_silence):
                 run("beat", beat, now, otherwise=None)
             for service in (self.tasks, self.schedules):
                 self.carry_out(run("beat", service.beat, now, otherwise=[]))
@@ -293,6 +293,9 @@ class Broker:
 
     def _publish_stats(self, now: float) -> None:
         self.ticks.publish(self.bus.publish_stats(now, time.time_ns(), self._shell()))
+
+    def _publish_silence(self, now: float) -> None:
+        self.ticks.publish(self.bus.publish_silence(now, time.time_ns(), self._shell))
 
     # Workers
 

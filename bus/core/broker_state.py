@@ -179,6 +179,16 @@ class BrokerState:
         self.trend.take(now, process.get("pid", 0), process)
         return self.topics.publish(STATS, pack(self.stats(now, shell)), time_ns)
 
+    def publish_silence(self, now: float, time_ns: int, shell: Callable[[], dict[str, Any]]) -> bytes | None:
+        """Number a message of the topic `stats` at once if other processes than before miss their beats; else None.
+
+        Args:
+            now: monotonic seconds; called four times a second.
+            time_ns: ns since 1970 UTC.
+            shell: returns the values of the shell, see `stats`.
+        """
+        return self.topics.publish(STATS, pack(self.stats(now, shell())), time_ns) if self.reports.check(now) else None
+
     def stats(self, now: float, shell: dict[str, Any]) -> dict[str, Any]:
         """Return the broker's statistics (PROTOCOL.md section 7.2).
 

@@ -5,7 +5,14 @@ from itertools import islice
 from typing import Any
 
 from hulak.bus.core.broker_state import BrokerState
-from hulak.bus.core.control_requests import FeedArguments, LastArguments, NoArguments, ReportArguments, RetireArguments
+from hulak.bus.core.control_requests import (
+    BeatArguments,
+    FeedArguments,
+    LastArguments,
+    NoArguments,
+    ReportArguments,
+    RetireArguments,
+)
 from hulak.bus.core.effects import Asker, Effect
 from hulak.bus.errors import ProtocolError
 from hulak.bus.wire.names import PROTOCOL
@@ -74,16 +81,34 @@ class StateService:
         Raises:
             ProtocolError: `BUSY`; `FORBIDDEN`, a process of another key has this name.
         """
-        reports, caller = self.bus.reports, asker.caller
-        key = "" if caller is None else caller.name
-        if caller is not None and reports.is_of_other(now, args.kind, args.name, key):
-            text = f"key {key!r} may not report as {args.kind} {args.name!r}: a process with another key, or without one, does so"
-            raise caller.refuse("report", text)
+        reports, key = self.bus.reports, self._check_reporter(asker, args, now)
         if args.leaving:
             reports.leave(args.kind, args.name, args.pid)
         elif not reports.take(now, args.kind, args.name, args.pid, args.values, key):
             raise ProtocolError("BUSY", "too many processes report, no more are kept")
         return [asker.reply({})]
+
+    def beat(self, asker: Asker, args: BeatArguments, now: float) -> list[Effect]:
+        """Record that a process runs; answer whether its report is known.
+
+        Raises:
+            ProtocolError: `FORBIDDEN`, a process of another key has this name.
+        """
+        self._check_reporter(asker, args, now)
+        return [asker.reply({"known": self.bus.reports.beat(now, args.kind, args.name, args.pid, args.loop_age_s)})]
+
+    def _check_reporter(self, asker: Asker, args: ReportArguments | BeatArguments, now: float) -> str:
+        """Return the name of the sender's key; empty for the owner of the broker.
+
+        Raises:
+            ProtocolError: `FORBIDDEN`, a process of another key has this name.
+        """
+        caller = asker.caller
+        key = "" if caller is None else caller.name
+        if caller is not None and self.bus.reports.is_of_other(now, args.kind, args.name, key):
+            text = f"key {key!r} may not report as {args.kind} {args.name!r}: a process with another key, or without one, does so"
+            raise caller.refuse("report", text)
+        return key
 
     def retire(self, asker: Asker, args: RetireArguments, now: float) -> list[Effect]:
         """Ask a worker to finish the tasks that it holds and to leave.

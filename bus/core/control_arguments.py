@@ -88,6 +88,7 @@ PositionNames = Annotated[list[PositionName], Meta(min_length=1, max_length=1000
 PositiveInteger = Annotated[int, _whole(1, LARGEST, "a whole number from 1 to 2**63-1")]
 NaturalNumber = Annotated[int, _whole(0, LARGEST, "a whole number from 0 to 2**63-1")]
 UnsignedInteger = Annotated[int, Meta(ge=1, description="a whole number from 1 to 2**64-1")]  # no larger one can be sent
+AgeS = Annotated[float, Meta(ge=0, le=YEAR_S, description=f"a number of seconds from 0 to {YEAR_S}")]
 Pid = Annotated[int, _whole(1, (1 << 31) - 1)]
 Limit = Annotated[int, _whole(1, 1000)]
 Priority = Annotated[int, _whole(0, 2, "0 (high), 1 (normal) or 2 (low)")]

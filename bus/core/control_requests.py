@@ -8,6 +8,7 @@ from msgspec import field
 
 from hulak.bus.core.control_arguments import (
     Action,
+    AgeS,
     Arguments,
     Boolean,
     DisplayId,
@@ -128,6 +129,15 @@ class ReportArguments(Arguments, frozen=True):
 
     def __post_init__(self) -> None:
         check_reported("argument values", self.values)
+
+
+class BeatArguments(Arguments, frozen=True):
+    """`hulak.beat`."""
+
+    kind: Name
+    name: Name
+    pid: Pid
+    loop_age_s: AgeS | None = None
 
 
 class RetireArguments(Arguments, frozen=True):

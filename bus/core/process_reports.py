@@ -1,12 +1,15 @@
 """The last report of each process, and rates of counters. Pure, and of a bounded size."""
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 from hulak.bus.core.process_trends import ProcessTrends
+from hulak.bus.wire.fair_silence import Watch
 from hulak.bus.wire.names import SILENT_S
 
+MISSED_S = 1.5  # without a beat, of which a process sends four a second: it is frozen or dead
 KEPT_FOR_KEY_S = 30.0  # silence after which a process of another key may have a name
 
 
@@ -20,6 +23,8 @@ class ProcessReport:
     values: dict[str, Any]
     at: float  # monotonic seconds
     key: str = ""  # with which it connects; empty: as the owner of the broker
+    sign_at: float = 0.0  # its last beat or report, monotonic seconds
+    beats: bool = False  # it has sent a beat: then its silence means something after a second
 
 
 @dataclass(slots=True)
@@ -38,6 +43,8 @@ class ProcessReports:
     last: dict[tuple[str, str], ProcessReport] = field(default_factory=dict)
     trends: ProcessTrends = field(default_factory=ProcessTrends)
     changes: int = 0  # grows with each report and each process that leaves
+    watch: Watch = field(default_factory=lambda: Watch(math.inf))
+    silent: frozenset[tuple[str, str]] = frozenset()  # processes that had missed their beats, at the last `check`
 
     def take(self, now: float, kind: str, name: str, pid: int, values: dict[str, Any], key: str = "") -> bool:
         """Record a report; return false if there are too many processes, of all or of this key (empty: the owner's)."""
@@ -49,11 +56,33 @@ class ProcessReports:
             if len(self.last) >= self.limit and not self._make_room(now, self.last):
                 return False
         self.changes += 1
-        self.last[kind, name] = ProcessReport(kind, name, pid, values, now, key)
+        values.pop("silent_s", None)  # as the broker measures it
+        before = self.last.get((kind, name))
+        beats = before is not None and before.beats and before.pid == pid
+        self.last[kind, name] = ProcessReport(kind, name, pid, values, now, key, now, beats)
         for gone in self.trends.take(now, kind, name, pid, values):
             if gone != name and not self.is_of_other(now, kind, gone, key):
                 self.last.pop((kind, gone), None)
         return True
+
+    def beat(self, now: float, kind: str, name: str, pid: int, loop_age_s: float | None = None) -> bool:
+        """Record that a process runs, and how long ago its loop did; return false if it has to report first."""
+        report = self.last.get((kind, name))
+        if report is None or report.pid != pid:
+            return False
+        report.sign_at, report.beats = now, True
+        if loop_age_s is not None:
+            report.values["loop_age_s"] = loop_age_s
+        return True
+
+    def check(self, now: float) -> bool:
+        """Return whether other processes than before miss their beats; called four times a second."""
+        self.watch.check(now)
+        silent = frozenset(
+            key for key, row in self.last.items() if row.beats and self.watch.silence_s(row.sign_at, now) >= MISSED_S
+        )
+        before, self.silent = self.silent, silent
+        return silent != before
 
     def is_of_other(self, now: float, kind: str, name: str, key: str) -> bool:
         """Return whether a key may not report under a name: a process of another key, or of the owner, has it.
@@ -97,6 +126,7 @@ class ProcessReports:
                 "name": report.name,
                 "pid": report.pid,
                 "age_s": round(now - report.at, 3),
+                **({"silent_s": round(self.watch.silence_s(report.sign_at, now), 3)} if report.beats else {}),
             }
             for report in self.known(now)
         ]

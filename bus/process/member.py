@@ -1,4 +1,4 @@
-"""The membership of a process: it applies the live configuration and reports to the broker every second.
+"""The membership of a process: it applies the live configuration, reports to the broker every second, and beats in between.
 
     member = Member(settings, home, log, kind="nepse", name="nepse_00/4711")
     with member:
@@ -33,13 +33,16 @@ from hulak.bus.process.resource_usage import Usage
 from hulak.bus.process.settings import Settings
 from hulak.bus.process.sockets import BrokerAddress
 from hulak.bus.wire import codec
-from hulak.bus.wire.messages import Error
+from hulak.bus.wire.messages import Error, Reply
 from hulak.bus.wire.names import CONFIG
 
 REPORT_S = 1.0
+BEAT_S = 0.25  # between two signs of life
+UNWANTED_S = 10.0  # without beats after one was refused: an older broker does not know them
 ANSWER_S = 10.0  # time limit of the answer to a report
 LINGER_MS = 100  # for the last report to leave
 STOP_S = 1.0  # time limit of `stop`
+BEAT = "hulak.beat"
 NOTHING: Document = {"version": 0, "at_ns": 0, "by": "", "note": "", "scopes": {}}  # before the broker has sent one
 
 
@@ -93,6 +96,7 @@ class Member:
         self._reloads = False
         self._end_reloads: Callable[[], None] = lambda: None
         self._report_due = 0.0  # used by the thread only
+        self._beat_due = 0.0  # likewise
         self.refusal = ""  # why the broker does not accept the key: then the thread has ended
         self._refused = ""  # the code of the last answer that was an error
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
@@ -206,10 +210,15 @@ class Member:
                     self._reload()
                 self._read_answers(requests)
                 requests.step()
-                if time.monotonic() >= self._report_due and not self._ends:
+                now = time.monotonic()
+                if now >= self._report_due and not self._ends:
                     # A report without a connection is retried soon: a restarted broker needs to know its processes.
                     done = self._send_report(requests, leaving=False)
                     self._report_due = time.monotonic() + (REPORT_S if done else SEARCH_AGAIN_S)
+                    self._beat_due = max(self._beat_due, now + BEAT_S)
+                elif now >= self._beat_due:
+                    self._beat_due = now + BEAT_S
+                    self._send_beat(requests)
             self._send_report(requests, leaving=True)
         finally:
             requests.close(LINGER_MS)
@@ -219,7 +228,8 @@ class Member:
         for socket in (updates, self._wakes, requests.socket):
             if socket is not None:
                 poller.register(socket, zmq.POLLIN)
-        poller.poll(max(0, int((self._report_due - time.monotonic()) * 1000) + 1))
+        due = min(self._report_due, self._beat_due)
+        poller.poll(max(0, int((due - time.monotonic()) * 1000) + 1))
 
     def _was_woken(self) -> bool:
         try:
@@ -282,6 +292,12 @@ class Member:
         args |= {"values": {}, "leaving": True} if leaving else {"values": self._values()}
         return requests.ask_now("hulak.report", args, timeout_s=ANSWER_S) is not None
 
+    def _send_beat(self, requests: RequestChannel) -> None:
+        args: dict[str, Any] = {"kind": self.kind, "name": self.name, "pid": os.getpid()}
+        if (beat := self._beat) is not None:
+            args["loop_age_s"] = round(time.monotonic() - beat, 3)
+        requests.ask_now(BEAT, args, timeout_s=ANSWER_S)
+
     def _values(self) -> dict[str, Any]:
         now = time.monotonic()
         values: dict[str, Any] = {
@@ -303,9 +319,14 @@ class Member:
         return values
 
     def _read_answers(self, requests: RequestChannel) -> None:
-        """Read the answers to reports; a refusal is logged once per code."""
-        for _, message in requests.answers():
-            if not isinstance(message, Error):
+        """Read the answers to reports, whose refusal is logged once per code, and to beats."""
+        for request, message in requests.answers():
+            if request is not None and request.request.service == BEAT:
+                if isinstance(message, Error):
+                    self._beat_due = time.monotonic() + UNWANTED_S
+                elif isinstance(message, Reply) and message.value != {"known": True}:
+                    self._report_due = 0.0
+            elif not isinstance(message, Error):
                 self._refused = ""
             elif message.code != self._refused:
                 self._refused = message.code

@@ -6,13 +6,13 @@ from typing import Any
 import click
 
 from hulak.bus.errors import BusTimeout, HulakError
-from hulak.clients.cli.command import Call, Command, print_json
+from hulak.clients.cli.command import Call, Command, NoBroker, print_json
 from hulak.clients.cli.help_text import examples
 from hulak.clients.judge.facts import Facts
-from hulak.clients.judge.situations import LIMITS, Level, limits_of
+from hulak.clients.judge.situations import BROKER_SILENT_S, LIMITS, Level, limits_of
 from hulak.clients.judge.verdict import Verdict, failed, judge
 
-REPLY_S = 5.0  # to wait for the statistics
+REPLY_S = 0.9  # to wait for the statistics; after a second a client looks for the broker elsewhere, which takes another one
 
 
 class Check(Command):
@@ -95,7 +95,8 @@ def check(
     latency            50       200  ms, feed to broker, p99
     display_latency   100       500  ms, feed to the state of a display, p99
     display_stale      10        60  s for which a display has been catching up
-    silence             3         8  s since the last report or loop iteration of a process
+    silence           1.5         5  s without a sign of life of a process; feeds, displays, gateways: CRITICAL from warn on
+    loop                3         8  s since the last iteration of a process's loop
     growth             20       100  MB of memory in ten minutes, of the fastest growing process that is older than 15 minutes
     disk               90        98  % of the journal's disk
 
@@ -114,14 +115,17 @@ def check(
 def _facts(call: Call, feeds: int | None, workers: int | None) -> Facts:
     from hulak.clients import supervisord
 
-    stats, reason = None, ""
+    stats, reason, broker_silence_s, wait_s = None, "", None, call.timeout_s or REPLY_S
     try:
         with call.client() as client:
-            stats = client.call("hulak.stats", timeout_s=call.timeout_s or REPLY_S)
-    except BusTimeout as error:
+            stats = client.call("hulak.stats", timeout_s=wait_s)
+    except NoBroker as error:
         reason = str(error)
+    except BusTimeout:
+        broker_silence_s = max(wait_s, BROKER_SILENT_S)
     supervised = supervisord.processes(call.home)
-    return Facts.of(call.settings, stats, why=reason, supervised=supervised, feeds=feeds, workers=workers)
+    more: dict[str, Any] = {"why": reason, "broker_silence_s": broker_silence_s, "supervised": supervised}
+    return Facts.of(call.settings, stats, feeds=feeds, workers=workers, **more)
 
 
 def _show(call: Call, verdict: Verdict) -> None:

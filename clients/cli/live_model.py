@@ -10,6 +10,7 @@ from hulak.bus.wire.names import DISPLAY_SERVICE
 from hulak.bus.wire.price_digits import OF_VENUES, digits_of, usual_digits
 from hulak.clients.cli import stats_tables
 from hulak.clients.judge.facts import Facts
+from hulak.clients.judge.heartbeats import Heartbeats
 from hulak.clients.judge.processes import processes
 from hulak.clients.judge.situations import LIMITS, Limit
 from hulak.clients.judge.verdict import Verdict, judge
@@ -157,6 +158,7 @@ class LiveModel:
 
     def __post_init__(self) -> None:
         self._view_us = Histogram(LATENCY_WINDOW_S, self.started)
+        self.heartbeats = Heartbeats(self.started)
         self.supervised_at = self.started
 
     def add_tick(self, body: Any, age_us: float, now: float) -> None:
@@ -202,6 +204,7 @@ class LiveModel:
         facts = Facts(
             self.stats,
             stats_age_s=silent_s,
+            broker_silence_s=self.heartbeats.silence_s(now),
             asked_s=now - self.started,
             supervised=self.supervised,
             expects_feed=self.expects_feed,

@@ -20,6 +20,7 @@ from hulak.clients.calls.client import BusClient
 from hulak.clients.cli.command import subscribe
 from hulak.clients.cli.live_model import LiveModel, Process, Snapshot
 from hulak.clients.displays.client import DisplayClient
+from hulak.clients.judge.heartbeats import HEARTBEAT
 from hulak.clients.judge.situations import limits_of
 from hulak.clients.supervisord import Supervisor, processes
 
@@ -68,7 +69,7 @@ class LiveThreads:
             limits=limits_of(settings),
         )
         self._shown = shown
-        self._topics = ("ticks", "stats") if prices else ("stats",)
+        self._topics = ("ticks", "stats", HEARTBEAT) if prices else ("stats", HEARTBEAT)
         self._lock = threading.Lock()
         self._closing = threading.Event()
         targets = [
@@ -106,6 +107,8 @@ class LiveThreads:
             ):
                 while not self._closing.is_set():
                     event = subscriber.poll(POLL_S)
+                    with self._lock:
+                        event = self._model.heartbeats.passed(event, time.monotonic())
                     if event is not None:
                         self._add(event)
 

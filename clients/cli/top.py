@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from hulak.clients.cli.top_tabs import TopData
     from hulak.clients.judge.verdict import Verdict
 
+POLL_S = 0.1  # of one wait for a message: the silence of the broker is measured between them
 SORTS = ("kind", "name", "memory", "growth", "cores", "latency", "restarts")  # columns of the processes
 
 
@@ -40,8 +41,8 @@ def top(call: Call, sort: str, count: int | None) -> None:
     carry no extra information. Without a terminal the processes are printed; --json prints the statistics, one line per second,
     with the findings under `health`.
 
-    Subscribes to the topic stats, with NUL at its end, and queries the supervisord of this home, if one runs; while a tab shows
-    them, sends REQUEST hulak.last, hulak.tasks and hulak.task.show.
+    Subscribes to the topics stats and heartbeat, with NUL at their ends, and queries the supervisord of this home, if one runs;
+    while a tab shows them, sends REQUEST hulak.last, hulak.tasks and hulak.task.show.
     """
     call.wait_for_broker("publisher")
     is_live = all(map(os.isatty, (0, 1))) and os.tcgetpgrp(0) == os.getpgrp() and os.environ.get("TERM") != "dumb"
@@ -64,7 +65,7 @@ def _run(call: Call, sort: str, count: int | None) -> None:
     limits, began = limits_of(call.settings), time.monotonic()
 
     def judged(data: "TopData", now: float) -> "Verdict":
-        more = {"asked_s": now - began, "supervised": data.supervised}
+        more = {"asked_s": now - began, "supervised": data.supervised, "broker_silence_s": source.broker_silence_s(now)}
         return judge(Facts.of(call.settings, data.stats, stats_age_s=now - data.received, **more), limits)
 
     with TopSource(call.settings, call.home) as source:
@@ -79,6 +80,7 @@ def _print(call: Call, sort: str, count: int | None) -> None:
     from hulak.clients.cli.top_tabs import TopData
     from hulak.clients.cli.top_view import HISTORY, screen
     from hulak.clients.judge.facts import Facts
+    from hulak.clients.judge.heartbeats import Heartbeats
     from hulak.clients.judge.situations import limits_of
     from hulak.clients.judge.supervisor_poll import SupervisorPoll
     from hulak.clients.judge.verdict import judge
@@ -88,16 +90,18 @@ def _print(call: Call, sort: str, count: int | None) -> None:
     with (
         contextlib.suppress(KeyboardInterrupt),
         SupervisorPoll(call.home) as supervisor,
-        subscribe(call.settings, call.home, "stats", timeout_s=call.timeout_s) as events,
+        subscribe(call.settings, call.home, "stats", "heartbeat", timeout_s=call.timeout_s) as events,
     ):
+        beats = Heartbeats(time.monotonic())
         while count is None or count > 0:
-            event = events.poll(None)
+            event = beats.passed(events.poll(POLL_S), time.monotonic())
             if event is None:
                 continue
             count = count and count - 1
             now = time.monotonic()
             data.stats, data.received, data.supervised = event.body, now, supervisor.rows
-            data.verdict = judge(Facts.of(call.settings, data.stats, supervised=data.supervised), limits)
+            more = {"supervised": data.supervised, "broker_silence_s": beats.silence_s(now)}
+            data.verdict = judge(Facts.of(call.settings, data.stats, **more), limits)
             history.append(data.stats["ticks"]["per_s"])
             if call.as_json:
                 print_json({**event.body, "health": data.verdict.as_dict()})

@@ -110,11 +110,13 @@ class TopSource:
     """
 
     def __init__(self, settings: Settings, home: Path) -> None:
+        from hulak.clients.judge.heartbeats import Heartbeats
         from hulak.clients.judge.supervisor_poll import SupervisorPoll
 
         self._settings = settings
         self._home = home
         self._supervisor = SupervisorPoll(home)
+        self._beats = Heartbeats(time.monotonic())
         self._updates: deque[Update] = deque(maxlen=KEPT)
         self._shown = Shown("processes")
         self._wake = threading.Event()
@@ -151,15 +153,19 @@ class TopSource:
         self._shown = shown
         self._wake.set()
 
-    def _subscriber(self, topic: str) -> Subscriber:
-        return Subscriber(topic, settings=self._settings, home=self._home, timeout_s=POLL_S, name=NAME)
+    def broker_silence_s(self, now: float) -> float | None:
+        """Return the seconds since the broker's last heartbeat, at `now` in monotonic seconds; None before the first one."""
+        return self._beats.silence_s(now)
+
+    def _subscriber(self, *topics: str) -> Subscriber:
+        return Subscriber(*topics, settings=self._settings, home=self._home, timeout_s=POLL_S, name=NAME)
 
     def _read_stats(self) -> None:
         while not self._closing.is_set():
             try:
-                with self._subscriber("stats") as subscriber:
+                with self._subscriber("stats", "heartbeat") as subscriber:
                     while not self._closing.is_set():
-                        event = subscriber.poll(POLL_S)
+                        event = self._beats.passed(subscriber.poll(POLL_S), time.monotonic())
                         if event is not None:
                             self._updates.append(StatsUpdate(event.body, time.monotonic()))
             except HulakError as error:

@@ -4,9 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from hulak.clients.cli.live_model import Process, Snapshot
+from hulak.clients.judge.facts import Finding
 from hulak.clients.judge.situations import Level
 
 LASTS_S = 3.0  # a finding is printed after this time without a break
+OF_ONE = ("broker_silent", "data_silent", "process_silent")  # each process is printed, at once: the judge has waited already
 GONE_S = 5.0  # and is over after this time without it
 HANGS_S = 30.0  # silence of supervisord or of the broker, after which a restart is the only remedy
 ENDED = {"stopped", "exited"}
@@ -61,13 +63,13 @@ class Changes:
         worst: dict[str, tuple[Level, str]] = {}
         for row in snapshot.verdict.findings:  # worst first
             if row.what != "starting":
-                worst.setdefault(row.what, (row.level, row.text))
+                worst.setdefault(_key(row), (row.level, row.text))
         for what, (level, text) in worst.items():
             known = self._conditions.setdefault(what, _Condition(level, text, now, now))
             if known.level != level:
                 known.level, known.since = level, now
             known.text, known.seen = text, now
-            if now - known.since >= LASTS_S and known.printed != level:
+            if now - known.since >= (0.0 if what.startswith(OF_ONE) else LASTS_S) and known.printed != level:
                 known.printed = level
                 changes.append(Change(level, f"{level.name}: {text}"))
         for what, known in list(self._conditions.items()):
@@ -77,6 +79,11 @@ class Changes:
                     rest = any(row.printed is not None for row in self._conditions.values())
                     changes.append(Change(Level.OK, f"over: {known.text}" + ("" if rest else "; all is well")))
         return changes
+
+
+def _key(finding: Finding) -> str:
+    """Return what makes a finding another one than before."""
+    return f"{finding.what} {finding.text.partition(' is ')[0]}" if finding.what in OF_ONE else finding.what
 
 
 def _process_change(before: Process | None, after: Process) -> Change | None:

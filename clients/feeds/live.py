@@ -58,6 +58,7 @@ class LiveFeed:
         wanted: Callable[[], tuple[int, Sequence[str]]] | None = None,
     ) -> None:
         self.source = source
+        self.seen_source = source  # of its last tick
         self.wanted = wanted or (lambda: (0, symbols))
         self.symbols_version = 0  # of the live configuration whose symbols are taken
         self.stale_s = stale_s or (lambda: settings.stale_s)
@@ -203,6 +204,7 @@ class LiveFeed:
                 if effect.symbol in self.health.subscriptions.ended:
                     continue
                 tick = msgspec.structs.replace(effect, source=self.source) if self.source else effect
+                self.seen_source = tick.source
                 self.publisher.post(self.quote_flags.mark(tick), time_ns)
             elif isinstance(effect, Send):
                 texts.append(effect.text)
@@ -250,4 +252,5 @@ class LiveFeed:
             flagged=dict(self.quote_flags.counts),
             symbols_version=self.symbols_version,
             **self.health.report(time.monotonic()),
+            source=self.seen_source,
         )

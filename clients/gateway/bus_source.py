@@ -14,6 +14,7 @@ import zmq
 from hulak.bus.errors import BusTimeout, ProtocolError
 from hulak.bus.process.settings import Settings
 from hulak.bus.wire import codec
+from hulak.bus.wire.fair_silence import Watch
 from hulak.bus.wire.messages import Tick
 from hulak.clients.gateway.state_cache import StateCache
 from hulak.clients.subscriber import Subscriber
@@ -22,7 +23,6 @@ DISPLAY, DISPLAYS, STATS, CONFIG, MARKET, HEARTBEAT = "display.", "displays", "s
 EVENTS = 2000  # maximum per turn
 TURNS = 64  # maximum of tick batches per turn
 RETRY_S = 0.1  # between two attempts to find the broker
-SILENT_S = 1.0  # without a heartbeat, of which the broker sends four a second: served data may be old
 
 
 class BusSource:
@@ -39,6 +39,7 @@ class BusSource:
         self.cache = cache
         self.ticks_taken = 0
         self._heartbeat_at: float | None = None  # monotonic seconds, of the last heartbeat
+        self._watch = Watch(time.monotonic())
         self._settings = settings
         self._home = home
         self._on_stats = on_stats
@@ -74,6 +75,7 @@ class BusSource:
 
     def drain(self) -> list[Tick]:
         """Receive what is available, bounded, and put it into the cache; returns the ticks, in order."""
+        self._watch.check(time.monotonic())
         self._connect()
         if self._states is not None:
             for _ in range(EVENTS):
@@ -116,7 +118,9 @@ class BusSource:
             body = event.packed if event.packed is not None else codec.pack(event.unpacked)
             self.cache.take_state(topic.removeprefix(DISPLAY), body)
         elif topic == DISPLAYS:
-            self.cache.take_displays([row["display"] for row in event.body["rows"]])
+            rows = event.body["rows"]
+            self.cache.take_displays([row["display"] for row in rows])
+            self.cache.take_unassigned([row["display"] for row in rows if row["worker"] is None])
         elif topic == STATS:
             self.cache.take_stats(stats := event.body)
             removed = stats["ticks"].get("removed", 0)
@@ -130,9 +134,9 @@ class BusSource:
         elif topic.startswith(MARKET):
             self.cache.take_market(topic.removeprefix(MARKET), event.body)
 
-    def is_silent(self, now: float) -> bool:
-        """Return whether the broker has stopped its heartbeats, at `now` in monotonic seconds; false before the first one."""
-        return self._heartbeat_at is not None and now - self._heartbeat_at > SILENT_S
+    def broker_silence_s(self, now: float) -> float | None:
+        """Return for how long the broker has sent no heartbeat, at `now` in monotonic seconds; None before the first one."""
+        return None if self._heartbeat_at is None else self._watch.silence_s(self._heartbeat_at, now)
 
     def sockets(self) -> Iterable["zmq.Socket[bytes] | int"]:
         """Return what becomes readable when a message arrives."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from hulak.clients.judge.facts import Facts
-from hulak.clients.judge.situations import BROKER_SILENT_S, GATEWAY_LATE_S, limits_of
+from hulak.clients.judge.situations import BROKER_SILENT_S, GATEWAY_LATE_S, STATS_SILENT_S, limits_of
 from hulak.clients.judge.verdict import Verdict, judge
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ class GatewayHealth:
     settings: "Settings"
     stats: Mapping[str, Any] | None = None
     stats_at: float | None = None  # monotonic seconds, of the newest statistics
+    broker_silence_s: float | None = None  # since the broker's last heartbeat; None before the first
     turned: float | None = None  # monotonic seconds, of the loop's last turn
     lag_s: float = 0.0  # how late its last turn was
     judged: float = 0.0  # monotonic seconds, of the last verdict for the page
@@ -42,8 +43,13 @@ class GatewayHealth:
         self.turned, self.lag_s = now, lag_s
 
     def is_broker_up(self, now: float) -> bool:
-        """Return whether the broker's statistics are recent."""
-        return self.stats_at is not None and now - self.stats_at <= BROKER_SILENT_S
+        """Return whether the broker sends heartbeats and statistics."""
+        has_stats = self.stats_at is not None and now - self.stats_at <= STATS_SILENT_S
+        return has_stats and not self.is_broker_silent()
+
+    def is_broker_silent(self) -> bool:
+        """Return whether the broker has stopped its heartbeats: all served data may be old."""
+        return self.broker_silence_s is not None and self.broker_silence_s >= BROKER_SILENT_S
 
     def verdict(self, now: float, supervised: Sequence[Mapping[str, Any]]) -> Verdict:
         """Return the verdict on everything behind the gateway.
@@ -53,7 +59,12 @@ class GatewayHealth:
             supervised: as `bus.process.supervisor_rpc.list_processes`.
         """
         stats_age_s = now - self.stats_at if self.stats_at is not None else 0.0
-        facts = Facts.of(self.settings, self.stats, stats_age_s=stats_age_s, asked_s=now - self.started, supervised=supervised)
+        more: dict[str, Any] = {
+            "broker_silence_s": self.broker_silence_s,
+            "asked_s": now - self.started,
+            "supervised": supervised,
+        }
+        facts = Facts.of(self.settings, self.stats, stats_age_s=stats_age_s, **more)
         return judge(facts, limits_of(self.settings))
 
     def alive(self, now: float) -> list[str]:

@@ -5,7 +5,6 @@ by its slot, which outlives a restart, so that its counters continue in one seri
 """
 
 import math
-import re
 from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -17,8 +16,8 @@ from prometheus_client.registry import Collector
 from hulak.bus.histogram import BOUNDS, TASK_BOUNDS
 from hulak.clients.gateway.metric_names import FIGURES, OF_BRIDGES, OF_DISPLAY_WORKERS, OF_FEEDS, OF_PROCESSES, OF_PROGRAMS
 from hulak.clients.judge.bridges import ways
-from hulak.clients.judge.processes import number
-from hulak.clients.judge.situations import BROKER_SILENT_S, SITUATIONS
+from hulak.clients.judge.processes import SLOT, number, slots
+from hulak.clients.judge.situations import SITUATIONS, STATS_SILENT_S
 from hulak.clients.judge.verdict import Verdict
 
 TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -26,7 +25,6 @@ TOTALS = "_totals"  # suffix of a latency's histogram, in reports and statistics
 TASK_STATES = ("queued", "waiting", "running")
 OTHER = "other"
 MOST_SERVICES = 100  # with a separate label
-SLOT = re.compile(r"_\d+$")  # a slot of supervisord: one process at a time
 
 Row = Mapping[str, Any]
 
@@ -49,14 +47,12 @@ def text(stats: Mapping[str, Any], stats_age_s: float | None, gateway: Mapping[s
         verdict: of the judge.
     """
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Families([*_problems(verdict), *families({**stats, "gateway": gateway}, stats_age_s)]))
+    registry.register(_Families([*_problems(verdict, stats_age_s), *families({**stats, "gateway": gateway}, stats_age_s)]))
     return generate_latest(registry)
 
 
 def families(stats: Mapping[str, Any], stats_age_s: float | None) -> Iterator[Metric]:
     """Iterate over the metrics; see `text`."""
-    is_up = stats_age_s is not None and stats_age_s <= BROKER_SILENT_S
-    yield _metric("hulak_broker_up", "1 while the broker publishes its statistics.", [({}, float(is_up))])
     if stats_age_s is not None:
         yield _metric("hulak_broker_heard_age_seconds", "Age of the broker's newest statistics.", [({}, stats_age_s)])
     for name, help_text, path in FIGURES:
@@ -93,25 +89,30 @@ def by_slot(processes: Iterable[Any]) -> list[tuple[dict[str, str], Row]]:
     A slot of supervisord may still list a former process: the newest report counts. Several processes that were started by hand
     under one name are numbered, by process id.
     """
-    slots: dict[tuple[str, str], list[Row]] = {}
-    for row in processes:
-        if isinstance(row, Mapping):
-            slots.setdefault((str(row.get("kind")), str(row.get("name")).partition("/")[0]), []).append(row)
+    rows = sorted((row for row in processes if isinstance(row, Mapping)), key=lambda row: number(row.get("pid")) or 0)
+    newest: dict[tuple[str, str], Row] = {}
+    for slot, row in zip(slots(rows), rows, strict=True):
+        key = str(row.get("kind")), slot
+        if key not in newest or (SLOT.search(slot) and _age_s(row) < _age_s(newest[key])):
+            newest[key] = row
     labelled: list[tuple[dict[str, str], Row]] = []
-    for (kind, slot), rows in slots.items():
-        rows.sort(key=lambda row: number(row.get("pid")) or 0)
-        if SLOT.search(slot):
-            rows = [min(rows, key=lambda row: number(row.get("age_s")) or 0)]
-        for at, row in enumerate(rows, 1):
-            # The broker reports restarts only after the first; a counter has to exist before.
-            values = {"restarts": 0, **row}
-            if (per_min := number(row.get("rss_per_min"))) is not None:
-                values["rss_per_s"] = per_min / 60
-            labelled.append(({"kind": kind, "slot": slot if at == 1 else f"{slot}#{at}"}, values))
+    for (kind, slot), row in newest.items():
+        # The broker reports restarts only after the first; a counter has to exist before.
+        values = {"restarts": 0, **row}
+        if (per_min := number(row.get("rss_per_min"))) is not None:
+            values["rss_per_s"] = per_min / 60
+        labelled.append(({"kind": kind, "slot": slot}, values))
     return labelled
 
 
-def _problems(verdict: Verdict) -> Iterator[Metric]:
+def _age_s(row: Row) -> float:
+    return number(row.get("age_s")) or 0.0
+
+
+def _problems(verdict: Verdict, stats_age_s: float | None) -> Iterator[Metric]:
+    is_silent = any(finding.what == "broker_silent" for finding in verdict.findings)
+    is_up = stats_age_s is not None and stats_age_s <= STATS_SILENT_S and not is_silent
+    yield _metric("hulak_broker_up", "1 while the broker sends heartbeats and statistics.", [({}, float(is_up))])
     active = {(finding.what, finding.level) for finding in verdict.findings}
     samples = [
         ({"what": what, "severity": level.name.lower()}, float((what, level) in active))

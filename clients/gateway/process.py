@@ -242,8 +242,9 @@ class Gateway:
             self.quotes.request(self.sessions.needs_quotes())
             ticks = self.source.drain()
             self.quotes.drain(now)
-            self.cache.take_silence(self.source.is_silent(time.monotonic()))
-            if now - self.health.judged >= JUDGED_S:
+            self.health.broker_silence_s = self.source.broker_silence_s(time.monotonic())
+            changes = self.cache.take_silence(self.health.is_broker_silent())
+            if changes or now - self.health.judged >= JUDGED_S:
                 self._update_health(now)
             self.sessions.send_updates(ticks, now, broker_up=self.health.is_broker_up(now))
             rest_s = max(0.0, self._frame_ms() / 1000 - (time.monotonic() - now))

@@ -10,6 +10,7 @@ from hulak.clients.gateway import alert_messages, operator_messages
 from hulak.clients.gateway.client_message import Id, Message, Name, Note, Scope
 from hulak.clients.gateway.nesting import check_nesting
 from hulak.clients.gateway.tokens import Role
+from hulak.clients.judge.members import silence
 
 PROTOCOL = 1
 MAX_BYTES = 1 << 16  # maximum of one message of a client
@@ -187,7 +188,8 @@ def hello(frame_ms: float, now_ms: float, role: Role, name: str | None = None) -
     """Return the first message, for a client with a role, by the token of that name if any; times in ms."""
     fields = {"type": "hello", "protocol": PROTOCOL, "version": VERSION, "frame_ms": frame_ms, "server_time_ms": now_ms}
     requests = [name for name, need in NEEDS.items() if role >= need]
-    return msgspec.json.encode({**fields, "role": str(role), "name": name, "requests": requests})
+    more = {"requests": requests, "silence": silence("gateway", "{}")}
+    return msgspec.json.encode({**fields, "role": str(role), "name": name, **more})
 
 
 def pong(ping: Ping) -> bytes:

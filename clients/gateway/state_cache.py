@@ -59,6 +59,7 @@ class StateCache:
         self.config: Row | None = None
         self.markets: dict[str, Row] = {}
         self.silence: Row | None = None  # whether the broker is silent; None until it first was
+        self.unassigned: Row | None = None  # the displays that have no worker; None until there first were any
         self.of_symbol: dict[str, str] = {}  # symbol -> one of its displays
         self.malformed = 0
         self._known: frozenset[str] | None = None  # all displays; None until their list was received
@@ -132,10 +133,17 @@ class StateCache:
         """Store the state of a market. Raises as `take_stats`."""
         self.markets[name] = Row(self._next(), value, _encode(value))
 
-    def take_silence(self, silent: bool) -> None:
-        """Store whether the broker is silent now."""
-        if silent != (self.silence is not None and self.silence.value):
+    def take_silence(self, silent: bool) -> bool:
+        """Store whether the broker is silent now; return whether that has changed."""
+        changes = silent != (self.silence is not None and self.silence.value)
+        if changes:
             self.silence = Row(self._next(), silent, _encode(silent))
+        return changes
+
+    def take_unassigned(self, names: list[str]) -> None:
+        """Store the displays that have no worker now."""
+        if names != ([] if self.unassigned is None else self.unassigned.value):
+            self.unassigned = Row(self._next(), names, _encode(names))
 
     def forget_removed(self, revision: int) -> None:
         """Drop the removed displays that every client knows of: up to a revision."""
@@ -187,20 +195,19 @@ class StateCache:
             parts.append(b'"quotes":[%b]' % b",".join(quotes))
         if removed := self._removed(interest, before, at):
             parts.append(b'"removed":%b' % encode(removed))
-        for name, row, wanted, had in (
-            (b"stats", self.stats, interest.stats, before.stats),
-            (b"health", self.health, interest.stats, before.stats),
-            (b"silent", self.silence, interest.stats, before.stats),
-            (b"config", self.config, interest.config, before.config),
-        ):
-            if wanted and row is not None and row.revision > (at if had else 0):
-                parts.append(b'"%b":%b' % (name, _json(row)))
+        parts += self._health(at if before.stats else 0) if interest.stats else []
+        if self.config is not None and interest.config and self.config.revision > (at if before.config else 0):
+            parts.append(b'"config":%b' % _json(self.config))
         since = at if before.markets else 0
         if interest.markets and (rows := [(market, row) for market, row in self.markets.items() if row.revision > since]):
             parts.append(b'"markets":{%b}' % b",".join(b"%b:%b" % (encode(market), _json(row)) for market, row in rows))
         if not parts:
             return None
         return b'{"type":"frame","sent_ms":%b,%b}' % (encode(sent_ms), b",".join(parts))
+
+    def _health(self, since: int) -> list[bytes]:
+        rows = {b"stats": self.stats, b"health": self.health, b"silent": self.silence, b"unassigned": self.unassigned}
+        return [b'"%b":%b' % (key, _json(row)) for key, row in rows.items() if row is not None and row.revision > since]
 
     def _displays(self, interest: Interest, before: Interest, at: int, same: bool) -> list[bytes]:
         if not interest.displays:

@@ -22,6 +22,7 @@ class Facts:
 
     stats: Mapping[str, Any] | None  # PROTOCOL.md section 7.2; None: not received
     stats_age_s: float = 0.0  # age of the statistics, seconds
+    broker_silence_s: float | None = None  # since the broker's last heartbeat, or since a request to it; None: not watched
     why: str = ""  # without statistics: the error
     asked_s: float = math.inf  # without statistics: for how long they have been requested, seconds
     supervised: Sequence[Mapping[str, Any]] = ()  # as `bus.process.supervisor_rpc.list_processes`; empty: no supervisord

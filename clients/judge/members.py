@@ -6,7 +6,7 @@ from typing import Any
 from hulak.bus.wire.names import NEPSE_SERVICE
 from hulak.clients.judge.facts import Facts, Finding, finding, some
 from hulak.clients.judge.perf import age
-from hulak.clients.judge.processes import Process, number
+from hulak.clients.judge.processes import Process, number, title
 from hulak.clients.judge.situations import (
     APPLIES_S,
     BLOCKED_S,
@@ -20,16 +20,31 @@ from hulak.clients.judge.situations import (
 
 BAD_STATES = ("backoff", "fatal", "unknown")  # of supervisord
 ENDED = ("stopped", "exited")  # of supervisord
-SILENT = ("sim-", "archiver")  # beginnings of the names of processes that do not report: they do not serve the bus
+UNREPORTED = ("sim-", "archiver")  # beginnings of the names of processes that do not report: they do not serve the bus
 SCALED = frozenset({NEPSE_SERVICE})  # groups whose slots are started and stopped as needed, beside those that the scaler reports
 
 
-def silent(known: Sequence[Process], limit: Limit) -> Iterator[Finding]:
-    """Judge the age of each process's report and of the last iteration of its loop."""
+def silence(title: str, seconds: float | str) -> str:
+    """Return the sentence about a process that is frozen or dead; every surface prints this one.
+
+    Args:
+        title: `Process.title`.
+        seconds: since its last sign of life; or a placeholder, for a surface that measures them itself.
+    """
+    shown = seconds if isinstance(seconds, str) else f"{seconds:.0f}"
+    return f"{title} is silent: no sign of life for {shown} s, it is frozen or dead"
+
+
+def silent(known: Sequence[Process], limits: Mapping[str, Limit]) -> Iterator[Finding]:
+    """Judge whether each process sends signs of life, and whether its loop runs."""
     for process in known:
-        if (level := limit.level(process.silence_s)) is not Level.OK:
-            event = "last reported" if process.age_s >= (process.loop_age_s or 0.0) else "last iterated its loop"
-            yield finding("process_silent", level, f"{process.kind} {process.name} {event} {process.silence_s:.0f} s ago")
+        if process.is_silent(limits["silence"]):
+            level = Level.CRITICAL if process.serves_data else limits["silence"].level(process.silence_s)
+            what = "data_silent" if process.serves_data else "process_silent"
+            yield finding(what, max(level, Level.WARNING), silence(process.title, process.silence_s))
+        elif (level := process.loop_level(limits["loop"])) is not Level.OK:
+            text = f"{process.title} is late: its loop stands still for {process.loop_age_s:.0f} s"
+            yield finding("loop_late", level, text)
 
 
 def reports(facts: Facts) -> Iterator[Finding]:
@@ -40,7 +55,7 @@ def reports(facts: Facts) -> Iterator[Finding]:
         yield finding("internal_errors", Level.WARNING, text)
     for row in stats["processes"]:
         if dead := row.get("dead_threads"):
-            text = f"threads of {row['kind']} {row['name']} have ended: {some(dead)}; restart it"
+            text = f"threads of {title(row)} have ended: {some(dead)}; restart it"
             yield finding("dead_threads", Level.CRITICAL, text)
     for row in facts.rows("gateway"):
         if (late_s := number(row.get("lag_s")) or 0.0) > GATEWAY_LATE_S:
@@ -90,11 +105,11 @@ def _subscriber(row: Mapping[str, Any]) -> str:
     return f"{row.get('name')} ({where})"
 
 
-def config(facts: Facts, known: Sequence[Process], silence: Limit) -> Iterator[Finding]:
+def config(facts: Facts, known: Sequence[Process], limit: Limit) -> Iterator[Finding]:
     """Judge whether each process applies the newest configuration."""
     version, age_s = facts.figure("config.version"), facts.figure("config.age_s")
-    reporting = [process for process in known if process.config_version is not None and process.age_s < silence.critical]
-    behind = [process.name for process in reporting if (process.config_version or 0) < version]
+    reporting = [process for process in known if process.config_version is not None and not process.is_silent(limit)]
+    behind = [process.slot for process in reporting if (process.config_version or 0) < version]
     if behind and age_s >= APPLIES_S:
         yield finding("config_behind", Level.WARNING, f"config {version:.0f} is not applied by {some(behind)}")
 
@@ -143,5 +158,5 @@ def _attempts(failure: Mapping[str, Any] | None, *, scales: bool) -> str:
 
 def _is_due(row: Mapping[str, Any]) -> bool:
     """Return whether a process of supervisord should have reported by now."""
-    reports = not str(row["name"]).startswith(SILENT)
+    reports = not str(row["name"]).startswith(UNREPORTED)
     return reports and row["state"] == "running" and bool(row["uptime_s"] >= PROCESS_START_S)

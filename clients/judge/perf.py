@@ -13,14 +13,14 @@ def measure(facts: Facts, known: Sequence[Process], limits: Mapping[str, Limit])
     stats = facts.values
     lag, figure = stats["ticks"]["feed_to_broker_us"], facts.figure
     ages = [age_s for row in facts.rows(FEED) if (age_s := late_s(row)) is not None]
-    silent = limits["silence"].critical  # the last report of a silent process is outdated
-    display = [row for row in facts.rows("display") if row["age_s"] < silent]
+    silent = {process.name for process in known if process.kind == "display" and process.is_silent(limits["silence"])}
+    display = [row for row in facts.rows("display") if row["name"] not in silent]  # their last reports are outdated
     behind = {row["name"] for row in display if number(row.get("catching_up"))}  # their latency is that of old ticks
     slow = [
         process.p99_us / 1000
         for process in known
         if process.kind == "display"
-        and process.age_s < silent
+        and process.name not in silent
         and process.p99_us is not None
         and process.name not in behind
         and not (process.uptime_s or START_S) < START_S
@@ -43,7 +43,8 @@ def measure(facts: Facts, known: Sequence[Process], limits: Mapping[str, Limit])
         "latency": lag["p99"] / 1000 if lag else None,
         "display_latency": max(slow, default=None),
         "display_stale": max(stale, default=None),
-        "silence": max((process.silence_s for process in known), default=None),
+        "silence": max((process.sign_age_s for process in known if process.sign_age_s is not None), default=None),
+        "loop": max((process.loop_age_s for process in known if process.loop_age_s is not None), default=None),
         "growth": max(growth, default=None),
         "disk": _share(disk - free, disk),
     }

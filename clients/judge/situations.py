@@ -47,7 +47,8 @@ LIMITS = {
     "latency": Limit("ms", 50, 200, "feed to broker, p99"),
     "display_latency": Limit("ms", 100, 500, "feed to a display's state, p99, of the slowest worker"),
     "display_stale": Limit("s", 10, 60, "time for which displays have been catching up"),
-    "silence": Limit("s", 3, 8, "age of a process's report or of the last iteration of its loop"),
+    "silence": Limit("s", 1.5, 5, "time without a sign of life of a process"),
+    "loop": Limit("s", 3, 8, "time since the last iteration of a process's loop"),
     "growth": Limit("MB", 20, 100, "memory growth of the fastest growing process, in ten minutes"),
     "disk": Limit("%", 90, 98, "space in use on the disk of the journal"),
 }
@@ -56,7 +57,8 @@ GROWS_S = 900.0  # uptime above which growth is judged: the window of ten minute
 START_S = 30.0  # uptime of the broker below which some situations are normal
 PROCESS_START_S = 10.0  # most seconds from the start of a process to its first report
 APPLIES_S = 5.0  # most seconds until a process applies a new configuration
-BROKER_LATE_S, BROKER_SILENT_S = 3.0, 5.0  # the broker publishes its statistics each second
+BROKER_SILENT_S = 1.0  # without a heartbeat of the broker, which sends four a second: all data may be old
+STATS_LATE_S, STATS_SILENT_S = 2.0, 5.0  # the broker publishes its statistics each second
 CERTIFICATE_SOON_S, CERTIFICATE_NOW_S = 14 * 86400.0, 86400.0  # before its end, when it should have been renewed
 BLOCKED_S = 10.0  # for which a subscriber has not read, while messages wait for it
 GATEWAY_LATE_S = 2.0  # most seconds that an iteration of the gateway's loop is late
@@ -85,7 +87,9 @@ class Situation:
 
 SITUATIONS = {
     "starting": Situation("the broker has run for less than 30 s, and a part of the system is still missing", (W,)),
-    "broker_silent": Situation("no statistics from the broker for 3 s, for 5 s or at all", (W, C), unready=True, settles=True),
+    "broker_silent": Situation(
+        "the broker is frozen or dead: no heartbeat for 1 s, or no statistics for 2 s, for 5 s or at all", (W, C), True, True
+    ),
     "journal_degraded": Situation("ticks are not written to the journal", (C,), unready=True),
     "journal_lost": Situation("ticks of the last ten minutes were published and not journalled", (W,)),
     "journal_damaged": Situation("the journal had damaged bytes at the start", (W,)),
@@ -127,7 +131,11 @@ SITUATIONS = {
         "a schedule has been due for more than a minute, or its next run is unknown: its calendar has ended", (W,)
     ),
     "schedule_failing": Situation("the last three runs of a schedule failed, or more", (W,)),
-    "process_silent": Situation("a process is frozen or dead: no report, or no iteration of its loop", (W, C), limit="silence"),
+    "data_silent": Situation(
+        "a feed, a display worker or a gateway is frozen or dead: no sign of life for 1.5 s", (C,), unready=True, limit="silence"
+    ),
+    "process_silent": Situation("another process is frozen or dead: no sign of life", (W, C), limit="silence"),
+    "loop_late": Situation("the loop of a process stands still, while the process sends signs of life", (W, C), limit="loop"),
     "process_failed": Situation("supervisord has given up a process, or restarts it repeatedly", (C,)),
     "process_stopped": Situation("a process that supervisord had started is stopped", (W,)),
     "process_unreported": Situation("a process runs under supervisord and has never reported", (W,), settles=True),

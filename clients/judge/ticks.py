@@ -1,10 +1,10 @@
 """Judges the journal, the feeds and the topics. Pure."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from hulak.clients.judge.facts import Facts, Finding, finding, some
-from hulak.clients.judge.processes import number
+from hulak.clients.judge.processes import Process, number, title
 from hulak.clients.judge.situations import Level, Limit
 
 FEED_STATES = {"degraded": ("feed_stale", 1), "stale": ("feed_stale", 2), "backoff": ("feed_disconnected", 2)}
@@ -40,10 +40,12 @@ def _archive(archive: Mapping[str, Any]) -> Iterator[Finding]:
         yield finding("archive_failed", Level.CRITICAL, text)
 
 
-def feeds(facts: Facts, limits: Mapping[str, Limit]) -> Iterator[Finding]:
+def feeds(facts: Facts, known: Sequence[Process], limits: Mapping[str, Limit]) -> Iterator[Finding]:
     """Judge whether feeds report, are connected and have fresh quotes, and which symbols their venues refuse."""
     rows = facts.rows(FEED)
-    reporting = sum(row["age_s"] < limits["silence"].critical and not row.get("program") for row in rows)
+    reporting = sum(
+        process.kind == FEED and process.serves_data and not process.is_silent(limits["silence"]) for process in known
+    )
     if reporting < (wanted := wanted_feeds(facts)):
         yield finding("feeds_missing", Level.CRITICAL, f"{reporting} of {wanted} feeds report")
     for row in rows:
@@ -51,7 +53,7 @@ def feeds(facts: Facts, limits: Mapping[str, Limit]) -> Iterator[Finding]:
         if refused := row.get("symbol_errors"):
             named = [f"{symbol} ({str(why).partition(':')[0]})" for symbol, why in refused.items()]
             count = f"{len(named)} symbol{'' if len(named) == 1 else 's'}"
-            yield finding("symbols_refused", Level.WARNING, f"feed {row['name']}: its venue refuses {count}: {some(named)}")
+            yield finding("symbols_refused", Level.WARNING, f"{title(row)}: its venue refuses {count}: {some(named)}")
     if shared := facts.values["ticks"].get("shared_topics"):
         topics = [f"{topic} ({some(list(map(str, names)))})" for topic, names in shared.items()]
         yield finding("shared_topic", Level.WARNING, f"several feeds publish to one topic: {some(topics)}")
@@ -86,7 +88,7 @@ def _feed(row: Mapping[str, Any], limit: Limit) -> Iterator[Finding]:
     level = max(Level(least), limit.level(max(0.0, waits_s - (number(row.get("pause_s")) or 0.0))))
     if level is Level.OK:
         return
-    text = f"feed {row['name']} is {state}, "
+    text = f"{title(row)} is {state}, "
     text += f"no quote for {waits_s:.0f} s" if age_s is None else f"newest quote {waits_s:.0f} s old"
     if what == "feed_stale" and (stale := row.get("stale_symbols")):
         text += f"; no recent tick of {some(stale)}"

@@ -8,7 +8,16 @@ from hulak.clients.judge import bridges, members, ticks, work
 from hulak.clients.judge.facts import Facts, Finding, finding, one_line
 from hulak.clients.judge.perf import age, measure, performance, summary
 from hulak.clients.judge.processes import Process, processes
-from hulak.clients.judge.situations import BROKER_LATE_S, BROKER_SILENT_S, LIMITS, SITUATIONS, START_S, Level, Limit
+from hulak.clients.judge.situations import (
+    BROKER_SILENT_S,
+    LIMITS,
+    SITUATIONS,
+    START_S,
+    STATS_LATE_S,
+    STATS_SILENT_S,
+    Level,
+    Limit,
+)
 
 ALL_WELL = "all is well"
 BY_LIMIT = {  # name of a limit -> the situation that only this limit decides
@@ -29,6 +38,7 @@ class Verdict:
     findings: tuple[Finding, ...]  # worst first
     summary: str  # of the system, in one line
     perf: str  # performance data of monitoring plugins
+    silent: tuple[Process, ...] = ()  # the processes that are frozen or dead
 
     def line(self) -> str:
         """Format the line of a monitoring plugin: HULAK LEVEL - findings or summary | performance data."""
@@ -47,9 +57,10 @@ class Verdict:
         return [finding.text for finding in self.findings if finding.unready]
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the verdict in plain values: `level`, and `problems` of `what`, `severity`, `text`."""
+        """Return the verdict in plain values: `level`, `problems` of `what`, `severity`, `text`, and `silent` processes."""
         rows = [{"what": row.what, "severity": row.level.name.lower(), "text": row.text} for row in self.findings]
-        return {"level": self.level.name, "problems": rows}
+        silent = [{"kind": row.kind, "name": row.name, "pid": row.pid, "title": row.title} for row in self.silent]
+        return {"level": self.level.name, "problems": rows, "silent": silent}
 
 
 def failed(level: Level, why: str) -> Verdict:
@@ -64,20 +75,23 @@ def judge(facts: Facts, limits: Mapping[str, Limit] = LIMITS) -> Verdict:
         facts: data of one moment.
         limits: all of `LIMITS`, with the values of the operator.
     """
-    if facts.stats is None or facts.stats_age_s >= BROKER_LATE_S:
+    if facts.stats is None or facts.stats_age_s >= STATS_LATE_S or _is_silent(facts):
         findings, line, perf = [*_silent_broker(facts), *members.supervised(facts, None)], "", ""
+        known: Sequence[Process] = ()  # their reports are outdated
     else:
         known = processes(facts.stats, facts.stats_age_s)
         values = measure(facts, known, limits)
         findings = list(_findings(facts, known, limits, values))
         line, perf = summary(facts, known), performance(facts, values, limits)
     up_s = _uptime_s(facts)
-    if up_s < START_S and (early := [row for row in findings if SITUATIONS[row.what].settles]):
+    settles = up_s < START_S and not _is_silent(facts)  # a broker that has sent heartbeats is no longer starting
+    if settles and (early := [row for row in findings if SITUATIONS[row.what].settles]):
         findings = [replace(row, level=Level.WARNING) if row in early else row for row in findings]
         findings = [finding("starting", Level.WARNING, f"starting, up {age(up_s)}"), *findings]
     findings.sort(key=lambda row: -row.level)
     level = max((row.level for row in findings), default=Level.OK)
-    return Verdict(level, tuple(findings), line, perf)
+    silent = tuple(process for process in known if process.is_silent(limits["silence"]))
+    return Verdict(level, tuple(findings), line, perf, silent)
 
 
 def _uptime_s(facts: Facts) -> float:
@@ -90,21 +104,29 @@ def _uptime_s(facts: Facts) -> float:
     return min((*known, facts.asked_s))
 
 
+def _is_silent(facts: Facts) -> bool:
+    return facts.broker_silence_s is not None and facts.broker_silence_s >= BROKER_SILENT_S
+
+
 def _silent_broker(facts: Facts) -> Iterator[Finding]:
+    if _is_silent(facts):
+        yield finding("broker_silent", Level.CRITICAL, members.silence("broker", facts.broker_silence_s or 0.0))
+        return
     if facts.stats is None:
         yield finding("broker_silent", Level.CRITICAL, facts.why or "no statistics from the broker yet")
         return
-    level = Level.CRITICAL if facts.stats_age_s >= BROKER_SILENT_S else Level.WARNING
+    level = Level.CRITICAL if facts.stats_age_s >= STATS_SILENT_S else Level.WARNING
     yield finding("broker_silent", level, f"no statistics from the broker for {facts.stats_age_s:.0f} s")
 
 
 def _findings(
     facts: Facts, known: Sequence[Process], limits: Mapping[str, Limit], values: Mapping[str, float | None]
 ) -> Iterator[Finding]:
+    yield from members.silent(known, limits)  # first: it explains others
     yield from ticks.journal(facts)
     yield from work.store(facts)
     yield from members.reports(facts)
-    yield from ticks.feeds(facts, limits)
+    yield from ticks.feeds(facts, known, limits)
     yield from ticks.topics(facts, values["topics"], limits["topics"])
     yield from members.connections(facts, values["connections"], limits["connections"])
     yield from members.subscribers(facts)
@@ -119,6 +141,5 @@ def _findings(
             bound = limit.critical if level is Level.CRITICAL else limit.warn
             unit = f" {limit.unit}".rstrip()
             yield finding(what, level, f"{limit.what}: {value:.3g}{unit}, should be below {bound:g}{unit}")
-    yield from members.silent(known, limits["silence"])
     yield from members.supervised(facts, known)
     yield from members.config(facts, known, limits["silence"])

@@ -10,7 +10,10 @@ const OPEN = 1; // readyState of a WebSocket: of one that is closing or closed i
 const BASE_MS = 500;
 const CAP_MS = 15000;
 const SETTLED_MS = 5000; // a connection that lasted this long resets the back-off
-const QUIET_MS = 3000; // statistics arrive every second: a longer silence is reported, and a ping sent
+const CHECK_MS = 250; // between two checks for silence
+const QUIET_MS = 700; // statistics arrive every second, ticks more often: after a longer silence a ping is sent
+const SILENT_MS = 1500; // after this silence, also without a pong, the gateway is frozen or dead
+const LATE_MS = 250; // a check that is later than this: the page itself stood still, and first reads what has arrived
 const DEAD_MS = 8000; // after this silence the connection counts as dead
 const ANSWER_MS = 10000; // after this a request without an answer has failed
 
@@ -63,6 +66,7 @@ export class Connection {
     this.streams = new Streams((message) => this.isOpen && this._send(message), () => this.nextId++);
     this.socket = null;
     this.timer = null;
+    this.silence = "no message for {} s"; // until the hello has the judge's sentence about a silent gateway
     this.status = { state: "connecting", attempt: 0, retryAt: 0, why: "" };
   }
 
@@ -124,6 +128,7 @@ export class Connection {
     const socket = this.world.open();
     this.socket = socket;
     this.openedAt = this.receivedAt = this.world.now();
+    this.isPinged = false;
     socket.onmessage = (event) => socket === this.socket && this._receive(event.data);
     socket.onclose = (event) => socket === this.socket && (event.code === REFUSED ? this._refused(event.reason) : this._lost(event.code));
     this._watch();
@@ -131,6 +136,7 @@ export class Connection {
 
   _receive(text) {
     this.receivedAt = this.world.now();
+    this.isPinged = false;
     const message = JSON.parse(text);
     if (message.type === "hello") this._welcome(message);
     else if (message.type === "frame") this.handlers.frame(message);
@@ -142,26 +148,37 @@ export class Connection {
 
   _welcome(hello) {
     this.openedAt = this.world.now();
+    this.silence = hello.silence ?? this.silence;
     this._update({ state: "connected", attempt: 0, retryAt: 0, why: "" });
     this.handlers.hello(hello);
     if (this.subscription) this._send({ type: "subscribe", ...this.subscription });
     this.streams.restart();
   }
 
-  /** Check every second for silence; there is one timer, either this or that of the back-off. */
+  /** Check for silence; there is one timer, either this or that of the back-off. */
   _watch() {
+    const due = this.world.now() + CHECK_MS;
     this.world.cancel(this.timer);
-    this.timer = this.world.later(() => this._check(), 1000);
+    this.timer = this.world.later(() => this._check(due), CHECK_MS);
   }
 
-  _check() {
-    const quiet = this.world.now() - this.receivedAt;
-    if (quiet >= DEAD_MS) {
-      this.restart(`no message for ${Math.round(quiet / 1000)} s`);
+  /** `due`: when this check should have been made; of the second check in a row it does not matter. */
+  _check(due) {
+    const now = this.world.now();
+    if (now - due > LATE_MS) {
+      this.timer = this.world.later(() => this._check(Infinity), 0);
       return;
     }
-    if (quiet >= QUIET_MS && this.isOpen) {
-      this._update({ state: "stale", why: `no message for ${Math.round(quiet / 1000)} s` });
+    const quiet = now - this.receivedAt;
+    if (quiet >= DEAD_MS) {
+      this.restart(this.silence.replace("{}", Math.round(quiet / 1000)));
+      return;
+    }
+    if (quiet >= SILENT_MS && this.isOpen) {
+      const why = this.silence.replace("{}", Math.round(quiet / 1000));
+      if (why !== this.status.why) this._update({ state: "stale", why });
+    } else if (quiet >= QUIET_MS && this.isOpen && !this.isPinged) {
+      this.isPinged = true;
       this._send({ type: "ping", id: 0 });
     }
     this._watch();

@@ -10,7 +10,7 @@ import { Grid } from "./grid.js";
 import { Latency } from "./latency.js";
 import { Login } from "./login.js";
 import { Loop } from "./loop.js";
-import { healthText, marketTexts, marksOf, statusText } from "./marks.js";
+import { healthText, marketTexts, marksOf, silentBroker, statusText } from "./marks.js";
 import { MarketView } from "./market/view.js";
 import { Charts } from "./operate/charts.js";
 import { Configuration } from "./operate/configuration.js";
@@ -29,7 +29,7 @@ import { Views } from "./views.js";
 const WANTED = { displays: ["*"], stats: true, config: true, markets: true };
 const REJOIN_MS = 5000; // after a reconnection, displays without a state within this time are removed
 const TURN_MS = 500; // period of the timer
-const STATS_S = 3; // statistics older than this are marked
+const STATS_S = 2; // statistics older than this are marked
 const LETTERS_MS = 10000; // between two requests of the dead letters
 
 const store = createStore();
@@ -123,8 +123,8 @@ function onFrame(frame) {
   for (const id of news.changed) loop.changed(id);
   news.removed.forEach(removeDisplay);
   if (news.broken.length) connection.restart(`the profile of ${news.broken[0]} is inconsistent`);
-  if (news.stats) paintStats();
-  if (frame.silent !== undefined) turn();
+  if (store.stats && (news.stats || frame.health)) paintStats();
+  if (frame.silent !== undefined || frame.health || frame.unassigned) turn();
   if (news.config) config.paint();
   if (frame.quotes) table.take(frame.quotes, frame.sent_ms, performance.now());
   if (frame.markets) paintMarkets();
@@ -176,10 +176,10 @@ function onStatus(status) {
 }
 
 function paintStats() {
-  paintPool(byId("pool"), store.stats, page.letters);
-  paintFeeds(byId("feeds"), store.stats);
+  paintPool(byId("pool"), store, page.letters);
+  paintFeeds(byId("feeds"), store);
   paintBridge(byId("bridge"), byId("bridge-ways"), store.stats);
-  paintProcesses(byId("processes"), store.stats, store.cpu);
+  paintProcesses(byId("processes"), store);
   config.paint();
   tasks.paintStats();
   processes.paint();
@@ -216,7 +216,7 @@ function paintAge(now) {
 }
 
 function paintStatus(now) {
-  const { text, tone, retry } = statusText({ ...connection.status, silent: store.silent }, page.marks.size, store.displays.size, now);
+  const { text, tone, retry } = statusText({ ...connection.status, silent: silentBroker(store) }, page.marks.size, store.displays.size, now);
   const shown = byId("status");
   if (shown.dataset.text !== text + tone) shown.replaceChildren(chip(text, tone));
   shown.dataset.text = text + tone;

@@ -1,9 +1,9 @@
 /** The texts about stale displays, health and connection. Pure. */
 
 import { age, dayAndTime } from "./format.js";
-import { ageOf, dataAgeOf, marketOf } from "./store.js";
+import { ageOf, dataAgeOf, marketOf, silentFeedOf } from "./store.js";
 
-const UNCONNECTED = { stale: "no message", silent: "the broker is silent" }; // by the state of the connection
+const UNCONNECTED = { stale: "gateway is silent", silent: "broker is silent" }; // by the state of the connection
 const STALE_S = 10; // unless the configuration has stale_s of feeds
 
 /** The age in seconds at which data is stale: that of the feeds, and at most 10 s. */
@@ -21,11 +21,13 @@ export function staleAfter(config) {
  * @param {number} stale seconds
  * @param {object} [market] of the display: while it is closed, nothing is stale
  * @param {number} [dataAge] seconds since the feed had data of the market: a price that stays the same makes no tick
+ * @param {string} [frozen] why it gets no data: its feed is frozen or dead, or it has no worker
  */
-export function markOf(display, connection, now, stale, market, dataAge = NaN) {
+export function markOf(display, connection, now, stale, market, dataAge = NaN, frozen = "") {
   const old = ageOf(display, now);
   const suffix = Number.isFinite(old) ? `, ${age(old)} old` : "";
   if (connection !== "connected") return `${UNCONNECTED[connection] ?? "no connection"}${suffix}`;
+  if (frozen) return `${frozen}${suffix}`;
   if (display.state.catching_up) return "catching up";
   const isOpen = !market || market.state === "open";
   const judged = market && Number.isFinite(dataAge) ? dataAge : old;
@@ -38,7 +40,8 @@ export function marksOf(store, connection, now) {
   const stale = staleAfter(store.config);
   const marks = new Map();
   for (const display of store.displays.values()) {
-    const mark = markOf(display, connection, now, stale, marketOf(store, display), dataAgeOf(store, display));
+    const frozen = store.unassigned.has(display.id) ? "no display worker" : silentFeedOf(store, display);
+    const mark = markOf(display, connection, now, stale, marketOf(store, display), dataAgeOf(store, display), frozen);
     if (mark) marks.set(display.id, mark);
   }
   return marks;
@@ -65,12 +68,18 @@ export function healthText(health) {
   return { text: `${health.level}${more}: ${problems[0].text}`, tone: TONES[health.level] ?? "bad", all };
 }
 
+/** What the judge says about a silent broker; empty while it is not silent. */
+export function silentBroker(store) {
+  if (!store.silent) return "";
+  return store.health?.problems?.find((problem) => problem.what === "broker_silent")?.text ?? UNCONNECTED.silent;
+}
+
 /** The status of the connection: text, tone, and whether an immediate retry is possible. */
 export function statusText(status, late, total, now) {
-  if (status.state === "connected" && status.silent) return { text: "data stale: the broker is silent", tone: "bad", retry: false };
+  if (status.state === "connected" && status.silent) return { text: `data stale: ${status.silent}`, tone: "bad", retry: false };
   if (status.state === "connected" && total && late === total) return { text: "data stale", tone: "warn", retry: false };
   if (status.state === "connected") return { text: late ? `connected, ${late} stale` : "connected", tone: late ? "warn" : "good", retry: false };
-  if (status.state === "stale") return { text: `data stale: ${status.why}`, tone: "warn", retry: false };
+  if (status.state === "stale") return { text: `data stale: ${status.why}`, tone: "bad", retry: false };
   if (status.state === "refused") return { text: "not logged in", tone: "warn", retry: false };
   if (status.state === "connecting") return { text: "connecting", tone: "calm", retry: false };
   const wait = Math.max(0, Math.ceil((status.retryAt - now) / 1000));

@@ -63,13 +63,13 @@ export class ConfigPanel {
       this.shown = content; // unchanged buttons stay, and keep the focus
       byId("config-values").replaceChildren(table("Values that are set", ["scope", "key", "value", ""], rows, "Nothing is set: every key has its default."));
     }
-    this.paintApplied(stats, version);
+    this.paintApplied(version);
   }
 
   /** Show the processes that have applied the present version. */
-  paintApplied(stats, version) {
-    if (!stats || version === undefined) return;
-    const { applied, behind } = appliedBy(stats, version);
+  paintApplied(version) {
+    if (!this.store.stats || version === undefined) return;
+    const { applied, behind } = appliedBy(this.store, version);
     const all = applied.length + behind.length;
     const names = behind.map((process) => `${process.kind} ${process.name} (${process.config_version})`);
     const text = all ? `applied by ${applied.length} of ${all}` : "no process reports its version";

@@ -2,11 +2,11 @@
 
 import { chip, figures, table } from "./dom.js";
 import { age, bytes, count, quantile, span } from "./format.js";
-import { keyOf, processesOf } from "./store.js";
+import { isSilent, keyOf, processesOf } from "./store.js";
 
 const WORKERS = { ready: "good", busy: "good", retiring: "warn", idle: "calm" };
 const FEEDS = { connected: "good", restoring: "good", connecting: "calm", closed: "calm", degraded: "warn", backoff: "bad", stale: "bad" };
-const LATE_S = 5; // a process reports each second
+const LATE_S = 5; // a subscriber that has not read for longer is marked
 const MOST_ACTIONS = 12; // rows of the times of tasks
 const OLD_S = 5; // age of a feed's data that is marked, before the feed reports it as stale
 
@@ -18,7 +18,8 @@ export function poolOf(stats) {
 }
 
 /** The NEPSE pool: its queue, its tasks, its workers, and the dead letters. */
-export function paintPool(root, stats, letters) {
+export function paintPool(root, store, letters) {
+  const { stats } = store;
   const tasks = stats.tasks ?? {};
   const wanted = Object.entries(stats.scaling ?? {}).map(([service, scaling]) => `${service} ${scaling.workers === "auto" ? "scales automatically" : `held at ${scaling.workers}`}`);
   root.replaceChildren(
@@ -28,7 +29,7 @@ export function paintPool(root, stats, letters) {
       ["expired", count(tasks.expired)], ["retried", count(tasks.retried)], ["oldest queued", age(tasks.oldest_s ?? NaN)],
     ]),
     table("Workers of the pool", ["worker", "state", num("held"), num("done"), num("failed")], poolOf(stats).map((worker) => [
-      worker.name, chip(worker.state, WORKERS[worker.state] ?? "calm"), `${count(worker.held)}/${count(worker.credit)}`,
+      worker.name, stateChip(store, worker, WORKERS), `${count(worker.held)}/${count(worker.credit)}`,
       count(worker.done), count(worker.failed),
     ]), "No worker is registered."),
     ...(wanted.length ? [paragraph(wanted.join("; "))] : []),
@@ -62,7 +63,8 @@ function deadLetters(tasks, letters) {
 }
 
 /** The feeds: state, ages, stale and refused symbols. */
-export function paintFeeds(root, stats) {
+export function paintFeeds(root, store) {
+  const { stats } = store;
   const feeds = processesOf(stats).filter((process) => process.kind === "feed");
   const journal = stats.journal ?? {};
   const ticks = stats.ticks ?? {};
@@ -73,7 +75,7 @@ export function paintFeeds(root, stats) {
       ["lost", count(journal.lost), journal.lost > 0 ? "bad" : null],
     ]),
     table("Feeds", ["feed", "state", num("data"), num("stale"), num("resent"), num("errors")], feeds.map((feed) => [
-      feed.name, chip(feed.state ?? "–", FEEDS[feed.state] ?? "calm"), marked(age(feed.data_age_s), feed.data_age_s > OLD_S + (feed.pause_s ?? 0)),
+      feed.name, stateChip(store, feed, FEEDS), marked(age(feed.data_age_s), feed.data_age_s > OLD_S + (feed.pause_s ?? 0)),
       marked(`${count(feed.stale)}/${count(feed.symbols)}`, feed.stale > 0), count(feed.resent), marked(count(feed.errors), feed.errors > 0),
     ]), "No feed reports."),
     ...feeds.flatMap(feedNotes),
@@ -92,16 +94,17 @@ function feedNotes(feed) {
 }
 
 /** The processes: memory, CPU, applied version of the configuration, and age of the last report. */
-export function paintProcesses(root, stats, cpu) {
+export function paintProcesses(root, store) {
+  const { stats } = store;
   const rows = processesOf(stats).map((process) => {
-    const share = cpu.get(keyOf(process));
+    const share = store.cpu.get(keyOf(process));
     return [
       process.name?.startsWith(process.kind) ? process.name : `${process.kind} ${process.name ?? ""}`, count(process.pid).replace(/,/g, ""),
       bytes(process.rss_bytes), Number.isFinite(share) ? `${count(share * 100)} %` : "–",
-      Number.isFinite(process.config_version) ? String(process.config_version) : "–", marked(age(process.age_s), process.age_s > LATE_S),
+      Number.isFinite(process.config_version) ? String(process.config_version) : "–", marked(age(process.silent_s ?? process.age_s), isSilent(store, process)),
     ];
   });
-  const heads = ["process", num("pid"), num("memory"), num("cpu"), num("config"), num("report")];
+  const heads = ["process", num("pid"), num("memory"), num("cpu"), num("config"), num("heard")];
   const displays = stats.displays;
   const held = displays && figures([
     ["displays", count(displays.displays)], ["assigned", count(displays.assigned), displays.assigned < displays.displays ? "bad" : null],
@@ -121,6 +124,11 @@ function slowSubscribers(stats) {
   ]);
   const heads = ["subscriber", num("pid"), num("not reading"), num("missed"), num("lost"), num("disconnected")];
   return [title, table("Slow subscribers", heads, rows, "None.")];
+}
+
+/** The state of a process; of one that is frozen or dead, its last one is not shown. */
+function stateChip(store, process, tones) {
+  return isSilent(store, process) ? chip("silent", "bad") : chip(process.state ?? "–", tones[process.state] ?? "calm");
 }
 
 /** A figure that needs attention, marked by a sign in addition to its colour. */

@@ -10,18 +10,19 @@ import { Sparks } from "./bars.js";
 /** @typedef {{bucket: number, ticks: number, levels: Map<number, number[]>, version: number}} Profile levels: index -> [volume, buy, sell] */
 /** @typedef {{id: string, state: object, profile: Profile|null, arrived: number, agedMs: number, moved: boolean, lapsed: boolean, twin: boolean}} Display */
 
-const SILENT_S = 10; // a process without a report for longer is frozen or dead
+const REPORTED_MS = 900; // processes report their CPU time each second; statistics may also come in between
 
 /** Make an empty store. */
 export function createStore() {
   const maps = { displays: new Map(), ticks: new Map(), cpu: new Map(), markets: new Map() }; // markets: by the source of their ticks
-  return { hello: null, stats: null, statsAt: 0, health: null, silent: false, config: null, sparks: new Sparks(), ...maps };
+  return { hello: null, stats: null, statsAt: 0, cpuStats: null, cpuAt: -Infinity, health: null, silent: false, unassigned: new Set(), config: null, sparks: new Sparks(), ...maps };
 }
 
 /** Apply the gateway's first message. Known displays stay until the first frame replaces them. */
 export function applyHello(store, hello) {
   store.hello = hello;
   store.silent = false; // of a gateway whose broker is silent, the first frame has it
+  store.unassigned = new Set(); // likewise
 }
 
 /**
@@ -39,11 +40,15 @@ export function applyFrame(store, frame, now) {
   if (news.added.length || news.removed.length) markTwins(store);
   for (const [symbol, tick] of Object.entries(frame.ticks ?? {})) store.ticks.set(symbol, tick);
   if (frame.stats) {
-    store.cpu = cpuShares(store.stats, frame.stats, (now - store.statsAt) / 1000);
+    if (now - store.cpuAt >= REPORTED_MS) {
+      store.cpu = cpuShares(store.cpuStats, frame.stats, (now - store.cpuAt) / 1000);
+      [store.cpuStats, store.cpuAt] = [frame.stats, now];
+    }
     [store.stats, store.statsAt, news.stats] = [frame.stats, now, true];
   }
   for (const [name, market] of Object.entries(frame.markets ?? {})) storeMarket(store, name, market);
   if (frame.silent !== undefined) store.silent = frame.silent === true;
+  if (frame.unassigned) store.unassigned = new Set(frame.unassigned);
   if (frame.health) store.health = frame.health;
   if (frame.config) [store.config, news.config] = [frame.config, true];
   return news;
@@ -134,6 +139,18 @@ export function dataAgeOf(store, display) {
   return ages.length ? Math.min(...ages) : NaN;
 }
 
+/** Whether the judge says that a process is frozen or dead: a row of the statistics, or a worker of their roster. */
+export function isSilent(store, process) {
+  return (store.health?.silent ?? []).some((row) => row.name === process.name && row.pid === process.pid);
+}
+
+/** "feed oanda is silent" if all feeds of a display's source are frozen or dead, else empty. */
+export function silentFeedOf(store, display) {
+  const feeds = (store.stats?.processes ?? []).filter((process) => process.kind === "feed" && process.source === display.state.source);
+  const silent = (store.health?.silent ?? []).filter((row) => feeds.some((feed) => feed.name === row.name && feed.pid === row.pid));
+  return feeds.length && silent.length === feeds.length ? `${silent[0].title} is silent` : "";
+}
+
 /** The age of a display's newest tick, in seconds; NaN without a tick. */
 export function ageOf(display, now) {
   return (display.agedMs + Math.max(0, now - display.arrived)) / 1000;
@@ -174,8 +191,8 @@ export function processesOf(stats) {
  *
  * @returns {{applied: object[], behind: object[]}}
  */
-export function appliedBy(stats, version) {
-  const reporting = processesOf(stats ?? {}).filter((process) => Number.isFinite(process.config_version) && !(process.age_s > SILENT_S));
+export function appliedBy(store, version) {
+  const reporting = processesOf(store.stats ?? {}).filter((process) => Number.isFinite(process.config_version) && !isSilent(store, process));
   return {
     applied: reporting.filter((process) => process.config_version >= version),
     behind: reporting.filter((process) => process.config_version < version),

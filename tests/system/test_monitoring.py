@@ -59,7 +59,7 @@ def test_a_killed_worker_is_late_then_a_restart_and_all_is_well_again(local_bus)
     eventually(lambda: "cores" in worker_of(local_bus), within_s=30)
     as_json = json.loads(run(local_bus, "check", *NO_FEED, "--critical", "silence=0", "--warn", "silence=0", "--json").stdout)
     assert as_json["level"] == "CRITICAL"
-    assert "last reported" in str(as_json["findings"])
+    assert "is silent" in str(as_json["findings"])
 
 
 def test_stats_and_top_show_the_same_processes(local_bus):

@@ -145,7 +145,7 @@ def test_all_commands_report_the_same(tmp_path, long, record_figure):
         street = Street(local_bus, venue, faults)
         street.agree([])
         street.workers[0].send_signal(signal.SIGSTOP)
-        situations.append(street.agree(["process_silent"]))
+        situations.append(street.agree(["data_silent"]))
         assert re.search("WARNING|CRITICAL", street.headline())
         street.workers[0].send_signal(signal.SIGCONT)
         street.agree([])
@@ -164,7 +164,7 @@ def further(street, venue, faults):
     always = ["dead_letters"]
     for worker in street.workers:
         worker.kill()
-    yield street.agree([*always, "displays_unassigned", "process_silent"])
+    yield street.agree([*always, "displays_unassigned", "data_silent"])
     street.workers = [street.start_display_worker() for _ in range(2)]
 
     def served():
@@ -172,7 +172,7 @@ def further(street, venue, faults):
 
     eventually(served, within_s=WITHIN_S)
     street.feed.send_signal(signal.SIGSTOP)
-    yield street.agree([*always, "feeds_missing", "process_silent"])
+    yield street.agree([*always, "feeds_missing", "data_silent"])
     street.feed.send_signal(signal.SIGCONT)
     venue.quiet(True)
     eventually(lambda: street.get("/readyz")[0] == 503, within_s=WITHIN_S)
@@ -184,7 +184,7 @@ def further(street, venue, faults):
     yield street.agree([*always, "journal_degraded"])
     faults.disk("well")
     street.gateway.send_signal(signal.SIGSTOP)
-    yield street.agree([*always, "process_silent"], but=("readyz", "metrics"))
+    yield street.agree([*always, "data_silent"], but=("readyz", "metrics"))
     street.gateway.send_signal(signal.SIGCONT)
     street.broker.send_signal(signal.SIGSTOP)
     yield street.agree(["broker_silent"], but=("status", "top"))

@@ -9,6 +9,7 @@ from typing import Any
 
 from hulak.bus.core.alerts.alert_requests import AlertArguments
 from hulak.bus.core.control_requests import (
+    BeatArguments,
     CallsArguments,
     FeedArguments,
     LastArguments,
@@ -48,7 +49,7 @@ def controller(rights: Rights, args: Any) -> str:
     return "" if rights.may_control else CONTROL
 
 
-def reporter(rights: Rights, args: ReportArguments) -> str:
+def reporter(rights: Rights, args: ReportArguments | BeatArguments) -> str:
     """The role of a process of this kind: `feed`, `work` of the worker's service; of all other kinds `read`."""
     if args.kind == FEEDS_KIND:
         return feeder(rights, args)

@@ -26,6 +26,7 @@ ENOUGH = {  # of each service, the least that it takes
     "hulak.position.remove": {"names": ["n"]},
     "hulak.topic.remove": {"topics": ["tick.X"]},
     "hulak.report": {"kind": "feed", "name": "n", "pid": 1, "values": {}},
+    "hulak.beat": {"kind": "feed", "name": "a", "pid": 1},
     "hulak.retire": {"worker": "w"},
     "hulak.scale": {"service": "nepse", "workers": "auto"},
     "hulak.post": {"service": "s"},

@@ -82,6 +82,39 @@ def test_a_silent_process_is_forgotten_and_makes_room_for_another():
     assert [row["name"] for row in reports.rows(110.5)] == ["b"]
 
 
+def test_a_process_that_beats_is_silent_a_second_and_a_half_after_its_last_beat():
+    reports = ProcessReports()
+    assert not reports.beat(100.0, "feed", "a", 7), "it has to report first"
+    assert reports.take(100.0, "feed", "a", 7, {"loop_age_s": 0.9})
+    assert reports.beat(100.25, "feed", "a", 7, 0.1)
+    assert not reports.beat(100.25, "feed", "a", 8), "another process of its name has to report, too"
+    changes = [now for now in at_quarters(100.25, 103.0) if reports.check(now)]
+    [row] = reports.rows(102.0)
+    assert (row["age_s"], row["silent_s"], row["loop_age_s"]) == (2.0, 1.75, 0.1)
+    assert reports.beat(103.0, "feed", "a", 7)
+    assert [*changes, *(now for now in at_quarters(103.0, 104.0) if reports.check(now))] == [101.75, 103.0]
+
+
+def at_quarters(begin, end):
+    return [begin + step / 4 for step in range(int((end - begin) * 4) + 1)]
+
+
+def test_while_the_broker_itself_stood_still_no_process_was_silent():
+    reports = ProcessReports()
+    reports.take(100.0, "feed", "a", 7, {})
+    reports.beat(100.0, "feed", "a", 7)
+    assert not reports.check(100.0)
+    assert not reports.check(160.0)
+    assert [row["silent_s"] for row in reports.rows(160.5)] == [0.5]
+
+
+def test_a_process_that_sends_no_beats_has_no_silence_whatever_it_reports():
+    reports = ProcessReports()
+    reports.take(100.0, "feed", "a", 7, {"silent_s": 0.0})
+    assert "silent_s" not in reports.rows(102.0)[0]
+    assert not reports.check(102.0)
+
+
 def test_a_report_cannot_override_kind_name_pid_and_age():
     reports = ProcessReports()
     odd = {"kind": "x", "name": "y", "pid": "z", "age_s": "abc"}

@@ -49,10 +49,18 @@ def member(broker, context, tmp_path):
         yield member
 
 
+def next_of(broker, service):
+    """Return its next request of this service."""
+    while True:
+        (request,) = broker.receive()
+        if request.service == service:
+            return request
+
+
 def report(broker, member, answer):
     """Let it report; send this answer."""
     member.report_now()
-    (request,) = broker.receive()
+    request = next_of(broker, "hulak.report")
     broker.router.send_multipart([broker.client, codec.encode(answer(request.id))])
     return request
 
@@ -67,6 +75,23 @@ def test_a_member_reports_to_the_broker_and_reports_that_it_leaves(broker, membe
         requests += broker.receive()
     assert requests[-1].args["values"] == {}
     assert not member.ended()
+
+
+def test_a_member_beats_between_its_reports_and_reports_at_once_if_the_broker_does_not_know_it(broker, member):
+    member.beat()
+    report(broker, member, lambda id_: Reply(id_, {}))
+    beat = next_of(broker, "hulak.beat")
+    assert beat.args.keys() == {"kind", "name", "pid", "loop_age_s"}
+    broker.router.send_multipart([broker.client, codec.encode(Reply(beat.id, {"known": False}))])
+    assert broker.receive()[0].service == "hulak.report"
+
+
+def test_a_member_whose_beats_a_broker_does_not_know_goes_on_reporting(broker, member):
+    report(broker, member, lambda id_: Reply(id_, {}))
+    beat = next_of(broker, "hulak.beat")
+    broker.router.send_multipart([broker.client, codec.encode(Error(beat.id, "UNKNOWN_SERVICE", "no such service"))])
+    assert [broker.receive()[0].service for _ in range(2)] == ["hulak.report"] * 2
+    assert member.log == []
 
 
 def test_a_refused_report_is_logged_once_until_one_is_accepted(broker, member):

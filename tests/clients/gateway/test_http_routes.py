@@ -158,7 +158,7 @@ def test_probes(page):
     stuck = routes(page, reasons=["the loop is late"]).answer("GET", "/healthz", HERE)
     assert (stuck.status_code, json.loads(stuck.body)) == (503, {"status": "failing", "reasons": ["the loop is late"]})
     ready = routes(page).answer("GET", "/readyz", HERE)
-    assert json.loads(ready.body) == {"status": "ok", "reasons": [], "level": "OK", "problems": []}
+    assert json.loads(ready.body) == {"status": "ok", "reasons": [], "level": "OK", "problems": [], "silent": []}
     failing = routes(page, facts=stats(journal={"state": "degraded", "why": "the disk is full"})).answer("GET", "/readyz", HERE)
     assert failing.status_code == 503
     report = json.loads(failing.body)

@@ -11,6 +11,7 @@ from hulak.clients.cli import cli
 from hulak.clients.judge.situations import LIMITS, SITUATIONS, Level
 
 LAG = {"p50": 1.0, "max": 1.0, "count": 1.0}
+SILENT, FROZEN = " is silent: no sign of life", ", it is frozen or dead"
 UNWELL = [  # situation, level, text, statistics
     (
         "internal_errors",
@@ -294,12 +295,16 @@ UNWELL = [  # situation, level, text, statistics
         "memory growth of the fastest growing process, in ten minutes: 30 MB, should be below 20 MB",
         with_process(rss_per_min=3_000_000, uptime_s=1000.0),
     ),
-    ("process_silent", Level.WARNING, "display display/9 last reported 4 s ago", with_process(age_s=4.0)),
-    ("process_silent", Level.CRITICAL, "display display/9 last iterated its loop 30 s ago", with_process(loop_age_s=30.0)),
+    ("data_silent", Level.CRITICAL, f"display{SILENT} for 2 s{FROZEN}", with_process(age_s=0.9, silent_s=1.6)),
+    ("data_silent", Level.CRITICAL, f"display{SILENT} for 4 s{FROZEN}", with_process(age_s=4.0)),
+    ("process_silent", Level.WARNING, f"bridge a{SILENT} for 2 s{FROZEN}", bridge(silent_s=1.6)),
+    ("process_silent", Level.CRITICAL, f"bridge a{SILENT} for 9 s{FROZEN}", bridge(silent_s=9.0)),
+    ("loop_late", Level.WARNING, "display is late: its loop stands still for 4 s", with_process(loop_age_s=4.0)),
+    ("loop_late", Level.CRITICAL, "display is late: its loop stands still for 30 s", with_process(loop_age_s=30.0)),
     (
         "dead_threads",
         Level.CRITICAL,
-        "threads of display display/9 have ended: tasks: SystemExit: 1; restart it",
+        "threads of display have ended: tasks: SystemExit: 1; restart it",
         with_process(dead_threads=["tasks: SystemExit: 1"]),
     ),
     (
@@ -331,7 +336,7 @@ UNWELL = [  # situation, level, text, statistics
         "the gateway's loop was 2.5 s late, at most 2 s are allowed",
         stats(processes=[report("feed", "f", 2), report("gateway", "gateway", 8, lag_s=2.5)]),
     ),
-    ("config_behind", Level.WARNING, "config 7 is not applied by display/9", with_process(config_version=6)),
+    ("config_behind", Level.WARNING, "config 7 is not applied by display", with_process(config_version=6)),
 ]
 
 
@@ -370,7 +375,7 @@ def test_the_page_on_monitoring_lists_all_of_them_as_they_are():
 
 def test_the_help_of_check_lists_all_limits():
     help_text = CliRunner().invoke(cli, ["check", "--help"]).stdout
-    rows = re.findall(r"^ +(\w+) +(\d+) +(\d+) ", help_text, re.MULTILINE)
+    rows = re.findall(r"^ +(\w+) +([\d.]+) +(\d+) ", help_text, re.MULTILINE)
     assert {name: (float(warn), float(critical)) for name, warn, critical in rows} == {
         name: (limit.warn, limit.critical) for name, limit in LIMITS.items()
     }

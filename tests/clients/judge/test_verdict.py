@@ -5,6 +5,7 @@ from healthy_stats import feed, recent, report, stats, verdict, with_process
 
 from hulak.bus.errors import ConfigError
 from hulak.bus.process.settings import FeedSettings, Settings
+from hulak.clients.judge.processes import processes
 from hulak.clients.judge.situations import LIMITS, Level, limits_of
 from hulak.clients.judge.verdict import failed
 
@@ -33,7 +34,7 @@ def test_the_growth_of_a_process_that_has_just_started_is_ignored():
 def test_a_dead_or_frozen_process_has_this_finding_only():
     """Its last report is outdated: other workers have its displays."""
     statistics = with_process(age_s=30.0, catching_up=3, stale_s=75.0, config_version=6, latency_us={"p50": 1.0, "p99": 9e6})
-    assert [finding.what for finding in verdict(statistics).findings] == ["process_silent"]
+    assert [finding.what for finding in verdict(statistics).findings] == ["data_silent"]
 
 
 def test_a_few_failures_are_no_rate():
@@ -141,11 +142,9 @@ def test_without_statistics_a_stopped_slot_of_any_group_may_be_unused():
 
 
 def test_the_worst_comes_first_and_decides():
-    result = verdict(with_process(age_s=4.0), workers=3)
+    result = verdict(with_process(loop_age_s=4.0), workers=3)
     assert [finding.level for finding in result.findings] == [Level.CRITICAL, Level.WARNING]
-    assert result.line().startswith(
-        "HULAK CRITICAL - 1 of at least 3 workers of nepse; display display/9 last reported 4 s ago | "
-    )
+    assert result.line().startswith("HULAK CRITICAL - 1 of at least 3 workers of nepse; display is late: its loop stands still")
 
 
 def test_limits_are_the_operators():
@@ -186,7 +185,30 @@ def test_feeds_and_workers_are_wanted_where_something_keeps_them(facts, result):
 
 def test_a_feed_that_is_frozen_is_no_feed_that_reports():
     statistics = feed(state="connected", data_age_s=0.1, age_s=9.0)
-    assert [finding.what for finding in verdict(statistics).findings] == ["feeds_missing", "process_silent"]
+    assert [finding.what for finding in verdict(statistics).findings] == ["data_silent", "feeds_missing"]
+
+
+def test_the_broker_is_silent_a_second_after_its_last_heartbeat_however_new_its_statistics_are():
+    result = verdict(stats_age_s=0.9, broker_silence_s=1.1)
+    assert result.headline() == "CRITICAL: broker is silent: no sign of life for 1 s, it is frozen or dead"
+    assert (len(result.unready()), result.silent) == (1, ())
+    assert verdict(stats_age_s=0.9, broker_silence_s=0.9).findings == ()
+    young = stats()
+    young["broker"]["uptime_s"] = 4.0
+    assert verdict(young, broker_silence_s=1.1).level is Level.CRITICAL, "a start is no reason: it has sent heartbeats before"
+
+
+def test_a_process_that_sends_no_beats_has_a_second_and_a_half_more_than_one_that_does():
+    ages = {"age_s": 2.5}
+    assert verdict(with_process(**ages)).findings == ()
+    [process] = verdict(with_process(**ages, silent_s=2.5)).silent
+    assert (process.title, process.state) == ("display", "hangs")
+
+
+def test_processes_are_called_by_names_that_outlive_a_restart():
+    rows = [report("nepse", f"nepse/{pid}", pid) for pid in (12, 9)]
+    named = processes(stats(processes=[*rows, report("display", "display_00/7", 7), report("feed", "oanda", 3)], workers=[]))
+    assert [row.title for row in named] == ["broker", "display_00", "feed oanda", "nepse#2", "nepse"]
 
 
 def test_what_cannot_be_judged_is_one_line_without_data():

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ageOf, appliedBy, applyFrame, cpuShares, createStore, dropLapsed, lapse, marketOf, nameOf, processesOf } from "../../../clients/web/store.js";
+import { ageOf, appliedBy, applyFrame, cpuShares, createStore, dropLapsed, lapse, marketOf, nameOf, processesOf, silentFeedOf } from "../../../clients/web/store.js";
 import { marketTexts } from "../../../clients/web/marks.js";
 import { someState } from "./context.mjs";
 
@@ -120,8 +120,18 @@ test("every process is listed once: the broker, those that report, and workers t
   assert.deepEqual(processesOf(stats).map((one) => [one.kind, one.pid]), [["broker", 1], ["display", 2], ["nepse", 3]]);
 });
 
+test("a process that the judge calls silent is not waited for, and displays of its source are marked", () => {
+  const stats = { processes: [{ kind: "feed", name: "x", pid: 1, config_version: 3, source: "x" }, { kind: "b", name: "y", pid: 2, config_version: 4 }] };
+  const store = { stats, health: { silent: [{ kind: "feed", name: "x", pid: 1, title: "feed x" }] } };
+  assert.deepEqual(appliedBy(store, 4).behind, []);
+  const display = (source) => ({ state: { source } });
+  assert.deepEqual([silentFeedOf(store, display("x")), silentFeedOf(store, display("y"))], ["feed x is silent", ""]);
+  stats.processes.push({ kind: "feed", name: "x2", pid: 3, source: "x" });
+  assert.equal(silentFeedOf(store, display("x")), "", "another feed has the source");
+});
+
 test("processes that have not applied a version are named; those without a version are not counted", () => {
   const stats = { processes: [{ kind: "a", pid: 1, config_version: 4 }, { kind: "b", pid: 2, config_version: 3 }, { kind: "c", pid: 3 }] };
-  const { applied, behind } = appliedBy(stats, 4);
+  const { applied, behind } = appliedBy({ stats, health: null }, 4);
   assert.deepEqual([applied.map((one) => one.kind), behind.map((one) => one.kind)], [["a"], ["b"]]);
 });

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { adrUsed, age, bytes, count, hasPips, millis, pips, quantile, span, splitPrice, spoken, spreadText, symbolOf } from "../../../clients/web/format.js";
 import { nextIndex } from "../../../clients/web/grid.js";
-import { healthText, marketTexts, markOf, staleAfter, statusText } from "../../../clients/web/marks.js";
+import { healthText, marketTexts, markOf, silentBroker, staleAfter, statusText } from "../../../clients/web/marks.js";
 import { keyText, readValue, scopesOf } from "../../../clients/web/panel_config.js";
 import { dataAgeOf } from "../../../clients/web/store.js";
 import { detailRows } from "../../../clients/web/detail.js";
@@ -69,8 +69,8 @@ test("a display is marked when its data is old, when nothing connects it, and wh
   assert.equal(mark("connected", 9000), "");
   assert.equal(mark("connected", 12000), "stale, 12 s old");
   assert.equal(mark("reconnecting", 2000), "no connection, 2.0 s old");
-  assert.equal(mark("stale", 4000), "no message, 4.0 s old");
-  assert.equal(mark("silent", 1200), "the broker is silent, 1.2 s old");
+  assert.equal(mark("stale", 4000), "gateway is silent, 4.0 s old");
+  assert.equal(mark("silent", 1200), "broker is silent, 1.2 s old");
   assert.equal(mark("connected", 0, { catching_up: true }), "catching up");
   assert.deepEqual([staleAfter(null), staleAfter({ scopes: { "kind:feed": { stale_s: 3 } } })], [10, 3]);
 });
@@ -112,12 +112,23 @@ test("a typed symbol keeps a slash between digits as part of its name", () => {
   assert.deepEqual(["eur/usd", " nicad85/86 ", "BTC-PERP"].map(symbolOf), ["EURUSD", "NICAD85-86", "BTC-PERP"]);
 });
 
+test("a display without data is marked with the reason, also before its data is old", () => {
+  const display = { state: someState(), arrived: 0, agedMs: 0 };
+  assert.equal(markOf(display, "connected", 2000, 10, undefined, NaN, "feed x is silent"), "feed x is silent, 2.0 s old");
+});
+
+test("a silent broker is described as the judge does", () => {
+  const health = { problems: [{ what: "broker_silent", text: "broker is silent: no sign" }] };
+  assert.deepEqual([silentBroker({ silent: false, health }), silentBroker({ silent: true, health })], ["", "broker is silent: no sign"]);
+  assert.equal(silentBroker({ silent: true, health: null }), "broker is silent");
+});
+
 test("the status never says connected alone while data is stale", () => {
   const text = (state, late, total, more = {}) => statusText({ state, attempt: 1, retryAt: 0, why: "why", ...more }, late, total, 0).text;
   assert.equal(text("connected", 0, 24), "connected");
   assert.equal(text("connected", 2, 24), "connected, 2 stale");
   assert.equal(text("connected", 24, 24), "data stale");
-  assert.equal(text("connected", 0, 24, { silent: true }), "data stale: the broker is silent");
+  assert.equal(text("connected", 0, 24, { silent: "broker is silent: no sign" }), "data stale: broker is silent: no sign");
   assert.equal(text("stale", 24, 24), "data stale: why");
   assert.equal(text("reconnecting", 24, 24, { retryAt: 2400 }), "reconnecting in 3 s: why");
 });

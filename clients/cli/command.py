@@ -43,6 +43,16 @@ class NoBroker(BusTimeout):
         self.code = "NO_BROKER"
 
 
+class OtherHome(HulakError):
+    """The broker at the address in the settings belongs to another home than the given one."""
+
+    def __init__(self, home: Path, other: str) -> None:
+        super().__init__(
+            f"home {home} has no broker; the broker that answers is of home {other}: "
+            f"give --home {other}, or start one for this home with `hulak up`"
+        )
+
+
 @dataclass
 class Call:
     """One run of a command: the values of the options that all commands share."""
@@ -79,16 +89,20 @@ class Call:
             time.sleep(RETRY_S)
         if self.named and not self._checked and not where.is_local and where.key is None:
             self._checked = True
-            self._warn_of_other_home(limit_s)
+            self._refuse_other_home(limit_s)
 
-    def _warn_of_other_home(self, limit_s: float) -> None:
-        """Print a warning if the broker at the address belongs to another home."""
+    def _refuse_other_home(self, limit_s: float) -> None:
+        """Check that the broker at the address belongs to the home that was given.
+
+        Raises:
+            OtherHome: it belongs to another one.
+        """
         from hulak.clients.calls.client import BusClient
 
         with contextlib.suppress(BusError), BusClient(self.settings, self.home) as client:
             home = client.call("hulak.ping", timeout_s=limit_s).get("home")
             if home and Path(home).resolve() != self.home.resolve():
-                click.echo(f"hulak: home {self.home} has no broker; the reply is from the broker of home {home}", err=True)
+                raise OtherHome(self.home, home)
 
     def client(self) -> "BusClient":
         """Connect to the broker; a context manager. Raises `NoBroker`."""

@@ -73,6 +73,8 @@ CONTROL_REQUESTS = [  # service, arguments, roles that may
     ("hulak.position.list", {}, SUBSCRIBERS | READERS),
     ("hulak.position.remove", {"names": ["none"]}, SUBSCRIBERS | READERS),
     ("hulak.topic.remove", {"topics": ["tick.NONE"]}, CONTROL),
+    ("hulak.beat", {"kind": "k", "name": "n", "pid": 1}, READERS),
+    ("hulak.beat", {"kind": "feed", "name": "n", "pid": 1}, FEEDS),
     ("hulak.report", {"kind": "k", "name": "n", "pid": 1, "values": {}, "leaving": True}, READERS),
     ("hulak.report", {"kind": "gateway", "name": "n", "pid": 1, "values": {}, "leaving": True}, READERS),
     ("hulak.report", {"kind": "feed", "name": "n", "pid": 1, "values": {}, "leaving": True}, FEEDS),

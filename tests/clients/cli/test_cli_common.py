@@ -204,14 +204,14 @@ def test_an_unknown_name_of_init_is_a_usage_error(run):
     assert set(re.findall(r'"(\w+)"', read)) <= {"Init", *OWN_NAMES, *FX_NAMES}
 
 
-def test_a_named_home_without_a_broker_is_reported_if_the_broker_of_another_home_answers(tmp_path):
+def test_a_command_for_a_named_home_does_nothing_at_the_broker_of_another_home(tmp_path):
     with LocalBus() as local_bus:
         local_bus.start_broker()
-        elsewhere = local_bus.hulak("ping", "--home", tmp_path)
-        assert elsewhere.wait(30) == 0
-        assert (
-            f"home {tmp_path} has no broker; the reply is from the broker of home {local_bus.home}" in elsewhere.log.read_text()
-        )
+        elsewhere = local_bus.hulak("config", "set", "kind:feed", "stale_s=5", "--home", tmp_path)
+        assert elsewhere.wait(30) == 1
+        assert f"home {tmp_path} has no broker; the broker that answers is of home {local_bus.home}" in elsewhere.log.read_text()
+        assert local_bus.stats()["config"]["version"] == 0
+        assert local_bus.hulak("check", "--home", tmp_path).wait(30) == 3, "UNKNOWN"
         here = local_bus.hulak("ping")
         assert here.wait(30) == 0
         assert "has no broker" not in here.log.read_text()

@@ -276,6 +276,7 @@ NOT_SERVED = {  # control services without an operation -> why
     "hulak.position.open": "for subscribers, whose token it is",
     "hulak.position.save": "likewise",
     "hulak.report": "for the processes of the bus, about themselves",
+    "hulak.beat": "likewise",
     "hulak.result": "read by tasks.show, which waits in steps",
     "hulak.display.day": "for display workers",
 }

@@ -203,7 +203,7 @@ def test_the_details_of_a_process_have_its_problems_its_report_and_its_slot():
     drawn(state)
     state.data.supervised = [{"name": "feed", "pid": 2, "state": "running"}]
     pairs = dict(details(state.data, "processes", process_listing(state.data, 100.0).at("feed binance 2")))
-    assert pairs["problem"].startswith("feed binance last iterated its")
+    assert pairs["problem"].startswith("feed binance is late: its loop stands still")
     assert (pairs["state"], pairs["refused"], pairs["supervisord.state"]) == ("late 4 s", "3", "running")
     broker = dict(details(state.data, "processes", process_listing(state.data, 100.0).at("broker broker 1")))
     assert (broker["version"], broker["rss_bytes"]) == ("0.1.0", "60000000 (60.0 MB)")

@@ -187,6 +187,13 @@ SUBSCRIBER_RULES = (
         wanted=(*ticks(1, 2, 3), *ticks(3, 4, epoch=LATER)),
     ),
     SubscriberRule(
+        "epoch-backwards",
+        "3.2",
+        "After a larger epoch, numbers before the expected one that are used again are replayed too.",
+        steps=(*ticks(1, 2, 3, 4), *ticks(2, 3, 4, 5, epoch=LATER, lost=True), *ticks(6, epoch=LATER)),
+        wanted=(*ticks(1, 2, 3, 4), *ticks(2, 3, 4, 5, 6, epoch=LATER)),
+    ),
+    SubscriberRule(
         "restart",
         "2",
         "After a restart of the broker every tick comes, also those published until the program subscribed again.",

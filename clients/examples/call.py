@@ -12,6 +12,7 @@ import time
 
 import msgpack
 import zmq
+from hulak_key import connect
 
 AGAIN_MS = 1000  # without an answer the request is sent again, under its id: the broker joins it with the one in progress
 GIVE_UP_S = 60
@@ -42,7 +43,7 @@ if __name__ == "__main__":
     frontend, service, action, count = sys.argv[1:]
     dealer = zmq.Context().socket(zmq.DEALER)
     dealer.linger = 0
-    dealer.connect(frontend)
+    connect(dealer, frontend)
     for n in range(1, int(count) + 1):
         kind, value, parts = call(dealer, service, action, {"a": n, "b": n})
         for part in parts:

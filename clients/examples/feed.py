@@ -13,6 +13,7 @@ import time
 
 import msgpack
 import zmq
+from hulak_key import connect
 
 ASK_S = 0.25  # between two requests `hulak.feed`
 ANSWER_MS = 1000
@@ -30,8 +31,8 @@ class Feed:
         self.live, self.dealer = context.socket(zmq.XPUB), context.socket(zmq.DEALER)
         self.live.setsockopt(zmq.XPUB_NODROP, 1)  # it blocks at a full queue
         self.live.linger, self.dealer.linger = 1000, 0  # ms
-        self.live.connect(collector)
-        self.dealer.connect(frontend)
+        connect(self.live, collector)
+        connect(self.dealer, frontend)
 
     def run(self) -> None:
         """Post all ticks, and wait until they are safe."""

@@ -14,8 +14,8 @@ static zmq_msg_t published, answer;
 static u64 epoch, expected, remaining, lost; /* expected: next sequence, 0 at first; remaining: to print; lost: in this gap */
 
 /* Prints a new tick; it is the next one, or the ticks before it are no longer available. */
-static void show(u64 sequence, Bytes body) {
-    if (!remaining || sequence < expected || sequence == NOT_OURS) return;
+static void show(u64 sequence, u64 seen, Bytes body) {
+    if (!remaining || sequence < expected || sequence == NOT_OURS || seen > epoch) return;
     Bytes again = body;
     printf("%llu %.15g %.15g\n", sequence, find(&body, "bid").number, find(&again, "ask").number);
     lost += sequence - expected;
@@ -23,29 +23,49 @@ static void show(u64 sequence, Bytes body) {
     remaining--;
 }
 
-/* Requests all ticks up to `last` again; live ticks wait meanwhile, and an overflow is the next gap. */
-static void repair(u64 last) {
+/* Requests ticks again, until there is an answer, and shows them. Returns the first number that it does not cover; the epoch
+ * of the last tick is in `newest`, 0: there is none. Live ticks wait meanwhile, and an overflow is the next gap. */
+static u64 replay(u64 first, u64 last, u64 *newest) {
+    *newest = 0;
     unsigned char id[16];
     char kind;
     Bytes in;
-    u64 seen, first = expected;
-    for (lost = 0; expected <= last && remaining;) {
-        u64 upto = last - expected < remaining ? last : expected + remaining - 1;
-        ask_replay(dealer, id, topic, expected, upto);
-        while ((kind = receive_answer(dealer, &answer, id, &in)) == 'P')
+    do { /* no answer in a second: the broker died or is busy; repeat the request */
+        ask_replay(dealer, id, topic, first, last);
+        while ((kind = receive_replay(dealer, &answer, id, &in)) == 'P')
             for (u64 rows = next(&in).count; rows && in.at < in.end; rows--) {
                 next(&in), next(&in); /* a row's head, and its number among all ticks */
                 Bytes frame = next(&in).bytes;
-                u64 sequence = open_publication(&frame, topic, &seen);
-                show(sequence, frame);
+                u64 sequence = open_publication(&frame, topic, newest);
+                show(sequence, *newest, frame);
             }
-        if (!kind) continue; /* no answer in a second: the broker died or is busy; repeat the request */
-        Value from = find(&in, kind == 'R' ? "next" : "oldest"); /* nothing before it is available */
-        u64 further = from.kind == 'u' && from.count <= upto ? from.count : upto + 1;
+    } while (!kind);
+    Value from = find(&in, kind == 'R' ? "next" : "oldest"); /* nothing before it is available */
+    return from.kind == 'u' && from.count <= last ? from.count : last + 1;
+}
+
+/* Prints all missing ticks up to `last`. */
+static void repair(u64 last) {
+    u64 first = expected, newest;
+    for (lost = 0; expected <= last && remaining;) {
+        u64 further = replay(expected, last - expected < remaining ? last : expected + remaining - 1, &newest);
         if (further > expected) lost += further - expected, expected = further;
     }
     if (first == expected) return;
     fprintf(stderr, lost ? "gap %llu..%llu repaired but for %llu\n" : "gap %llu..%llu repaired\n", first, expected - 1, lost);
+}
+
+/* A larger epoch, whose newest number is `last`, may use numbers before it again: goes back to the first of them. */
+static void go_back(u64 seen, u64 last) {
+    u64 before = expected, newest;
+    if (last < expected) expected = last + 1;
+    while (epoch && expected > 1) {
+        replay(expected - 1, expected - 1, &newest);
+        if (newest <= epoch) break; /* it has been seen */
+        expected--;
+    }
+    if (expected < before) fprintf(stderr, "epoch %llu uses %llu..%llu again\n", seen, expected, before - 1);
+    epoch = seen;
 }
 
 int main(int count, char **words) {
@@ -63,18 +83,17 @@ int main(int count, char **words) {
     setvbuf(stdout, NULL, _IOLBF, 0), zmq_msg_init(&published), zmq_msg_init(&answer);
     while (remaining) {
         Bytes frame = receive(live, &published), heartbeat = frame;
-        u64 seen, sequence = open_publication(&frame, topic, &seen);
-        if (sequence != NOT_OURS && seen >= epoch) {
-            int reused = seen > epoch && sequence < expected; /* the broker lost ticks, and reuses their numbers */
-            if (reused) fprintf(stderr, "epoch %llu uses %llu..%llu again\n", seen, sequence, expected - 1);
-            if (reused || !expected) expected = sequence;
-            epoch = seen;
-            repair(sequence - 1);
-            show(sequence, frame);
-        } else if (expected && open_publication(&heartbeat, "heartbeat", &seen) != NOT_OURS) {
-            seek(&heartbeat, "topics"); /* last numbers: they reveal a lost last message too */
-            repair(find(&heartbeat, topic).count);
+        u64 seen, sequence = open_publication(&frame, topic, &seen), last = sequence - 1;
+        if (sequence == NOT_OURS) { /* the last numbers in a heartbeat reveal a lost last tick too */
+            if (!expected || open_publication(&heartbeat, "heartbeat", &seen) == NOT_OURS) continue;
+            seek(&heartbeat, "topics");
+            if (!(last = find(&heartbeat, topic).count)) continue;
         }
+        if (seen < epoch) continue;
+        if (!expected) expected = sequence;
+        if (seen > epoch) go_back(seen, last);
+        repair(last);
+        show(sequence, seen, frame);
     }
     return 0;
 }

@@ -8,11 +8,8 @@
 // One topic: `expected` is the next sequence, 0 before the first; `remaining` ticks to print.
 class Subscriber
 {
-    private ZMQSocket $live;
-    private ZMQSocket $dealer;
-    private int $remaining;
-    private int $expected = 0;
-    private int $epoch = 0;
+    private ZMQSocket $live, $dealer;
+    private int $remaining, $expected = 0, $epoch = 0;
 
     public function __construct(string $publisher, string $frontend, private string $topic, string $count)
     {
@@ -23,9 +20,8 @@ class Subscriber
         $this->live->setSockOpt(ZMQ::SOCKOPT_RCVHWM, 100_000); // libzmq's default of 1,000 is less than a burst
         $this->live->setSockOpt(ZMQ::SOCKOPT_SNDHWM, 0); // or libzmq drops subscriptions beyond 1,000
         $this->dealer->setSockOpt(ZMQ::SOCKOPT_RCVTIMEO, 1000); // ms; without an answer the request is repeated
-        foreach ([$topic, "heartbeat"] as $name) { // without the NUL, tick.EURUSDX would match too
-            $this->live->setSockOpt(ZMQ::SOCKOPT_SUBSCRIBE, "$name\0");
-        }
+        $this->live->setSockOpt(ZMQ::SOCKOPT_SUBSCRIBE, "$topic\0"); // without the NUL, tick.EURUSDX would match too
+        $this->live->setSockOpt(ZMQ::SOCKOPT_SUBSCRIBE, "heartbeat\0");
         $this->live->connect($publisher);
         $this->dealer->connect($frontend);
     }
@@ -34,15 +30,13 @@ class Subscriber
     {
         while ($this->remaining > 0) {
             [$name, $epoch, $sequence, $body] = $this->opened($this->live->recv());
-            if ($name === "heartbeat") { // reveals a lost last tick too
-                $this->repair(msgpack_unpack($body)["topics"][$this->topic] ?? 0);
+            if ($name === "heartbeat" && $epoch >= $this->epoch) { // reveals a lost last tick too
+                $last = msgpack_unpack($body)["topics"][$this->topic] ?? 0;
+                if ($last && $this->expected) $this->repair($epoch, $last);
             } elseif ($name === $this->topic && $epoch >= $this->epoch) {
-                // numbers that the broker uses again, for other ticks, begin anew
-                $again = $epoch > $this->epoch && $sequence < $this->expected;
-                $this->expected = $again || !$this->expected ? $sequence : $this->expected;
-                $this->epoch = $epoch;
-                $this->repair($sequence - 1);
-                $this->show($sequence, $body);
+                $this->expected = $this->expected ?: $sequence;
+                $this->repair($epoch, $sequence - 1);
+                $this->show($epoch, $sequence, $body);
             }
         }
     }
@@ -55,38 +49,50 @@ class Subscriber
     }
 
     // A new tick is the next one, or the ticks before it are no longer available.
-    private function show(int $sequence, string $body): void
+    private function show(int $epoch, int $sequence, string $body): void
     {
-        if ($this->remaining === 0 || $sequence < $this->expected) return;
+        if ($this->remaining === 0 || $sequence < $this->expected || $epoch > $this->epoch) return;
         $tick = msgpack_unpack($body);
         echo "$sequence {$tick['bid']} {$tick['ask']}\n";
-        $this->expected = $sequence + 1;
-        $this->remaining--;
+        [$this->expected, $this->remaining] = [$sequence + 1, $this->remaining - 1];
     }
 
-    // Requests all ticks up to `last` again; live ticks wait meanwhile, and an overflow is the next gap.
-    private function repair(int $last): void
+    // Prints all missing ticks up to `last`; live ticks wait meanwhile, and an overflow is the next gap.
+    private function repair(int $epoch, int $last): void
     {
-        while ($this->expected && $this->expected <= $last && $this->remaining > 0) {
+        if ($epoch > $this->epoch) { // it may use numbers again for other ticks: the first of them is expected
+            $this->expected = min($this->expected, $last + 1);
+            while ($this->epoch && ($this->replay($this->expected - 1, $this->expected - 1)[0][0][1] ?? 0) > $this->epoch) {
+                $this->expected--;
+            }
+            $this->epoch = $epoch;
+        }
+        while ($this->expected <= $last && $this->remaining > 0) {
+            [$ticks, $further] = $this->replay($this->expected, min($last, $this->expected + $this->remaining - 1));
+            foreach ($ticks as [, $seen, $sequence, $body]) $this->show($seen, $sequence, $body);
+            $this->expected = max($this->expected, $further);
+        }
+    }
+
+    // Requests ticks again; returns [topic, epoch, sequence, body] of each, and the number behind the last that is answered.
+    private function replay(int $first, int $last): array
+    {
+        for ($ticks = []; $first > 0;) { // there is no number 0
             $id = random_bytes(16);
-            $upto = min($last, $this->expected + $this->remaining - 1);
-            $args = ["topic" => $this->topic, "from" => $this->expected, "to" => $upto];
-            $values = implode(array_map("msgpack_pack", ["hulak.replay", "", $args])) . "\x80"; // \x80: an empty map
+            $args = msgpack_pack(["topic" => $this->topic, "from" => $first, "to" => $last]);
+            $values = msgpack_pack("hulak.replay") . msgpack_pack("") . "$args\x80"; // \x80: an empty map
             $this->dealer->send("Q\x95\xc4\x10$id$values"); // the id by hand: php-msgpack has no bin
             while (($answer = $this->dealer->recv()) !== false) {
                 $answered = msgpack_unpack(substr($answer, 1));
                 if ($answered[0] !== $id || ($answer[0] === "E" && $answered[1] === "BUSY")) continue;
                 if ($answer[0] !== "P") { // REPLY or ERROR: nothing before `further` is available
-                    $further = ($answer[0] === "R" ? $answered[1]["next"] : $answered[3]["oldest"] ?? null) ?? $upto + 1;
-                    $this->expected = max($this->expected, min($further, $upto + 1));
-                    break;
+                    $further = ($answer[0] === "R" ? $answered[1]["next"] : $answered[3]["oldest"] ?? null) ?? $last + 1;
+                    return [$ticks, min($further, $last + 1)];
                 }
-                foreach ($answered[2] as [, $frame]) {
-                    [, , $sequence, $body] = $this->opened($frame);
-                    $this->show($sequence, $body);
-                }
+                foreach ($answered[2] as [, $frame]) $ticks[] = $this->opened($frame);
             }
         }
+        return [[], 1];
     }
 }
 

@@ -44,49 +44,55 @@ sub answer {
 
 # A new tick is the next one, or the ticks before it are no longer available.
 sub show {
-    my ($sequence, $body) = @_;
-    return if !$remaining || $sequence < $expected;
+    my ($epoch, $sequence, $body) = @_;
+    return if !$remaining || $sequence < $expected || $epoch > $known;
     my $tick = $bytes->unpack($body);
     print "$sequence $tick->{bid} $tick->{ask}\n";
     ($expected, $remaining) = ($sequence + 1, $remaining - 1);
 }
 
-# Requests all ticks up to `last` again; live ticks wait meanwhile, and an overflow is the next gap.
-sub repair {
-    my ($last) = @_;
-    while ($expected && $expected <= $last && $remaining) {
-        my $upto = min($last, $expected + $remaining - 1);
-        my $args = { topic => $topic, from => $expected, to => $upto };
+# Requests ticks again; returns the number behind the last one that is answered, and [epoch, sequence, body] of each.
+sub replay {
+    my ($first, $last, @ticks) = @_;
+    while (1) {
         read $random, my $id, 16;
+        my $args = { topic => $topic, from => $first, to => $last };
         # the id by hand, as bin: the packer would make text of it
         $dealer->send("Q\x95\xc4\x10$id" . join "", map { $text->pack($_) } "hulak.replay", "", $args, {});
         while (defined(my $frame = answer())) {
             my $kind = substr $frame, 0, 1;
             my ($answered, @values) = @{ $bytes->unpack(substr $frame, 1) };
             next if !defined $answered || $answered ne $id || ($kind eq "E" && $values[0] eq "BUSY");
-            if ($kind eq "P") {
-                for my $row (@{ $values[1] }) {
-                    my (undef, undef, $sequence, $body) = opened($row->[1]);
-                    show($sequence, $body);
-                }
-                next;
-            } # else REPLY or ERROR: nothing before `further` is available
-            my $further = ($kind eq "R" ? $values[0]{next} : $values[2]{oldest}) // $upto + 1;
-            $expected = max($expected, min($further, $upto + 1));
-            last;
+            my $further = ($kind eq "R" ? $values[0]{next} : $kind eq "E" ? $values[2]{oldest} : 0) // $last + 1;
+            return min($further, $last + 1), @ticks if $kind ne "P"; # nothing before it is available
+            push @ticks, map { [(opened($_->[1]))[1 .. 3]] } @{ $values[1] };
         }
+    }
+}
+
+# Prints all missing ticks up to `last`; live ticks wait meanwhile, and an overflow is the next gap.
+sub repair {
+    my ($epoch, $last) = @_;
+    if ($epoch > $known) { # it may use numbers again for other ticks: the first of them is expected
+        $expected = min($expected, $last + 1);
+        $expected-- while $known && $expected > 1 && ((replay($expected - 1, $expected - 1))[1] // [0])->[0] > $known;
+        $known = $epoch;
+    }
+    while ($expected <= $last && $remaining) {
+        my ($further, @ticks) = replay($expected, min($last, $expected + $remaining - 1));
+        show(@$_) for @ticks;
+        $expected = max($expected, $further);
     }
 }
 
 while ($remaining) {
     my ($name, $epoch, $sequence, $body) = opened($live->recv);
     if ($name eq "heartbeat") { # reveals a lost last tick too
-        repair($bytes->unpack($body)->{topics}{$topic} // 0);
+        my $last = $bytes->unpack($body)->{topics}{$topic};
+        repair($epoch, $last) if $last && $expected && $epoch >= $known;
     } elsif ($name eq $topic && $epoch >= $known) {
-        # numbers that the broker uses again, for other ticks, begin anew
-        $expected = $sequence if !$expected || ($epoch > $known && $sequence < $expected);
-        $known = $epoch;
-        repair($sequence - 1);
-        show($sequence, $body);
+        $expected ||= $sequence;
+        repair($epoch, $sequence - 1);
+        show($epoch, $sequence, $body);
     }
 }

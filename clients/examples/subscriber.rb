@@ -26,13 +26,12 @@ class Subscriber
     while @remaining > 0
       name, epoch, sequence, body = opened(received(@live))
       if name == "heartbeat"
-        repair(MessagePack.unpack(body)["topics"].fetch(@topic, 0)) # reveals a lost last tick too
+        last = MessagePack.unpack(body)["topics"].fetch(@topic, 0) # reveals a lost last tick too
+        repair(epoch, last) if last > 0 && @expected > 0 && epoch >= @epoch
       elsif name == @topic && epoch >= @epoch
-        # numbers that the broker uses again, for other ticks, begin anew
-        @expected = sequence if @expected == 0 || (epoch > @epoch && sequence < @expected)
-        @epoch = epoch
-        repair(sequence - 1)
-        show(sequence, body)
+        @expected = sequence if @expected == 0
+        repair(epoch, sequence - 1)
+        show(epoch, sequence, body)
       end
     end
   end
@@ -51,29 +50,45 @@ class Subscriber
   end
 
   # A new tick is the next one, or the ticks before it are no longer available.
-  def show(sequence, body)
-    return if @remaining == 0 || sequence < @expected
+  def show(epoch, sequence, body)
+    return if @remaining == 0 || sequence < @expected || epoch > @epoch
     tick = MessagePack.unpack(body)
     puts "#{sequence} #{tick['bid']} #{tick['ask']}"
     @expected, @remaining = sequence + 1, @remaining - 1
   end
 
-  # Requests all ticks up to `last` again; live ticks wait meanwhile, and an overflow is the next gap.
-  def repair(last)
-    while @expected > 0 && @expected <= last && @remaining > 0
+  # Prints all missing ticks up to `last`; live ticks wait meanwhile, and an overflow is the next gap.
+  def repair(epoch, last)
+    go_back(epoch, last + 1) if epoch > @epoch
+    while @expected <= last && @remaining > 0
+      ticks, further = replay(@expected, [last, @expected + @remaining - 1].min)
+      ticks.each { |tick| show(*tick) }
+      @expected = [@expected, further].max
+    end
+  end
+
+  # A larger epoch, with numbers below `upto`, may use numbers again for other ticks: the first of them is expected.
+  def go_back(epoch, upto)
+    @expected = [@expected, upto].min
+    @expected -= 1 while @epoch > 0 && @expected > 1 && replay(@expected - 1, @expected - 1)[0].any? { |tick| tick[0] > @epoch }
+    @epoch = epoch
+  end
+
+  # Requests ticks again; returns epoch, sequence and body of each, and the number behind the last one that is answered.
+  def replay(first, last)
+    loop do
       id = SecureRandom.random_bytes(16) # binary: packed as bin
-      upto = [last, @expected + @remaining - 1].min
-      args = { topic: @topic, from: @expected, to: upto }
+      args = { topic: @topic, from: first, to: last }
+      ticks = []
       @dealer.send_string("Q".b + [id, "hulak.replay", "", args, {}].to_msgpack)
       while (answer = received(@dealer))
         kind, (answered, *values) = answer[0], MessagePack.unpack(answer[1..])
         next if answered != id || (kind == "E" && values[0] == "BUSY") # BUSY: in a second again
         if kind == "P"
-          values[1].each { |_, frame| opened(frame).then { |_, _, sequence, body| show(sequence, body) } }
+          values[1].each { |_, frame| ticks << opened(frame).drop(1) }
         else # REPLY or ERROR: nothing before `further` is available
-          further = (kind == "R" ? values[0]["next"] : values[2]["oldest"]) || upto + 1
-          @expected = [@expected, [further, upto + 1].min].max
-          break
+          further = (kind == "R" ? values[0]["next"] : values[2]["oldest"]) || last + 1
+          return ticks, [further, last + 1].min
         end
       end
     end

@@ -9,7 +9,7 @@ typedef struct { const unsigned char *at, *end; } Bytes; /* the unread bytes */
 
 typedef struct {
     char kind;     /* n nil, b bool, u and i integers, f and d fractions, s text or bytes, x extension, [ array, { map */
-    u64 count;     /* the integer itself; items of an array, pairs of a map, bytes of s and x */
+    u64 count;     /* the integer itself; of a bool 0 or 1; items of an array, pairs of a map, bytes of s and x */
     double number; /* any number; NAN for other kinds */
     Bytes bytes;   /* of s and x */
 } Value;
@@ -31,6 +31,7 @@ static Value next(Bytes *in) {
     value.kind = tag < 0x80 ? 'u' : tag < 0x90 ? '{' : tag < 0xa0 ? '[' : tag < 0xc0 ? 's' : tag < 0xe0 ? kinds[tag - 0xc0] : 'i';
     u64 inside = tag < 0x80 ? 0x7f : tag < 0xa0 ? 0x0f : tag < 0xe0 ? 0x1f : 0xff; /* the bits of the tag that are a number */
     value.count = width ? big_endian(in, width) : (u64)tag & inside;
+    if (value.kind == 'b') value.count = tag & 1;
     if (value.kind == 'i') { /* the sign is the highest of its bits */
         u64 sign = 1ull << (width ? 8 * width - 1 : 7);
         value.count = (value.count ^ sign) - sign;
@@ -52,8 +53,12 @@ static Value next(Bytes *in) {
     return value;
 }
 
+static inline int is_text(Value value, const char *text) {
+    return value.kind == 's' && value.count == strlen(text) && !memcmp(value.bytes.at, text, value.count);
+}
+
 /* Skips a value and everything inside; without recursion, since the peer determines the depth. */
-static void skip(Bytes *in) {
+static inline void skip(Bytes *in) {
     for (u64 pending = 1; pending > 0 && in->at < in->end; pending--) {
         Value value = next(in);
         pending += value.kind == '[' ? value.count : value.kind == '{' ? 2 * value.count : 0;
@@ -61,18 +66,18 @@ static void skip(Bytes *in) {
 }
 
 /* Moves to the value of a key in the next map; to the end if the key is missing. */
-static void seek(Bytes *in, const char *key) {
+static inline void seek(Bytes *in, const char *key) {
     Value map = next(in);
     for (u64 pairs = map.kind == '{' ? map.count : 0; pairs > 0 && in->at < in->end; pairs--) {
         Value name = next(in);
-        if (name.kind == 's' && name.count == strlen(key) && !memcmp(name.bytes.at, key, name.count)) return;
+        if (is_text(name, key)) return;
         skip(in);
     }
     in->at = in->end;
 }
 
 /* Reads the value of a key in the next map; nil if the key is missing. */
-static Value find(Bytes *in, const char *key) {
+static inline Value find(Bytes *in, const char *key) {
     seek(in, key);
     return next(in);
 }

@@ -14,6 +14,7 @@ from typing import Any
 
 import msgpack
 import zmq
+from hulak_key import connect
 
 BEAT_S = 0.25
 
@@ -27,7 +28,7 @@ class Worker:
         self.epoch, self.known, self.retired = 0, False, False
         self.socket = zmq.Context().socket(zmq.DEALER)
         self.socket.linger = 1000  # ms
-        self.socket.connect(backend)
+        connect(self.socket, backend)
 
     def run(self) -> None:
         """Serve until the worker is retired and its tasks have ended."""

@@ -3,14 +3,18 @@
 Nothing is installed here: a language whose bindings are missing is skipped, with what was missing.
 """
 
+import os
 import shutil
 import subprocess
 import sys
 
 import pytest
-from c_program import EXAMPLES, compiled_c
-from local_bus import ROOT
+from c_program import EXAMPLES
+from compiled_examples import COMPILED
+from local_bus import ROOT, LocalBus
 
+from hulak.bus.wire.roles import parse_roles
+from hulak.clients.cli import key_store
 from hulak.clients.conform.kinds import KINDS
 from hulak.clients.conform.runner import judge
 
@@ -23,6 +27,7 @@ LANGUAGES = {  # ending -> interpreter, and the words that show that its binding
     "rb": ("ruby", ["-rffi-rzmq", "-rmsgpack", "-e1"]),
     "php": ("php", ["-r", "exit(extension_loaded('zmq') && extension_loaded('msgpack') ? 0 : 1);"]),
 }
+WITH_KEY = [*COMPILED, "mjs", "py"]  # endings of the languages whose programs all take a key
 EXAMPLE_FILES = sorted(path.name for path in EXAMPLES.iterdir() if path.stem in FILES.values())
 
 
@@ -33,13 +38,32 @@ def failed(kind, command):
 
 
 def javascript(program, folder, config):
-    """Copy a program beside the packages that tests/system/test_examples.py has installed; return its path."""
+    """Copy the programs beside the packages that tests/system/test_examples.py has installed; return the path of one."""
     cache = getattr(config, "cache", None)  # pytest can be run without one
     modules = next(cache.mkdir("examples").glob("*/node_modules"), None) if cache and shutil.which("node") else None
     if modules is None:
         pytest.skip("the npm packages are not installed: run tests/system/test_examples.py first, with node and npm")
+    folder.mkdir()
     (folder / "node_modules").symlink_to(modules)
-    return str(shutil.copy(program, folder))
+    for path in EXAMPLES.glob("*.mjs"):
+        shutil.copy(path, folder)
+    return str(folder / program)
+
+
+def started(name, folder, config):
+    """Return the command that starts an example; skip the test if its language is not installed."""
+    stem, _, ending = name.partition(".")
+    if ending in COMPILED:
+        return COMPILED[ending](stem, folder)
+    if ending == "py":
+        return [sys.executable, "-sE", str(EXAMPLES / name)]
+    if ending == "mjs":
+        return [shutil.which("node"), javascript(name, folder / stem, config)]
+    interpreter, needs = LANGUAGES[ending]
+    path = shutil.which(interpreter)
+    if path is None or subprocess.run([path, *needs], capture_output=True, check=False).returncode != 0:
+        pytest.skip(f"{interpreter} with its bindings of ZeroMQ and msgpack is not installed: see the head of {name}")
+    return [path, str(EXAMPLES / name)]
 
 
 @pytest.mark.parametrize("kind", list(KINDS))
@@ -50,18 +74,20 @@ def test_a_program_of_the_package_follows_every_rule(kind, monkeypatch):
 
 @pytest.mark.parametrize("name", EXAMPLE_FILES)
 def test_an_example_follows_every_rule(name, tmp_path, request):
-    stem, _, ending = name.partition(".")
-    (kind,) = [kind for kind, file in FILES.items() if file == stem]
-    if ending == "c":
-        command = compiled_c(stem, tmp_path)
-    elif ending == "py":
-        command = [sys.executable, "-I", str(EXAMPLES / name)]
-    elif ending == "mjs":
-        command = [shutil.which("node"), javascript(EXAMPLES / name, tmp_path, request.config)]
-    else:
-        interpreter, needs = LANGUAGES[ending]
-        path = shutil.which(interpreter)
-        if path is None or subprocess.run([path, *needs], capture_output=True, check=False).returncode != 0:
-            pytest.skip(f"{interpreter} with its bindings of ZeroMQ and msgpack is not installed: see the head of {name}")
-        command = [path, str(EXAMPLES / name)]
-    assert failed(kind, command) == {}
+    (kind,) = [kind for kind, file in FILES.items() if file == name.partition(".")[0]]
+    assert failed(kind, started(name, tmp_path, request.config)) == {}
+
+
+@pytest.mark.parametrize("ending", WITH_KEY)
+def test_an_example_with_a_key_does_calls_and_tasks_of_a_real_broker(ending, tmp_path, request):
+    worker, call = (started(f"{name}.{ending}", tmp_path, request.config) for name in ("worker", "call"))
+    with LocalBus(**{"security.loopback": "owner"}) as local_bus:
+        key_store.ensure_broker_key(local_bus.home)
+        roles = parse_roles(["submit:sums", "work:sums"])
+        _, path = key_store.make(local_bus.home, "alice", roles, "", None, None)
+        local_bus.start_broker()
+        variables = {**os.environ, **local_bus.variables, "HULAK_KEY": str(path)}
+        local_bus.processes.append(subprocess.Popen([*worker, local_bus.addresses["backend"], "sums"], env=variables))
+        words = [*call, local_bus.addresses["frontend"], "sums", "add", "3"]
+        done = subprocess.run(words, env=variables, check=False, capture_output=True, text=True, timeout=60)
+    assert done.stdout.splitlines() == ["reply 2", "reply 4", "reply 6"], done.stderr

@@ -77,7 +77,8 @@ class Subscriber:
     def replay(self, first: int, last: int) -> tuple[list[Tick], int]:
         """Request ticks again; return them, and the number behind the last one that is answered."""
         while first:
-            request, args, ticks = os.urandom(16), {"topic": self.topic, "from": first, "to": last}, []
+            request, args = os.urandom(16), {"topic": self.topic, "from": first, "to": last}
+            ticks: list[Tick] = []
             self.dealer.send(b"Q" + msgpack.packb([request, "hulak.replay", "", args, {}]))
             while self.dealer.poll(1000):  # a second without an answer, or BUSY: repeat the request
                 answer = self.dealer.recv()

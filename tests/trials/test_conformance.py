@@ -8,11 +8,13 @@ import shutil
 import subprocess
 import sys
 
+import msgspec
 import pytest
 from c_program import EXAMPLES
 from compiled_examples import COMPILED
 from local_bus import ROOT, LocalBus
 
+from hulak.bus.process import key_files
 from hulak.bus.wire.roles import parse_roles
 from hulak.clients.cli import key_store
 from hulak.clients.conform.kinds import KINDS
@@ -79,15 +81,19 @@ def test_an_example_follows_every_rule(name, tmp_path, request):
 
 
 @pytest.mark.parametrize("ending", WITH_KEY)
-def test_an_example_with_a_key_does_calls_and_tasks_of_a_real_broker(ending, tmp_path, request):
+def test_an_example_with_a_key_does_calls_and_tasks_of_a_real_broker_also_while_its_key_is_replaced(ending, tmp_path, request):
     worker, call = (started(f"{name}.{ending}", tmp_path, request.config) for name in ("worker", "call"))
     with LocalBus(**{"security.loopback": "owner"}) as local_bus:
         key_store.ensure_broker_key(local_bus.home)
         roles = parse_roles(["submit:sums", "work:sums"])
         _, path = key_store.make(local_bus.home, "alice", roles, "", None, None)
+        key = key_files.read_client_key(path)
+        changed = msgspec.structs.replace(key, server=key_files.new_pair().public, server_next=key.server)
+        rotated = key_files.write_client_key(tmp_path / "rotated.secret", changed)
         local_bus.start_broker()
-        variables = {**os.environ, **local_bus.variables, "HULAK_KEY": str(path)}
+        variables = {**os.environ, "HULAK_KEY": str(path)}
         local_bus.processes.append(subprocess.Popen([*worker, local_bus.addresses["backend"], "sums"], env=variables))
+        variables["HULAK_KEY"] = str(rotated)
         words = [*call, local_bus.addresses["frontend"], "sums", "add", "3"]
         done = subprocess.run(words, env=variables, check=False, capture_output=True, text=True, timeout=60)
     assert done.stdout.splitlines() == ["reply 2", "reply 4", "reply 6"], done.stderr

@@ -29,15 +29,11 @@ local function call(dealer, service, action, args)
     return "E", "NO_ANSWER", parts
 end
 
-local function text(value)
-    return type(value) == "number" and ("%.17g"):format(value) or tostring(value)
-end
-
 local frontend, service, action, count = unpack(arg)
 local dealer = hulak.socket(hulak.DEALER, frontend, { rcvtimeo = AGAIN_MS, linger = 0 })
 io.stdout:setvbuf "line"
 for n = 1, tonumber(count) do
     local kind, value, parts = call(dealer, service, action, { a = n, b = n })
-    for _, part in ipairs(parts) do print("part " .. text(part)) end
-    print((kind == "R" and "reply " or "error ") .. text(value))
+    for _, part in ipairs(parts) do print("part " .. hulak.text(part)) end
+    print((kind == "R" and "reply " or "error ") .. hulak.text(value))
 end

@@ -13,7 +13,6 @@ int zmq_connect(void *socket, const char *address);
 int zmq_send(void *socket, const void *bytes, size_t size, int flags);
 int zmq_close(void *socket);
 int zmq_errno(void);
-const char *zmq_strerror(int code);
 int zmq_msg_init(zmq_msg_t *message);
 int zmq_msg_recv(zmq_msg_t *message, void *socket, int flags);
 void *zmq_msg_data(zmq_msg_t *message);
@@ -23,15 +22,12 @@ int clock_gettime(int clock, struct timespec *time);
 int getpid(void);
 ]]
 
-local zmq = ffi.load "libzmq.so.5"
+local zmq, random = ffi.load "libzmq.so.5", assert(io.open("/dev/urandom", "rb"))
 local context = zmq.zmq_ctx_new()
-local random = assert(io.open("/dev/urandom", "rb"))
 local OPTIONS, SUBSCRIBE, EAGAIN, EINTR = { linger = 17, sndhwm = 23, rcvhwm = 24, rcvtimeo = 27 }, 6, 11, 4
 local hulak = { SUB = 2, DEALER = 5, pack = msgpack.pack, unpack = msgpack.unpack }
-
 local function check(result)
-    if result < 0 then error(ffi.string(zmq.zmq_strerror(zmq.zmq_errno())), 2) end
-    return result
+    if result < 0 then error("libzmq failed with errno " .. zmq.zmq_errno(), 2) end
 end
 
 --- A socket with these options, numbers, that is subscribed to these topics and connected.
@@ -78,8 +74,11 @@ function hulak.bin(bytes)
     return table.concat(packed)
 end
 
-function hulak.new_id()
-    return random:read(16) -- unique also over time
+hulak.new_id = function() return random:read(16) end -- unique also over time
+
+--- A value as text: a number as exactly as it came.
+function hulak.text(value)
+    return type(value) == "number" and ("%.17g"):format(value) or tostring(value)
 end
 
 --- Seconds of a clock that is never set.
@@ -92,7 +91,7 @@ end
 --- Opens a publication: topic NUL epoch sequence time_ns body. Numbers are exact up to 2^53.
 function hulak.open(frame)
     local cut = frame:find("\0", 1, true)
-    local function number(from) return hulak.unpack("\207" .. frame:sub(from, from + 7)) end
+    local function number(from) return hulak.unpack("\207" .. frame:sub(from, from + 7)) end -- as a uint64 of msgpack
     return frame:sub(1, cut - 1), number(cut + 1), number(cut + 9), frame:sub(cut + 25)
 end
 

@@ -19,7 +19,7 @@ local dealer = hulak.socket(hulak.DEALER, frontend, { rcvtimeo = 1000, linger = 
 local function show(sequence, body)
     if remaining == 0 or sequence < expected then return end
     local tick = hulak.unpack(body)
-    print(("%.0f %.17g %.17g"):format(sequence, tick.bid, tick.ask))
+    print(("%.0f %s %s"):format(sequence, hulak.text(tick.bid), hulak.text(tick.ask)))
     expected, remaining = sequence + 1, remaining - 1
 end
 

@@ -8,11 +8,11 @@
 // Prints `sequence bid ask` of COUNT ticks: in order, without duplicates or gaps.
 import java.nio.charset.StandardCharsets;
 import java.util.List;
-import org.msgpack.value.Value;
 import org.zeromq.ZMQ;
 
 public class Subscriber {
-    private final ZMQ.Socket live = Wire.socket(ZMQ.SUB), dealer;
+    private final ZMQ.Socket live = Wire.socket(ZMQ.SUB);
+    private final Replays replays;
     private final String topic;
     private long remaining, expected, epoch; // ticks to print; the next sequence, 0 before the first
 
@@ -24,21 +24,19 @@ public class Subscriber {
         for (var name : List.of(topic, "heartbeat")) // without the NUL tick.EURUSDX matches too
             live.subscribe((name + "\0").getBytes(StandardCharsets.US_ASCII));
         live.connect(publisher);
-        dealer = Wire.dealer(frontend, 1000, 0); // after a second without an answer the request is repeated
+        replays = new Replays(frontend, topic);
     }
 
     void run() {
         while (remaining > 0) {
             var message = Wire.Publication.of(live.recv(0));
+            if (message.epoch() < epoch) continue; // of a broker that is no more
             if (message.topic().equals("heartbeat")) { // reveals a lost last tick too
                 var last = message.body().get(Wire.text("topics")).asMapValue().map().get(Wire.text(topic));
-                if (last != null) repair(last.asIntegerValue().asLong());
-            } else if (message.topic().equals(topic) && message.epoch() >= epoch) {
-                // numbers that the broker uses again, for other ticks, begin anew
-                boolean again = message.epoch() > epoch && message.sequence() < expected;
-                if (expected == 0 || again) expected = message.sequence();
-                epoch = message.epoch();
-                repair(message.sequence() - 1);
+                if (last != null && expected > 0) repair(message.epoch(), last.asIntegerValue().asLong());
+            } else if (message.topic().equals(topic)) {
+                if (expected == 0) expected = message.sequence();
+                repair(message.epoch(), message.sequence() - 1);
                 show(message);
             }
         }
@@ -46,47 +44,29 @@ public class Subscriber {
 
     /** A new tick is the next one, or the ticks before it are no longer available. */
     private void show(Wire.Publication tick) {
-        if (remaining == 0 || tick.sequence() < expected) return;
+        if (remaining == 0 || tick.sequence() < expected || tick.epoch() > epoch) return;
         var body = tick.body();
         System.out.println(tick.sequence() + " " + body.get(Wire.text("bid")) + " " + body.get(Wire.text("ask")));
         expected = tick.sequence() + 1;
         remaining--;
     }
 
-    /** Requests all ticks up to `last` again; live ticks wait meanwhile, and an overflow is the next gap. */
-    private void repair(long last) {
-        while (expected > 0 && expected <= last && remaining > 0) {
-            var id = Wire.newId();
-            long upto = Math.min(last, expected + remaining - 1);
-            var args = Wire.map("topic", Wire.text(topic), "from", Wire.number(expected), "to", Wire.number(upto));
-            var request = List.<Value>of(id, Wire.text("hulak.replay"), Wire.text(""), args, Wire.map());
-            dealer.send(new Wire.Message('Q', request).frame(), 0);
-            Wire.Message answer;
-            while ((answer = answer(id)) != null) {
-                if (answer.kind() == 'P') {
-                    for (var row : answer.values().get(2).asArrayValue())
-                        show(Wire.Publication.of(row.asArrayValue().get(1).asRawValue().asByteArray()));
-                    continue;
-                } // else REPLY or ERROR: nothing before `further` is available
-                boolean replied = answer.kind() == 'R';
-                var details = answer.values().get(replied ? 1 : 3).asMapValue().map();
-                var further = details.get(Wire.text(replied ? "next" : "oldest"));
-                boolean known = further != null && !further.isNilValue();
-                expected = Math.max(expected, known ? Math.min(further.asIntegerValue().asLong(), upto + 1) : upto + 1);
-                break;
-            }
+    /** Prints all missing ticks up to `last`; live ticks wait meanwhile, and an overflow is the next gap. */
+    private void repair(long seen, long last) {
+        if (seen > epoch) { // it may use numbers again for other ticks: the first of them is expected
+            expected = Math.min(expected, last + 1);
+            while (epoch > 0 && expected > 1 && usedAgain(expected - 1)) expected--;
+            epoch = seen;
+        }
+        while (expected <= last && remaining > 0) {
+            var answer = replays.replay(expected, Math.min(last, expected + remaining - 1));
+            answer.ticks().forEach(this::show);
+            expected = Math.max(expected, answer.further());
         }
     }
 
-    /** The next answer to a request; null after a second, also of BUSY: in a second again. */
-    private Wire.Message answer(Value id) {
-        byte[] frame;
-        while ((frame = dealer.recv(0)) != null) {
-            var answer = Wire.Message.of(frame);
-            boolean busy = answer.kind() == 'E' && answer.values().get(1).equals(Wire.text("BUSY"));
-            if (answer.values().get(0).equals(id) && !busy) return answer;
-        }
-        return null;
+    private boolean usedAgain(long number) {
+        return replays.replay(number, number).ticks().stream().anyMatch(tick -> tick.epoch() > epoch);
     }
 
     public static void main(String[] args) {

@@ -88,8 +88,9 @@ received <- function(socket, wait_ms) { # a frame; NULL after the time limit
 send <- function(socket, kind, ...) zmq.send(socket, c(charToRaw(kind), packed(list(...))))
 kind_of <- function(frame) rawToChar(frame[1])
 new_id <- function() readBin("/dev/urandom", "raw", 16) # unique also over time
-opened <- function(frame) { # topic NUL epoch sequence time_ns body
+opened <- function(frame) { # topic NUL epoch sequence time_ns body; the body begins at `at`
   cut <- match(as.raw(0), frame)
   stamp <- list2env(list(bytes = frame, at = cut + 1))
-  list(topic = rawToChar(frame[seq_len(cut - 1)]), epoch = unsigned(stamp, 8), sequence = unsigned(stamp, 8), at = cut + 25)
+  topic <- rawToChar(frame[seq_len(cut - 1)])
+  list(topic = topic, epoch = unsigned(stamp, 8), sequence = unsigned(stamp, 8), frame = frame, at = cut + 25)
 }

@@ -21,54 +21,67 @@ dealer <- connected(ZMQ.ST()$DEALER, arguments[2])
 number <- function(value) if (is.null(value)) "nil" else sprintf("%.17g", value)
 
 # A new tick is the next one, or the ticks before it are no longer available.
-show <- function(sequence, frame, at) {
-  if (remaining == 0 || sequence < expected) return(invisible())
-  tick <- unpacked(frame, at)
-  cat(sprintf("%.0f %s %s\n", sequence, number(tick[["bid"]]), number(tick[["ask"]])))
+show <- function(tick) {
+  if (remaining == 0 || tick$sequence < expected || tick$epoch > epoch) return(invisible())
+  body <- unpacked(tick$frame, tick$at)
+  cat(sprintf("%.0f %s %s\n", tick$sequence, number(body[["bid"]]), number(body[["ask"]])))
   flush(stdout())
-  expected <<- sequence + 1
+  expected <<- tick$sequence + 1
   remaining <<- remaining - 1
 }
 
-# Takes the answers to a request up to REPLY or ERROR. Returns the first number that is available, at most `beyond`;
+# The answers to a request up to REPLY or ERROR: the ticks, and the number behind the last one that is answered;
 # NULL after a second without an answer, also after BUSY: in a second again.
-replayed <- function(id, beyond) {
+answered <- function(id, last) {
+  ticks <- list()
   while (!is.null(frame <- received(dealer, 1000))) {
     values <- unpacked(frame, 2)
     kind <- kind_of(frame)
     if (!identical(values[[1]], id) || (kind == "E" && values[[2]] == "BUSY")) next
     if (kind == "P") {
-      for (row in values[[3]]) {
-        tick <- opened(row[[2]])
-        show(tick$sequence, row[[2]], tick$at)
-      }
-    } else {
-      return(min(beyond, if (kind == "R") values[[2]][["next"]] else values[[4]][["oldest"]]))
-    }
+      ticks <- c(ticks, lapply(values[[3]], function(row) opened(row[[2]])))
+      next
+    } # else nothing before `further` is available
+    further <- if (kind == "R") values[[2]][["next"]] else values[[4]][["oldest"]]
+    return(list(ticks = ticks, further = min(further, last + 1)))
   }
 }
 
-# Requests all ticks up to `last` again; live ticks wait meanwhile, and an overflow is the next gap.
-repair <- function(last) {
-  while (expected > 0 && expected <= last && remaining > 0) {
+# Requests ticks again.
+replay <- function(first, last) {
+  repeat {
     id <- new_id()
-    upto <- min(last, expected + remaining - 1)
-    send(dealer, "Q", id, "hulak.replay", "", list(topic = topic, from = expected, to = upto), list())
-    expected <<- max(expected, replayed(id, upto + 1))
+    send(dealer, "Q", id, "hulak.replay", "", list(topic = topic, from = first, to = last), list())
+    if (!is.null(answer <- answered(id, last))) return(answer)
+  }
+}
+
+used_again <- function(sequence) any(vapply(replay(sequence, sequence)$ticks, function(tick) tick$epoch > epoch, TRUE))
+
+# Prints all missing ticks up to `last`; live ticks wait meanwhile, and an overflow is the next gap.
+repair <- function(seen, last) {
+  if (seen > epoch) { # it may use numbers again for other ticks: the first of them is expected
+    expected <<- min(expected, last + 1)
+    while (epoch > 0 && expected > 1 && used_again(expected - 1)) expected <<- expected - 1
+    epoch <<- seen
+  }
+  while (expected <= last && remaining > 0) {
+    answer <- replay(expected, min(last, expected + remaining - 1))
+    for (tick in answer$ticks) show(tick)
+    expected <<- max(expected, answer$further)
   }
 }
 
 while (remaining > 0) {
   if (is.null(frame <- received(live, 1000))) next
   message <- opened(frame)
+  if (message$epoch < epoch) next # of a broker that is no more
   if (message$topic == "heartbeat") { # reveals a lost last tick too
-    repair(max(0, unpacked(frame, message$at)[["topics"]][[topic]]))
-  } else if (message$topic == topic && message$epoch >= epoch) {
-    # numbers that the broker uses again, for other ticks, begin anew
-    again <- message$epoch > epoch && message$sequence < expected
-    if (expected == 0 || again) expected <- message$sequence
-    epoch <- message$epoch
-    repair(message$sequence - 1)
-    show(message$sequence, frame, message$at)
+    last <- unpacked(frame, message$at)[["topics"]][[topic]]
+    if (!is.null(last) && expected > 0) repair(message$epoch, last)
+  } else if (message$topic == topic) {
+    if (expected == 0) expected <- message$sequence
+    repair(message$epoch, message$sequence - 1)
+    show(message)
   }
 }

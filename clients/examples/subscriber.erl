@@ -25,52 +25,64 @@ run(Live, State) ->
         _ -> run(Live, State) % up, down, and late answers
     end.
 
-take({<<"heartbeat">>, _, _, Body}, #state{topic = Topic} = State) -> % reveals a lost last tick too
-    #{<<"topics">> := Topics} = msgpack:unpack(Body),
-    repair(maps:get(Topic, Topics, 0), State);
-take({Topic, Epoch, Sequence, Body}, #state{topic = Topic, expected = Expected, epoch = Known} = State) when Epoch >= Known ->
-    % numbers that the broker uses again, for other ticks, begin anew
-    Anew = Expected =:= 0 orelse (Epoch > Known andalso Sequence < Expected),
-    Next = if Anew -> Sequence; true -> Expected end,
-    show(Sequence, Body, repair(Sequence - 1, State#state{expected = Next, epoch = Epoch}));
+take({_, Epoch, _, _}, #state{epoch = Known} = State) when Epoch < Known -> State; % of a broker that is no more
+take({<<"heartbeat">>, Epoch, _, Body}, #state{topic = Topic, expected = Expected} = State) when Expected > 0 ->
+    #{<<"topics">> := Topics} = msgpack:unpack(Body), % they reveal a lost last tick too
+    case Topics of
+        #{Topic := Last} -> missing(Last, go_back(Epoch, Last + 1, State));
+        _ -> State
+    end;
+take({Topic, Epoch, Sequence, Body}, #state{topic = Topic, expected = 0} = State) ->
+    show({Topic, Epoch, Sequence, Body}, State#state{expected = Sequence, epoch = Epoch});
+take({Topic, Epoch, Sequence, _} = Tick, #state{topic = Topic} = State) ->
+    show(Tick, missing(Sequence - 1, go_back(Epoch, Sequence, State)));
 take(_, State) -> State.
 
 %% A new tick is the next one, or the ticks before it are no longer available.
-show(Sequence, Body, #state{remaining = Remaining, expected = Expected} = State) when Remaining > 0, Sequence >= Expected ->
+show({_, Epoch, Sequence, Body}, #state{remaining = Remaining, expected = Expected, epoch = Known} = State)
+  when Remaining > 0, Sequence >= Expected, Epoch =< Known ->
     #{<<"bid">> := Bid, <<"ask">> := Ask} = msgpack:unpack(Body),
     io:format("~b ~w ~w~n", [Sequence, Bid, Ask]),
     State#state{expected = Sequence + 1, remaining = Remaining - 1};
-show(_, _, State) -> State.
+show(_, State) -> State.
 
-%% Requests all ticks up to `Last` again; live ticks wait meanwhile, and an overflow is the next gap.
-repair(Last, #state{expected = Expected, remaining = Remaining, topic = Topic, dealer = Dealer} = State)
-  when Expected > 0, Expected =< Last, Remaining > 0 ->
+%% A larger epoch, with numbers below `Upto`, may use numbers again for other ticks: the first of them is expected.
+go_back(Epoch, _, #state{epoch = Epoch} = State) -> State;
+go_back(Epoch, Upto, #state{expected = Expected, epoch = Known} = State) when Expected > Upto; Expected =:= 1 ->
+    go_back(Epoch, Upto, State#state{expected = min(Expected, Upto), epoch = if Expected =:= 1 -> Epoch; true -> Known end});
+go_back(Epoch, Upto, #state{expected = Expected, epoch = Known} = State) ->
+    {Ticks, _} = replay(Expected - 1, Expected - 1, State),
+    case [Tick || {_, Newer, _, _} = Tick <- Ticks, Newer > Known] of
+        [] -> State#state{epoch = Epoch};
+        _ -> go_back(Epoch, Upto, State#state{expected = Expected - 1})
+    end.
+
+%% Prints all missing ticks up to `Last`; live ticks wait meanwhile, and an overflow is the next gap.
+missing(Last, #state{expected = Expected, remaining = Remaining} = State) when Expected =< Last, Remaining > 0 ->
+    {Ticks, Further} = replay(Expected, min(Last, Expected + Remaining - 1), State),
+    Shown = lists:foldl(fun show/2, State, Ticks),
+    missing(Last, Shown#state{expected = max(Shown#state.expected, Further)});
+missing(_, State) -> State.
+
+%% Requests ticks again; returns them, and the number behind the last one that is answered.
+replay(First, Last, #state{topic = Topic, dealer = Dealer} = State) ->
     Id = hulak:new_id(),
-    Upto = min(Last, Expected + Remaining - 1),
-    Args = #{<<"topic">> => Topic, <<"from">> => Expected, <<"to">> => Upto},
+    Args = #{<<"topic">> => Topic, <<"from">> => First, <<"to">> => Last},
     hulak:send(Dealer, ["Q", msgpack:pack([Id, <<"hulak.replay">>, <<>>, Args, #{}])]),
-    repair(Last, replayed(Id, Upto + 1, State));
-repair(_, State) -> State.
+    case answered(Dealer, Id, []) of
+        {Ticks, nil} -> {Ticks, Last + 1};
+        {Ticks, Further} -> {Ticks, min(Further, Last + 1)}; % nothing before it is available
+        none -> replay(First, Last, State) % within a second, or BUSY
+    end.
 
-%% Takes the answers to a request up to REPLY or ERROR; after a second without any it is repeated.
-replayed(Id, Beyond, #state{dealer = Dealer} = State) ->
+answered(Dealer, Id, Ticks) ->
     receive
         {Dealer, {frame, <<Kind, Values/binary>>}} ->
             case {Kind, msgpack:unpack(Values)} of
-                {$P, [Id, _, Rows]} -> replayed(Id, Beyond, lists:foldl(fun show_row/2, State, Rows));
-                {$R, [Id, Value]} -> continue(maps:get(<<"next">>, Value), Beyond, State);
-                {$E, [Id, Code, _, Details]} when Code =/= <<"BUSY">> ->
-                    continue(maps:get(<<"oldest">>, Details, nil), Beyond, State);
-                _ -> replayed(Id, Beyond, State) % of an earlier request, or BUSY: in a second again
+                {$P, [Id, _, Rows]} -> answered(Dealer, Id, Ticks ++ [hulak:open(Frame) || [_, {bin, Frame}] <- Rows]);
+                {$R, [Id, Value]} -> {Ticks, maps:get(<<"next">>, Value)};
+                {$E, [Id, Code, _, Details]} when Code =/= <<"BUSY">> -> {Ticks, maps:get(<<"oldest">>, Details, nil)};
+                _ -> answered(Dealer, Id, Ticks) % of an earlier request, or BUSY: in a second again
             end
-    after 1000 -> State
+    after 1000 -> none
     end.
-
-show_row([_, {bin, Frame}], State) ->
-    {_, _, Sequence, Body} = hulak:open(Frame),
-    show(Sequence, Body, State).
-
-%% Nothing before `Further` is available.
-continue(nil, Beyond, State) -> continue(Beyond, Beyond, State);
-continue(Further, Beyond, #state{expected = Expected} = State) ->
-    State#state{expected = max(Expected, min(Further, Beyond))}.

@@ -16,8 +16,8 @@ local live = hulak.socket(hulak.SUB, publisher, { -- libzmq's defaults of 1,000 
 local dealer = hulak.socket(hulak.DEALER, frontend, { rcvtimeo = 1000, linger = 0 })
 
 -- A new tick is the next one, or the ticks before it are no longer available.
-local function show(sequence, body)
-    if remaining == 0 or sequence < expected then return end
+local function show(epoch, sequence, body)
+    if remaining == 0 or sequence < expected or epoch > known then return end
     local tick = hulak.unpack(body)
     print(("%.0f %s %s"):format(sequence, hulak.text(tick.bid), hulak.text(tick.ask)))
     expected, remaining = sequence + 1, remaining - 1
@@ -31,27 +31,43 @@ local function answer(id)
     end
 end
 
--- Takes the answers to a request up to REPLY or ERROR. Returns whether it came, and the first number that is available.
-local function replayed(id)
-    for kind, values in answer, id do
-        if kind == "R" then return true, values[2].next end
-        if kind == "E" then return true, values[4].oldest end
-        for _, row in ipairs(values[3]) do
-            local _, _, sequence, body = hulak.open(row[2])
-            show(sequence, body)
+-- Requests ticks again; returns epoch, sequence and body of each, and the number behind the last one that is answered.
+local function replay(first, last)
+    local args = hulak.pack { topic = topic, from = first, to = last }
+    while true do
+        local id, ticks = hulak.new_id(), {}
+        hulak.send(dealer, "Q\149" .. hulak.bin(id) .. hulak.pack "hulak.replay" .. hulak.pack "" .. args .. hulak.pack {})
+        for kind, values in answer, id do
+            if kind ~= "P" then -- REPLY or ERROR: nothing before `further` is available
+                local further
+                if kind == "R" then further = values[2].next else further = values[4].oldest end
+                return ticks, math.min(further or last + 1, last + 1)
+            end
+            for _, row in ipairs(values[3]) do
+                table.insert(ticks, { select(2, hulak.open(row[2])) })
+            end
         end
+    end
+end
+
+local function used_again(number)
+    for _, tick in ipairs((replay(number, number))) do
+        if tick[1] > known then return true end
     end
     return false
 end
 
--- Requests all ticks up to `last` again; live ticks wait meanwhile, and an overflow is the next gap.
-local function repair(last)
-    while expected > 0 and expected <= last and remaining > 0 do
-        local id, upto = hulak.new_id(), math.min(last, expected + remaining - 1)
-        local args = hulak.pack { topic = topic, from = expected, to = upto }
-        hulak.send(dealer, "Q\149" .. hulak.bin(id) .. hulak.pack "hulak.replay" .. hulak.pack "" .. args .. hulak.pack {})
-        local done, further = replayed(id)
-        if done then expected = math.max(expected, math.min(further or upto + 1, upto + 1)) end
+-- Prints all missing ticks up to `last`; live ticks wait meanwhile, and an overflow is the next gap.
+local function repair(epoch, last)
+    if epoch > known then -- it may use numbers again for other ticks: the first of them is expected
+        expected = math.min(expected, last + 1)
+        while known > 0 and expected > 1 and used_again(expected - 1) do expected = expected - 1 end
+        known = epoch
+    end
+    while expected <= last and remaining > 0 do
+        local ticks, further = replay(expected, math.min(last, expected + remaining - 1))
+        for _, tick in ipairs(ticks) do show(unpack(tick)) end
+        expected = math.max(expected, further)
     end
 end
 
@@ -60,14 +76,13 @@ while remaining > 0 do
     local frame = hulak.receive(live)
     if frame then
         local name, epoch, sequence, body = hulak.open(frame)
-        if name == "heartbeat" then
-            repair(hulak.unpack(body).topics[topic] or 0) -- reveals a lost last tick too
+        if name == "heartbeat" and epoch >= known then
+            local last = hulak.unpack(body).topics[topic] -- reveals a lost last tick too
+            if last and expected > 0 then repair(epoch, last) end
         elseif name == topic and epoch >= known then
-            -- numbers that the broker uses again, for other ticks, begin anew
-            if expected == 0 or (epoch > known and sequence < expected) then expected = sequence end
-            known = epoch
-            repair(sequence - 1)
-            show(sequence, body)
+            if expected == 0 then expected = sequence end
+            repair(epoch, sequence - 1)
+            show(epoch, sequence, body)
         end
     end
 end

@@ -9,8 +9,8 @@ source(fullfile(here, "msgpack.m"));
 source(fullfile(here, "hulak.m"));
 
 % A new tick is the next one, or the ticks before it are no longer available.
-function state = show(state, sequence, body)
-  if state.remaining == 0 || sequence < state.expected
+function state = show(state, epoch, sequence, body)
+  if state.remaining == 0 || sequence < state.expected || epoch > state.epoch
     return
   end
   tick = unpacked(body, 1);
@@ -20,66 +20,72 @@ function state = show(state, sequence, body)
   state.remaining -= 1;
 end
 
-% Takes the answers to a request up to REPLY or ERROR; without any for a second it is repeated.
-function state = replayed(state, id, beyond)
-  while ! isempty(frame = received(state.dealer, 1000))
-    [kind, values] = message(frame);
-    if ! isequal(values{1}, id) || (kind == "E" && strcmp(values{2}, "BUSY"))
-      continue % of an earlier request, or BUSY: in a second again
-    end
-    if kind == "P"
-      for row = values{3}
-        [~, ~, sequence, body] = opened(row{1}{2});
-        state = show(state, sequence, body);
+% Requests ticks again. Returns epoch, sequence and body of each, and the number behind the last one that is answered.
+function [ticks, further] = replay(state, first, last)
+  while true
+    ticks = {};
+    id = new_id();
+    send(state.dealer, "Q", id, "hulak.replay", "", struct("topic", state.topic, "from", first, "to", last), struct());
+    while ! isempty(frame = received(state.dealer, 1000))
+      [kind, values] = message(frame);
+      if ! isequal(values{1}, id) || (kind == "E" && strcmp(values{2}, "BUSY"))
+        continue % of an earlier request, or BUSY: in a second again
       end
-      continue
-    end % else REPLY or ERROR: nothing before `further` is available
-    further = [];
-    if kind == "R"
-      further = values{2}.next;
-    elseif isfield(values{4}, "oldest")
-      further = values{4}.oldest;
+      if kind != "P" % REPLY or ERROR: nothing before `further` is available
+        further = last + 1;
+        if kind == "R"
+          further = min([uint64(values{2}.next) further]);
+        elseif isfield(values{4}, "oldest")
+          further = min(uint64(values{4}.oldest), further);
+        end
+        return
+      end
+      for row = values{3}
+        [~, epoch, sequence, body] = opened(row{1}{2});
+        ticks{end + 1} = {epoch, sequence, body};
+      end
     end
-    state.expected = max(state.expected, min([uint64(further) beyond]));
-    return
   end
 end
 
-% Requests all ticks up to `last` again; live ticks wait meanwhile, and an overflow is the next gap.
-function state = repair(state, last)
-  while state.expected > 0 && state.expected <= last && state.remaining > 0
-    id = new_id();
-    upto = min(last, state.expected + state.remaining - 1);
-    args = struct("topic", state.topic, "from", state.expected, "to", upto);
-    send(state.dealer, "Q", id, "hulak.replay", "", args, struct());
-    state = replayed(state, id, upto + 1);
+% Prints all missing ticks up to `last`; live ticks wait meanwhile, and an overflow is the next gap.
+function state = repair(state, epoch, last)
+  if epoch > state.epoch % it may use numbers again for other ticks: the first of them is expected
+    state.expected = min(state.expected, last + 1);
+    newer = @(number) any(cellfun(@(tick) tick{1} > state.epoch, replay(state, number, number)));
+    while state.epoch > 0 && state.expected > 1 && newer(state.expected - 1)
+      state.expected -= 1;
+    end
+    state.epoch = epoch;
+  end
+  while state.expected <= last && state.remaining > 0
+    [ticks, further] = replay(state, state.expected, min(last, state.expected + state.remaining - 1));
+    for tick = ticks
+      state = show(state, tick{1}{:});
+    end
+    state.expected = max(state.expected, further);
   end
 end
 
 [publisher, frontend, topic, count] = argv(){:};
 live = connected(ZMQ_SUB, publisher, {topic, "heartbeat"});
-state = struct("topic", topic, "dealer", connected(ZMQ_DEALER, frontend, {}));
-state.remaining = str2double(count); % ticks to print
-state.expected = uint64(0); % the next sequence; 0 before the first
-state.epoch = 0;
-
+state = struct("topic", topic, "dealer", connected(ZMQ_DEALER, frontend, {}), "remaining", str2double(count));
+state.expected = state.epoch = uint64(0); % the next sequence, 0 before the first
 while state.remaining > 0
   frame = received(live, 1000);
   if isempty(frame)
     continue
   end
   [name, epoch, sequence, body] = opened(frame);
-  if strcmp(name, "heartbeat") % reveals a lost last tick too
-    topics = unpacked(body, 1).topics;
+  if strcmp(name, "heartbeat") && state.expected > 0 && epoch >= state.epoch
+    topics = unpacked(body, 1).topics; % they reveal a lost last tick too
     if isfield(topics, topic)
-      state = repair(state, uint64(topics.(topic)));
+      state = repair(state, epoch, uint64(topics.(topic)));
     end
   elseif strcmp(name, topic) && epoch >= state.epoch
-    % numbers that the broker uses again, for other ticks, begin anew
-    if state.expected == 0 || (epoch > state.epoch && sequence < state.expected)
+    if state.expected == 0
       state.expected = sequence;
     end
-    state.epoch = epoch;
-    state = show(repair(state, sequence - 1), sequence, body);
+    state = show(repair(state, epoch, sequence - 1), epoch, sequence, body);
   end
 end

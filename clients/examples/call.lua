@@ -37,3 +37,4 @@ for n = 1, tonumber(count) do
     for _, part in ipairs(parts) do print("part " .. hulak.text(part)) end
     print((kind == "R" and "reply " or "error ") .. hulak.text(value))
 end
+hulak.finish()

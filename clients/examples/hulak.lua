@@ -23,7 +23,7 @@ int getpid(void);
 ]]
 
 local zmq, random = ffi.load "libzmq.so.5", assert(io.open("/dev/urandom", "rb"))
-local context = zmq.zmq_ctx_new()
+local context, sockets = zmq.zmq_ctx_new(), {}
 local OPTIONS, SUBSCRIBE, EAGAIN, EINTR = { linger = 17, sndhwm = 23, rcvhwm = 24, rcvtimeo = 27 }, 6, 11, 4
 local hulak = { SUB = 2, DEALER = 5, pack = msgpack.pack, unpack = msgpack.unpack }
 local function check(result)
@@ -40,6 +40,7 @@ function hulak.socket(type, address, options, topics)
         check(zmq.zmq_setsockopt(socket, SUBSCRIBE, topic .. "\0", #topic + 1))
     end
     check(zmq.zmq_connect(socket, address))
+    table.insert(sockets, socket)
     return socket
 end
 
@@ -61,9 +62,9 @@ function hulak.receive(socket)
     return frame
 end
 
---- Closes a socket after its last messages were sent, for as long as its LINGER.
-function hulak.close(socket)
-    zmq.zmq_close(socket)
+--- Ends the program: sends the last messages, for as long as `linger`. LuaJIT unloads libzmq, whose threads must have ended.
+function hulak.finish()
+    for _, socket in ipairs(sockets) do zmq.zmq_close(socket) end
     zmq.zmq_ctx_term(context)
 end
 

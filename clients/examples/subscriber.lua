@@ -12,6 +12,7 @@ local remaining, expected, known = tonumber(count), 0, 0 -- ticks to print; the 
 local live = hulak.socket(hulak.SUB, publisher, { -- libzmq's defaults of 1,000 are
     rcvhwm = 100000, -- less than a burst of ticks
     sndhwm = 0, -- and less than all subscriptions of a large program: it drops the others
+    linger = 0,
 }, { topic, "heartbeat" })
 local dealer = hulak.socket(hulak.DEALER, frontend, { rcvtimeo = 1000, linger = 0 })
 
@@ -86,3 +87,4 @@ while remaining > 0 do
         end
     end
 end
+hulak.finish()

@@ -82,4 +82,4 @@ while not retired or #held > 0 do
     end
 end
 send("G", hulak.pack "retired")
-hulak.close(socket)
+hulak.finish()

@@ -11,8 +11,9 @@ import sys
 import msgspec
 import pytest
 from c_program import EXAMPLES
-from compiled_examples import COMPILED
+from compiled_examples import COMPILED as NATIVE
 from local_bus import ROOT, LocalBus
+from virtual_machines import compiled_erlang, compiled_java
 
 from hulak.bus.process import key_files
 from hulak.bus.wire.roles import parse_roles
@@ -28,9 +29,13 @@ LANGUAGES = {  # ending -> interpreter, and the words that show that its binding
     "pl": ("perl", ["-MZMQ::FFI", "-MData::MessagePack", "-e1"]),
     "rb": ("ruby", ["-rffi-rzmq", "-rmsgpack", "-e1"]),
     "php": ("php", ["-r", "exit(extension_loaded('zmq') && extension_loaded('msgpack') ? 0 : 1);"]),
+    "lua": ("luajit", ["-e", "require 'MessagePack'; require('ffi').load 'libzmq.so.5'"]),
+    "m": ("octave-cli", ["-qf", "--eval", "pkg load zeromq"]),
+    "R": ("Rscript", ["-e", "library(pbdZMQ)"]),
 }
-WITH_KEY = [*COMPILED, "mjs", "py"]  # endings of the languages whose programs all take a key
-EXAMPLE_FILES = sorted(path.name for path in EXAMPLES.iterdir() if path.stem in FILES.values())
+COMPILED = {**NATIVE, "erl": compiled_erlang, "java": compiled_java}
+WITH_KEY = [*NATIVE, "mjs", "py"]  # endings of the languages whose programs all take a key
+EXAMPLE_FILES = sorted(path.name for path in EXAMPLES.iterdir() if path.stem.lower() in FILES.values())
 
 
 def failed(kind, command):
@@ -76,7 +81,7 @@ def test_a_program_of_the_package_follows_every_rule(kind, monkeypatch):
 
 @pytest.mark.parametrize("name", EXAMPLE_FILES)
 def test_an_example_follows_every_rule(name, tmp_path, request):
-    (kind,) = [kind for kind, file in FILES.items() if file == name.partition(".")[0]]
+    (kind,) = [kind for kind, file in FILES.items() if file == name.partition(".")[0].lower()]
     assert failed(kind, started(name, tmp_path, request.config)) == {}
 
 
@@ -97,3 +102,9 @@ def test_an_example_with_a_key_does_calls_and_tasks_of_a_real_broker_also_while_
         words = [*call, local_bus.addresses["frontend"], "sums", "add", "3"]
         done = subprocess.run(words, env=variables, check=False, capture_output=True, text=True, timeout=60)
     assert done.stdout.splitlines() == ["reply 2", "reply 4", "reply 6"], done.stderr
+
+
+@pytest.mark.parametrize("name", ["Subscriber", "Call", "Worker"])
+def test_an_example_in_java_follows_every_rule_with_the_other_binding_too(name, tmp_path):
+    (kind,) = [kind for kind, file in FILES.items() if file == name.lower()]
+    assert failed(kind, compiled_java(name, tmp_path, "zmq.jar")) == {}

@@ -68,7 +68,7 @@ class ListScreen(TopScreen):
         self.query_one("#filter").display = False
         self.set_focus(self.query_one(Grid))
 
-    def draw(self) -> None:
+    def draw_parts(self) -> None:
         """Draw what has changed."""
         self.draw_head()
         now = time.monotonic()

@@ -49,7 +49,12 @@ class TopScreen(Screen[None]):
         self.draw()
 
     def draw(self) -> None:
-        """Draw what has changed."""
+        """Draw what has changed; nothing before the parts of the screen are there, and after they are gone."""
+        if self.query("#head"):
+            self.draw_parts()
+
+    def draw_parts(self) -> None:
+        """Draw the parts of the screen."""
 
     def draw_head(self) -> None:
         """Draw the lines above everything."""
@@ -81,7 +86,7 @@ class DetailScreen(TopScreen):
         self.set_focus(self.query_one(Grid))
         self.draw()
 
-    def draw(self) -> None:
+    def draw_parts(self) -> None:
         """Draw what has changed."""
         self.draw_head()
         chosen = next(tab for tab in TABS if tab.name == self.tab)
@@ -120,7 +125,7 @@ class KeysScreen(TopScreen):
         self.set_focus(self.query_one(VerticalScroll))
         self.draw()
 
-    def draw(self) -> None:
+    def draw_parts(self) -> None:
         """Draw what has changed."""
         self.draw_head()
 

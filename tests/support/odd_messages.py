@@ -70,7 +70,7 @@ ENOUGH = {  # of each service, arguments that it takes
     "hulak.feed": {"instance": 7, "oldest": 1},
     "hulak.replay": {"topic": "ticks"},
     "hulak.last": {"topic": "tick."},
-    "hulak.report": {"kind": "feed", "name": "odd", "pid": 4711, "values": {"config_version": 0}},
+    "hulak.report": {"kind": "feed", "name": "odd", "pid": 4711, "values": {"config_version": 0}, "leaving": True},
     "hulak.retire": {"worker": "nobody"},
     "hulak.scale": {"service": "nepse", "workers": "auto"},
     "hulak.post": {"service": "odd"},

@@ -134,7 +134,7 @@ def test_a_process_that_is_killed_is_restarted_and_up_killed_leaves_no_children(
 
     eventually(replaced, within_s=60)
     started = psutil.Process(up.pid).children(recursive=True)
-    assert len(started) == 7, "supervisord, broker, worker, scaler, two display workers, gateway"
+    assert len(started) == 8, "supervisord, broker, worker, derive, scaler, two display workers, gateway"
     up.kill()
     eventually(lambda: not alive(started), within_s=30)
 

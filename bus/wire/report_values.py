@@ -36,6 +36,7 @@ class Totals(msgspec.Struct):
     count: _Amount
     sum_us: _Amount
     le: list[_Amount]
+    native: list[_Amount] | UnsetType = UNSET  # absent in earlier versions
 
 
 class Mean(msgspec.Struct):

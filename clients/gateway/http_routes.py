@@ -12,7 +12,6 @@ from websockets.datastructures import Headers
 from websockets.http11 import Request, Response
 
 from hulak.clients.gateway.access import Access, Grant, Peer
-from hulak.clients.gateway.metrics import TYPE
 from hulak.clients.gateway.static_files import StaticFiles, page_headers
 from hulak.clients.gateway.tokens import Role
 from hulak.clients.gateway.wrong_tokens import WrongTokens
@@ -72,7 +71,7 @@ class HttpRoutes:
         files: the page's files.
         alive: lists the reasons to fail `/healthz`.
         verdict: returns the verdict for `/readyz`.
-        metrics: returns the body of `/metrics`.
+        metrics: returns type and body of `/metrics`, for a request's header Accept.
         is_full: returns whether the maximum of WebSocket clients is reached.
         wrong: counts wrong tokens.
         on_wrong: called with the address that sent a wrong token, unless it has sent too many.
@@ -82,7 +81,7 @@ class HttpRoutes:
     files: StaticFiles
     alive: Callable[[], list[str]]
     verdict: Callable[[], Verdict]
-    metrics: Callable[[], bytes]
+    metrics: Callable[[str], tuple[str, bytes]]
     is_full: Callable[[], bool]
     on_wrong: Callable[[str], None]
     wrong: WrongTokens = field(default_factory=WrongTokens)
@@ -190,7 +189,8 @@ class HttpRoutes:
         may_read = grant.role >= Role.METRICS
         if asking.path == "/metrics":
             if may_read:
-                return Answer(_response(HTTPStatus.OK, self.metrics(), TYPE, NO_STORE), grant)
+                kind, body = self.metrics(asking.headers.get("Accept", ""))
+                return Answer(_response(HTTPStatus.OK, body, kind, NO_STORE), grant)
             self.refused += not grant.is_wrong  # counted before
             return Answer(_unauthorized(grant.refusal), grant)
         reasons, more = self.alive(), {}

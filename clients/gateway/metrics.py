@@ -10,11 +10,14 @@ from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from hulak.bus.histogram import BOUNDS, TASK_BOUNDS
+from hulak.bus.histogram import BOUNDS, FIRST, TASK_BOUNDS, native_counts
+from hulak.clients.gateway import protobuf_format
+from hulak.clients.gateway.metric_format import prefers_protobuf
 from hulak.clients.gateway.metric_names import FIGURES, OF_BRIDGES, OF_DISPLAY_WORKERS, OF_FEEDS, OF_PROCESSES, OF_PROGRAMS
+from hulak.clients.gateway.protobuf_format import Histograms
 from hulak.clients.judge.bridges import ways
 from hulak.clients.judge.processes import SLOT, number, slots
 from hulak.clients.judge.situations import SITUATIONS, STATS_SILENT_S
@@ -46,9 +49,27 @@ def text(stats: Mapping[str, Any], stats_age_s: float | None, gateway: Mapping[s
         gateway: the gateway's figures.
         verdict: of the judge.
     """
+    return answer("", stats, stats_age_s, gateway, verdict)[1]
+
+
+def answer(
+    accept: str, stats: Mapping[str, Any], stats_age_s: float | None, gateway: Mapping[str, Any], verdict: Verdict
+) -> tuple[str, bytes]:
+    """Return the type and the body that answer a request: all metrics as text, or as protobuf with native histograms.
+
+    Args:
+        accept: header of the request; empty if it has none.
+        stats: see `text`.
+        stats_age_s: see `text`.
+        gateway: see `text`.
+        verdict: see `text`.
+    """
+    metrics = [*_problems(verdict, stats_age_s), *families({**stats, "gateway": gateway}, stats_age_s)]
+    if prefers_protobuf(accept):
+        return protobuf_format.TYPE, protobuf_format.encode(metrics)
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Families([*_problems(verdict, stats_age_s), *families({**stats, "gateway": gateway}, stats_age_s)]))
-    return generate_latest(registry)
+    registry.register(_Families(metrics))
+    return TYPE, generate_latest(registry)
 
 
 def families(stats: Mapping[str, Any], stats_age_s: float | None) -> Iterator[Metric]:
@@ -170,10 +191,10 @@ def _tasks(tasks: Mapping[str, Any]) -> Iterator[Metric]:
     samples = [({"service": service}, age_s) for service, age_s in ages.items()]
     yield _metric("hulak_service_oldest_queued_age_seconds", "Age of the oldest queued task, by service.", samples)
     labels = ["service", "action"]
-    waits = HistogramMetricFamily(
-        "hulak_task_wait_seconds", "Time from a task's acceptance to its first attempt, or its expiry without one.", labels=labels
+    waits = Histograms(
+        "hulak_task_wait_seconds", "Time from a task's acceptance to its first attempt, or its expiry without one.", labels, FIRST
     )
-    runs = HistogramMetricFamily("hulak_task_run_seconds", "Time from the start of an attempt to its result.", labels=labels)
+    runs = Histograms("hulak_task_run_seconds", "Time from the start of an attempt to its result.", labels, FIRST)
     failed = CounterMetricFamily("hulak_task_attempts_failed", "Attempts that failed.", labels=labels)
     for row in tasks.get("actions", []):
         values = [str(row.get("service")), str(row.get("action"))]
@@ -212,11 +233,11 @@ def _subscribers(subscribers: Mapping[str, Any]) -> Iterator[Metric]:
 
 
 def _latencies(stats: Mapping[str, Any], rows: list[tuple[dict[str, str], Row]]) -> Iterator[Metric]:
-    lag = HistogramMetricFamily("hulak_feed_to_broker_seconds", "Latency from a feed's receipt to the broker.", labels=[])
+    lag = Histograms("hulak_feed_to_broker_seconds", "Latency from a feed's receipt to the broker.", [], FIRST)
     _add(lag, [], _at(stats, f"ticks.feed_to_broker{TOTALS}"))
     yield lag
     labels = ["kind", "slot", "what"]
-    latencies = HistogramMetricFamily("hulak_process_latency_seconds", "Latencies reported by processes.", labels=labels)
+    latencies = Histograms("hulak_process_latency_seconds", "Latencies reported by processes.", labels, FIRST)
     for labels_of_row, row in rows:
         for key, value in row.items():
             if str(key).endswith(TOTALS):
@@ -224,7 +245,7 @@ def _latencies(stats: Mapping[str, Any], rows: list[tuple[dict[str, str], Row]])
     yield latencies
 
 
-def _add(family: HistogramMetricFamily, labels: list[str], totals: Any, bounds: Sequence[float] = BOUNDS) -> None:
+def _add(family: Histograms, labels: list[str], totals: Any, bounds: Sequence[float] = BOUNDS) -> None:
     """Add the totals of a histogram (`bus.histogram.Histogram.totals`) with bounds in microseconds; ignore malformed ones."""
     if not isinstance(totals, Mapping):
         return
@@ -233,9 +254,11 @@ def _add(family: HistogramMetricFamily, labels: list[str], totals: Any, bounds: 
         return
     counts = [_number(value) for value in counts_below]
     known = [value for value in counts if value is not None]
-    if len(known) == len(counts) and sorted([*known, count]) == [*known, count]:
+    if len(known) == len(counts) and sorted([0.0, *known, count]) == [0.0, *known, count]:
         buckets = [(repr(bound / 1e6), value) for bound, value in zip(bounds, known, strict=True)]
         family.add_metric(labels, [*buckets, ("+Inf", count)], total_us / 1e6)
+        if (native := native_counts(totals)) is not None:
+            family.native[tuple(labels)] = native
 
 
 def _of(rows: list[tuple[dict[str, str], Row]], figures: tuple[tuple[str, str, str], ...]) -> Iterator[Metric]:

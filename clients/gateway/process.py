@@ -294,10 +294,10 @@ class Gateway:
             "turn_late_totals": self.turn_late_us.totals(),
         }
 
-    def _metrics(self) -> bytes:
+    def _metrics(self, accept: str) -> tuple[str, bytes]:
         health = self.health
         stats_age_s = None if health.stats_at is None else time.monotonic() - health.stats_at
-        return metrics.text(health.stats or {}, stats_age_s, self.figures(), self._verdict())
+        return metrics.answer(accept, health.stats or {}, stats_age_s, self.figures(), self._verdict())
 
 
 def _select_subprotocol(connection: ServerConnection, offered: Sequence[Subprotocol]) -> Subprotocol | None:

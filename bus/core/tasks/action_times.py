@@ -3,18 +3,19 @@
 This is on the hot path: the tasks of a burst have equal times, and are counted by one call.
 """
 
+from collections import defaultdict
 from collections.abc import Sequence
 from itertools import groupby
+from math import ceil, log2
 from typing import Any
 
 from hulak.bus.core.tasks.task_queue import CalledTask
-from hulak.bus.histogram import TASK_EXPONENTS
+from hulak.bus.histogram import PER_DOUBLING, SHIFT, TASK_EXPONENTS, place, totals_of
 
 MOST_ACTIONS = 64  # service and action; the names come from clients, so that further ones are counted together, as `OTHER`
 LONGEST_NAME = 100  # characters; an action with a longer name counts as another one too
 OTHER = ("other", "other")
 NOT_NAMED = "UNKNOWN_ACTION"  # the code of a failure that names no action of the service
-BUCKETS = 64  # by the bits of a time in whole microseconds; the statistics have fewer
 
 
 class _ActionRow:
@@ -23,7 +24,8 @@ class _ActionRow:
     __slots__ = ("failed", "run_s", "runs", "wait_s", "waits")
 
     def __init__(self) -> None:
-        self.waits, self.runs = [0] * BUCKETS, [0] * BUCKETS
+        self.waits: defaultdict[int, int] = defaultdict(int)  # by place, `bus.histogram`
+        self.runs: defaultdict[int, int] = defaultdict(int)
         self.wait_s, self.run_s = 0.0, 0.0
         self.failed = 0
 
@@ -31,13 +33,13 @@ class _ActionRow:
         """Count attempts that end now, with the times of one of them: the first one of a task has waited too."""
         started = task.started
         seconds = now - started
-        self.runs[int(seconds * 1e6).bit_length()] += count
+        self.runs[place(seconds * 1e6)] += count
         self.run_s += seconds * count
         if task.attempt == 1:
             self.wait(started - task.since, count)
 
     def wait(self, seconds: float, count: int) -> None:
-        self.waits[int(seconds * 1e6).bit_length()] += count
+        self.waits[place(seconds * 1e6)] += count
         self.wait_s += seconds * count
 
 
@@ -53,14 +55,16 @@ class ActionTimes:
         row = self._rows.get((task.service, task.action))
         if row is None:
             row = self._new_row(task)
-        # As `row.count` does, without its calls.
+        # As `row.count` and `place` do, without their calls.
         started = task.started
         seconds = now - started
-        row.runs[int(seconds * 1e6).bit_length()] += 1
+        doublings = log2(seconds * 1e6) if seconds > 1e-6 else 0.0
+        row.runs[ceil(doublings * PER_DOUBLING + SHIFT) + ceil(doublings)] += 1
         row.run_s += seconds
         if task.attempt == 1:
             seconds = started - task.since
-            row.waits[int(seconds * 1e6).bit_length()] += 1
+            doublings = log2(seconds * 1e6) if seconds > 1e-6 else 0.0
+            row.waits[ceil(doublings * PER_DOUBLING + SHIFT) + ceil(doublings)] += 1
             row.wait_s += seconds
 
     def done_together(self, now: float, tasks: Sequence[CalledTask]) -> None:
@@ -97,15 +101,15 @@ class ActionTimes:
     def rows(self) -> list[dict[str, Any]]:
         """Return the figures of each action, and of all others together if there are any (PROTOCOL.md section 7.2)."""
         named = [*self._rows.items()]
-        if any(self._other.runs) or any(self._other.waits):
+        if self._other.runs or self._other.waits:
             named.append((OTHER, self._other))
         return [
             {
                 "service": service,
                 "action": action,
                 "failed": row.failed,
-                "wait_totals": _totals(row.waits, row.wait_s),
-                "run_totals": _totals(row.runs, row.run_s),
+                "wait_totals": totals_of(row.waits, row.wait_s * 1e6, TASK_EXPONENTS),
+                "run_totals": totals_of(row.runs, row.run_s * 1e6, TASK_EXPONENTS),
             }
             for (service, action), row in named
         ]
@@ -124,12 +128,3 @@ def _count_burst(row: _ActionRow, now: float, tasks: Sequence[CalledTask], begin
     middle = (begin + end) // 2
     _count_burst(row, now, tasks, begin, middle)
     _count_burst(row, now, tasks, middle, end)
-
-
-def _totals(counts: list[int], seconds: float) -> dict[str, Any]:
-    """Return the totals of `bus.histogram`, with the bounds `TASK_BOUNDS`."""
-    at_most, total = [], sum(counts[: TASK_EXPONENTS.start])
-    for exponent in TASK_EXPONENTS:
-        total += counts[exponent]
-        at_most.append(total)
-    return {"count": sum(counts), "sum_us": round(seconds * 1e6, 3), "le": at_most}

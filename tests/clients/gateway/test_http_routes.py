@@ -50,7 +50,7 @@ class Served:
             StaticFiles(page),
             alive=lambda: list(reasons),
             verdict=lambda: verdict(facts or stats()),
-            metrics=lambda: b"x 1\n",
+            metrics=lambda accept: ("text/plain", b"x 1\n" + accept.encode()),
             is_full=lambda: full,
             on_wrong=self.wrong.append,
         )

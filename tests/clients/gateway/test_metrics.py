@@ -231,7 +231,16 @@ def test_a_process_is_named_by_its_slot():
 
 
 @pytest.mark.parametrize(
-    "odd", [None, 5, [], {}, {"count": 2, "sum_us": 1.0, "le": [1] * 3}, {**totals(9.0), "le": [5] * len(BOUNDS)}]
+    "odd",
+    [
+        None,
+        5,
+        [],
+        {},
+        {"count": 2, "sum_us": 1.0, "le": [1] * 3},
+        {**totals(9.0), "le": [5] * len(BOUNDS)},
+        {**totals(9.0), "le": [-1] * len(BOUNDS)},
+    ],
 )
 def test_a_malformed_histogram_is_omitted(odd):
     stats = {"processes": [{**row("x", "y", 5), "latency_totals": odd}], "ticks": {"feed_to_broker_totals": odd}}

@@ -30,7 +30,8 @@ def call(dealer, service, action, args)
 end
 
 frontend, service, action, count = ARGV
-dealer = ZMQ::Context.new.socket(ZMQ::DEALER)
+context = ZMQ::Context.new # kept: if it is collected, its finalizer waits for the sockets for ever
+dealer = context.socket(ZMQ::DEALER)
 dealer.setsockopt(ZMQ::RCVTIMEO, AGAIN_MS)
 dealer.setsockopt(ZMQ::LINGER, 0)
 dealer.connect(frontend)

@@ -12,8 +12,8 @@ require "securerandom"
 class Subscriber
   def initialize(publisher, frontend, topic, count)
     @topic, @remaining, @expected, @epoch = topic, count.to_i, 0, 0
-    context = ZMQ::Context.new
-    @live, @dealer = context.socket(ZMQ::SUB), context.socket(ZMQ::DEALER)
+    @context = ZMQ::Context.new # kept: if it is collected, its finalizer waits for the sockets for ever
+    @live, @dealer = @context.socket(ZMQ::SUB), @context.socket(ZMQ::DEALER)
     @live.setsockopt(ZMQ::RCVHWM, 100_000) # libzmq's default of 1,000 is less than a burst
     @live.setsockopt(ZMQ::SNDHWM, 0) # or libzmq drops subscriptions beyond 1,000
     @dealer.setsockopt(ZMQ::RCVTIMEO, 1000) # ms; without an answer the request is repeated

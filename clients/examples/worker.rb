@@ -15,7 +15,8 @@ class Worker
   def initialize(backend, service)
     @service, @name = service, "ruby/#{Process.pid}/#{Random.new_seed % 1_000_000}" # another name after each start
     @held, @unsent, @epoch, @known, @retired = [], [], nil, false, false
-    @socket = ZMQ::Context.new.socket(ZMQ::DEALER)
+    @context = ZMQ::Context.new # kept: if it is collected, its finalizer waits for the sockets for ever
+    @socket = @context.socket(ZMQ::DEALER)
     @socket.setsockopt(ZMQ::RCVTIMEO, 20) # ms
     @socket.setsockopt(ZMQ::LINGER, 1000)
     @socket.connect(backend)

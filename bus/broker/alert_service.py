@@ -26,6 +26,7 @@ from hulak.bus.wire.codec import decode_publication, unpack
 from hulak.bus.wire.names import ALERT_TOPICS, DERIVER
 from hulak.bus.wire.roles import CONTROL
 
+MOST = 1 << 53  # firings of an alert of one symbol; a larger number is of no alert, and their sum could not be sent
 LATE_S = 5.0  # a process reports each second
 NOT_RUNNING = "`hulak derive` is not running"
 
@@ -134,7 +135,7 @@ def _with_firings(lasts: list[bytes], connection: Any) -> list[AlertRow]:
     rows = alert_rows.rows(connection)
     for row in rows:
         bodies = fired.get((row["name"], row["id"].hex()), [])
-        row["firings"] = sum(body["fired"] for body in bodies if type(body.get("fired")) is int)
+        row["firings"] = sum(body["fired"] for body in bodies if type(body.get("fired")) is int and 0 <= body["fired"] < MOST)
         row["last"] = max(bodies, key=_at, default=None)
     return rows
 

@@ -20,6 +20,7 @@ AGAIN_S = 5.0  # after a request that failed
 ANSWER_S = 3.0
 MOST_OPENS = 200  # symbols whose first tick of the day is read
 NS_PER_MS = 1_000_000
+MOST = 1 << 53  # of a count or a time; a larger one is of no alert, and could not be counted on
 Opens = dict[str, Open]
 
 
@@ -96,7 +97,7 @@ class AlertDefinitions:
                 key, value = (body["id"], body["symbol"]), (body["fired"], body["at"])
             except (ProtocolError, KeyError, TypeError):  # a feed with the role may post anything there
                 continue
-            if all(type(text) is str for text in key) and all(type(number) is int for number in value):
+            if all(type(text) is str for text in key) and all(type(number) is int and 0 <= number < MOST for number in value):
                 known[key] = value
         return known
 

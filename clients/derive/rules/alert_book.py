@@ -86,15 +86,17 @@ class AlertBook:
         self.fired = 0
         self._of: dict[str, list[Watch]] = {}  # symbol -> its watches; empty for a symbol without
         self._whole: dict[str, list[AlertRule]] = {}
-        self._patterns: list[AlertRule] = []
+        self._patterns: dict[str, list[AlertRule]] = {}  # by what the symbols begin with
         self._count: dict[str, int] = {}  # alert -> symbols
+        self._total = 0  # of all alerts
+        self._stale: dict[tuple[str, str], Watch] = {}  # by alert and symbol
         self._windows = 0
         self._past: dict[tuple[str, str], tuple[int, int]] = {}
         self._opens: dict[str, Open] = {}
         self._closed: dict[str, None] = {}  # sources whose market is closed
         self._opened: dict[str, int] = {}  # source -> when its market opened
         self._due: list[tuple[int, str, str]] = []  # a heap: not after it is stale; alert and symbol
-        self._parked: dict[str, list[tuple[str, str]]] = {}  # source whose market is closed -> alert and symbol
+        self._parked: dict[str, dict[tuple[str, str], None]] = {}  # source whose market is closed -> alert and symbol
 
     # Definitions
 
@@ -126,11 +128,11 @@ class AlertBook:
             self._discover(symbol, now, known)
 
     def _index(self) -> None:
-        self._of, self._whole, self._patterns, self._count = {}, {}, [], {}
-        self._due, self._parked, self._windows = [], {}, 0
+        self._of, self._whole, self._patterns, self._count, self._stale = {}, {}, {}, {}, {}
+        self._due, self._parked, self._windows, self._total = [], {}, 0, 0
         for rule in self.rules.values():
             if rule.symbol.endswith(STAR):
-                self._patterns.append(rule)
+                self._patterns.setdefault(rule.symbol[:-1], []).append(rule)
             else:
                 self._whole.setdefault(rule.symbol, []).append(rule)
 
@@ -138,7 +140,10 @@ class AlertBook:
         rule = self.rules[watch.alert]
         self._of.setdefault(watch.symbol, []).append(watch)
         self._count[rule.id] = self._count.get(rule.id, 0) + 1
+        self._total += 1
         self._windows += watch.window is not None
+        if rule.on == STALE:
+            self._stale[rule.id, watch.symbol] = watch
         if rule.on == STALE and watch.track.armed:
             heappush(self._due, (watch.due(rule, self._opened) if watch.seen else 0, rule.id, watch.symbol))
 
@@ -146,7 +151,7 @@ class AlertBook:
         """Begin to watch a symbol for an alert."""
         windowed = rule.on == "change" and rule.window_ms is not None
         too_long = len(ALERT_TOPICS) + len(rule.name) + 1 + len(symbol) > MAX_TOPIC
-        full = too_long or self._count.get(rule.id, 0) >= MOST_SYMBOLS or sum(self._count.values()) >= MOST_WATCHES
+        full = too_long or self._count.get(rule.id, 0) >= MOST_SYMBOLS or self._total >= MOST_WATCHES
         if full or (windowed and self._windows >= MOST_WINDOWS):
             self.ignored += 1
             return
@@ -168,10 +173,21 @@ class AlertBook:
             self.ignored += 1
             return []
         watches = self._of.setdefault(symbol, [])
-        for rule in (*self._whole.get(symbol, ()), *(rule for rule in self._patterns if rule.matches(symbol))):
+        rules = self._rules_of(symbol)
+        if self._total >= MOST_WATCHES:
+            self.ignored += len(rules) - len(watches)
+            return watches
+        for rule in rules:
             if (rule.id, symbol) not in known:
                 self._begin(rule, symbol, now)
         return watches
+
+    def _rules_of(self, symbol: str) -> list[AlertRule]:
+        """Return the alerts about a symbol; it costs nothing for the patterns of other symbols."""
+        rules = list(self._whole.get(symbol, ()))
+        for end in range(len(symbol) + 1) if self._patterns else ():
+            rules += self._patterns.get(symbol[:end], ())
+        return rules
 
     # Messages
 
@@ -217,7 +233,7 @@ class AlertBook:
             key = rule.id, watch.symbol
             parked = self._parked[source_before]
             if key in parked:
-                parked.remove(key)
+                del parked[key]
                 heappush(self._due, (now + rule.after_ms, *key))
         if not watch.track.armed and rule.repeat:
             watch.track.armed = True
@@ -242,12 +258,12 @@ class AlertBook:
         while due and due[0][0] <= message.at:
             _, alert, symbol = heappop(due)
             rule = self.rules[alert]
-            watch = next(watch for watch in self._of[symbol] if watch.alert == alert)
+            watch = self._stale[alert, symbol]
             if not rule.counts(message.at):
                 continue
             watch.seen = watch.seen or message.at
             if watch.source in self._closed:
-                self._parked.setdefault(watch.source, []).append((alert, symbol))
+                self._parked.setdefault(watch.source, {})[alert, symbol] = None
                 continue
             at = watch.due(rule, self._opened)
             if at <= message.at and watch.track.fired:

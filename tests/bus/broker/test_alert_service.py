@@ -123,7 +123,15 @@ def test_a_definition_of_the_same_revision_is_answered_without_the_rows(fixture)
 def test_the_last_firing_is_that_of_the_same_alert_and_bad_ones_are_left_out(fixture):
     row = fixture.add()
     body = {"alert": "n", "id": row["id"].hex(), "fired": 3, "at": 5}
-    rows = [body, {**body, "fired": 1, "at": 9}, {**body, "id": "other", "fired": 7}, {"alert": "n"}, 5]
+    rows = [
+        body,
+        {**body, "fired": 1, "at": 9},
+        {**body, "id": "other", "fired": 7},
+        {"alert": "n"},
+        5,
+        {**body, "fired": 2**64 - 1},
+        {**body, "fired": -1},
+    ]
     fixture.bus.frames = [encode_publication(b"alert.n.%d" % at, Stamp(1, at + 1, 1), pack(row)) for at, row in enumerate(rows)]
     (listed,) = fixture.ask("list")["alerts"]
     assert (listed["firings"], listed["last"]["at"]) == (4, 9)

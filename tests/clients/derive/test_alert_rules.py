@@ -5,6 +5,7 @@ import math
 import msgspec
 import pytest
 
+from hulak.clients.derive.rules import alert_book
 from hulak.clients.derive.rules.alert_book import AlertBook, BookState, Message
 from hulak.clients.derive.rules.alert_rule import AlertRule, rule_of
 from hulak.clients.derive.rules.alert_track import DAY_MS, PriceWindow
@@ -237,3 +238,39 @@ def test_a_row_of_the_broker_is_read_and_one_that_is_no_definition_is_left_out()
 def test_the_state_of_a_checkpoint_is_plain():
     state = book_of(rule(above=1.0), rule(id="02", symbol="Y*", on="change", above=1.0, window_ms=10)).dump()
     assert msgspec.msgpack.decode(msgspec.msgpack.encode(state), type=BookState) == state
+
+
+def test_a_pattern_is_found_by_its_beginning_and_stays_known_when_others_are_added():
+    rules = [
+        rule(id=f"{n:02}", name=f"n{n}", symbol=symbol, above=1.0) for n, symbol in enumerate(("*", "X*", "XY*", "XY", "Y*"))
+    ]
+    book = book_of(*rules[:4])
+    message = Message(1, 7, T)
+    assert sorted(firing.name for firing in book.tick("XY", quote(1.0), message)) == ["n0.XY", "n1.XY", "n2.XY", "n3.XY"]
+    book.define(rules, {}, {}, T)
+    assert book.tick("XY", quote(1.0), message) == []
+    assert [firing.name for firing in book.tick("YX", quote(1.0), message)] == ["n0.YX", "n4.YX"]
+
+
+def test_five_thousand_patterns_cost_a_new_symbol_only_those_that_match_it():
+    patterns = [rule(id=f"{n:04}", name=f"n{n}", symbol=f"S{n}.*", above=1.0) for n in range(5000)]
+    compared = []
+
+    class Counted(str):
+        __slots__ = ()
+
+        def startswith(self, *args):
+            compared.append(args)
+            return super().startswith(*args)
+
+    assert [firing.name for firing in book_of(*patterns).tick(Counted("S7.A"), quote(1.0), Message(1, 7, T))] == ["n7.S7.A"]
+    assert len(compared) <= 1
+
+
+def test_silent_symbols_beyond_the_limit_of_all_alerts_are_counted_and_the_others_fire(monkeypatch):
+    monkeypatch.setattr(alert_book, "MOST_WATCHES", 3)
+    book = book_of(*(rule(id=f"{n}", name=f"n{n}", symbol="*", on="stale", after_ms=1000) for n in range(2)))
+    for symbol in ("A", "B", "C"):
+        book.tick(symbol, quote(1.0), Message(1, 7, T))
+    assert sorted(firing.name for firing in book.grow_old(Message(2, 7, T + 1000))) == ["n0.A", "n0.B", "n1.A"]
+    assert book.ignored == 3

@@ -19,6 +19,7 @@ MINUTES = 25 * 60
 SPANS = {"hour": SECONDS, "day": 24 * 3600}  # seconds
 MOST_LINES = 250  # of all figures: 40 kB each
 VERSION = 1  # of the saved form
+SET_BACK_S = 60  # a clock that is set back by more begins a line again: it would have no values till then
 NONE = math.nan
 
 Key = tuple[str, str]  # figure and line
@@ -94,6 +95,9 @@ class FigureHistory:
             if not math.isfinite(value):
                 continue
             line = self.lines.get(key)
+            if line is not None and second < line.newest - SET_BACK_S:
+                del self.lines[key]
+                line = None
             if line is None:
                 if len(self.lines) >= MOST_LINES and not self._make_room(second):
                     self.left_out += 1
@@ -172,14 +176,14 @@ class FigureHistory:
             saved = msgspec.msgpack.decode(data, type=_Saved)
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise ValueError(str(error)) from error
-        if saved.version != VERSION or saved.since > now or len(saved.lines) > MOST_LINES:
+        if saved.version != VERSION or not 0 <= saved.since <= now or len(saved.lines) > MOST_LINES:
             raise ValueError(f"version {saved.version}, {len(saved.lines)} lines since {saved.since}")
         history = cls(saved.since)
         for figure, name, newest, *parts in saved.lines:
             line = Line()
             line.newest = newest
             for part, content in zip(_parts(line), parts, strict=True):
-                if len(content) != len(part) * part.itemsize or newest > now:
+                if len(content) != len(part) * part.itemsize or not 0 <= newest <= now:
                     raise ValueError(f"line {figure} {name} has {len(content)} bytes of {part.typecode}, newest {newest}")
                 part[:] = array(part.typecode, content)
             history.lines[figure, name] = line

@@ -68,7 +68,8 @@ def _names(folder: Path) -> list[str]:
             files = [entry.name for entry in entries if entry.name.endswith(SUFFIX) and entry.is_file(follow_symlinks=False)]
     except OSError:
         return []
-    return sorted(name.removesuffix(SUFFIX) for name in files)[:MOST_FILES]
+    # A name that is not printable, or no UTF-8, is of no process of the bus, and could not be sent.
+    return sorted(name.removesuffix(SUFFIX) for name in files if name.isprintable())[:MOST_FILES]
 
 
 def _end_of(path: Path, most: int) -> tuple[list[str], bool]:

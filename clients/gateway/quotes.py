@@ -13,6 +13,8 @@ import msgspec
 from hulak.bus.wire.price_digits import OF_VENUES, digits_of, usual_digits
 
 DAY_MS = 86_400_000
+NS_PER_MS = 1_000_000
+AHEAD_MS = 60_000  # by which a venue's clock may be ahead of this machine's
 SAMPLE_MS = 1000  # at least, between two prices of which the volatility is made: moves between bid and ask are none of the market
 DECAY_S = 300.0  # time constant of the volatility
 HOUR_S = 3600.0
@@ -87,9 +89,10 @@ class Quotes:
     def take(self, tick: WideTick) -> None:
         """Take the next tick of a symbol."""
         quote = self.by_symbol.get(tick.symbol)
-        day = tick.timestamp // DAY_MS
+        at = _time_of(tick)
+        day = at // DAY_MS
         if quote is None:
-            quote = self.by_symbol[tick.symbol] = _new(tick, day)
+            quote = self.by_symbol[tick.symbol] = _new(tick, at)
             self._meet_bar(quote)
         elif day > quote.day:
             _begin_day(quote, day)
@@ -101,7 +104,7 @@ class Quotes:
             _take_day(quote, tick, price)
         if price is not None:
             quote.price = price
-            _take_move(quote, price, tick.timestamp)
+            _take_move(quote, price, at)
         self._changed[tick.symbol] = quote
 
     def take_bar(self, symbol: str, start: int, prices: Iterable[Any]) -> None:
@@ -113,7 +116,7 @@ class Quotes:
             prices: open, high, low and close.
         """
         known = [price for price in map(_number, prices) if price is not None]
-        if len(known) != 4:
+        if len(known) != 4 or type(start) is not int:
             return
         self._bars[symbol] = start, known
         quote = self.by_symbol.get(symbol)
@@ -149,13 +152,22 @@ class Quotes:
         self._changed.clear()
 
 
-def _new(tick: WideTick, day: int) -> Quote:
+def _time_of(tick: WideTick) -> int:
+    """Return the time that counts of a tick, ms since 1970 UTC: the venue's, unless that is far ahead of the receipt.
+
+    A single tick of the future would begin a day that every later tick is before.
+    """
+    received = tick.received_ns // NS_PER_MS
+    return received if received > 0 and tick.timestamp > received + AHEAD_MS else tick.timestamp
+
+
+def _new(tick: WideTick, at: int) -> Quote:
     digits = OF_VENUES.get(tick.source)
     if digits is None:
         digits = usual_digits(tick.symbol.rpartition(".")[2])
     if digits is None:
         digits = digits_of(price for price in (tick.bid, tick.ask) if price is not None)
-    return Quote(tick.symbol, tick.source, digits, day, since_ms=tick.timestamp)
+    return Quote(tick.symbol, tick.source, digits, at // DAY_MS, since_ms=at)
 
 
 def _begin_day(quote: Quote, day: int) -> None:
@@ -186,7 +198,7 @@ def _take_move(quote: Quote, price: float, timestamp: int) -> None:
     passed_ms = timestamp - quote.sampled_at
     if passed_ms < SAMPLE_MS:
         return
-    move = math.log(price / quote.sampled) if price > 0 and quote.sampled > 0 else 0.0
+    move = math.log(price) - math.log(quote.sampled) if price > 0 and quote.sampled > 0 else 0.0
     quote.variance = quote.variance * math.exp(-passed_ms / 1000 / DECAY_S) + move * move
     quote.sampled, quote.sampled_at = price, timestamp
 

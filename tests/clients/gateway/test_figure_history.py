@@ -128,3 +128,18 @@ def test_figures_come_from_the_statistics_and_counters_become_rates():
     assert ("tasks", "done/s") not in figures_of(after, first, 60.0), "statistics were missed"
     assert ("tasks", "done/s") not in figures_of({**after, "broker": {"epoch": 2}}, first, 1.0)
     assert figures_of({"ticks": 5, "processes": [3], "subscribers": {"slow": 1}}, {}, 1.0) == {}
+
+
+def test_a_clock_that_is_set_back_begins_a_line_again_and_a_late_second_does_not():
+    history = filled([(100_000_000, 5.0), (10, 1.0), (8, 2.0), (11, 3.0)])
+    answer = history.read(BEGIN + 11, "queue", "hour", 3600)
+    assert answer["lines"]["queued"]["mean"][-4:] == [None, None, 1.0, 3.0]
+
+
+@pytest.mark.parametrize(("since", "newest"), [(math.nan, 0), (-1.0, 0), (0.0, -5)])
+def test_a_file_with_times_before_1970_or_without_a_time_is_refused(since, newest):
+    history = filled([(0, 1.0)])
+    history.since, history.lines[LINE].newest = since, newest
+    packed = history.pack()
+    with pytest.raises(ValueError, match=r"since|newest"):
+        FigureHistory.unpack(packed, BEGIN + 1)

@@ -1,6 +1,7 @@
 """The log as the page reads it: the ends of files of the folder, filtered."""
 
 import json
+import os
 
 import pytest
 
@@ -72,3 +73,9 @@ def test_without_files_there_are_no_lines_and_odd_lines_stay_lines(tmp_path):
     assert len(rows) == 4
     assert (rows[1]["event"], rows[1]["at_ms"]) == ("5", None)
     assert len(rows[3]["event"]) == 2000
+
+
+def test_a_file_whose_name_cannot_be_sent_is_left_out(folder):
+    for name in (b"\xff.log", b"a\n.log"):
+        (folder / os.fsdecode(name)).write_text("hidden\n")
+    assert read_log(folder, ALL)["processes"] == ["broker", "feed"]

@@ -26,10 +26,10 @@ def taken(*ticks):
 
 
 def test_the_price_is_the_middle_and_the_day_has_its_range_since_the_first_tick():
-    row = taken(tick(1.1, 1.2), tick(1.0, 1.1, NOON + 1), tick(1.3, 1.4, NOON + 2, received_ns=5_500_000))
+    row = taken(tick(1.1, 1.2), tick(1.0, 1.1, NOON + 1), tick(1.3, 1.4, NOON + 2, received_ns=NOON * 1_000_000 + 500_000))
     assert [row[name] for name in ("price", "open", "high", "low")] == pytest.approx([1.35, 1.15, 1.35, 1.05])
     assert [row[name] for name in ("bid", "ask", "ticks", "digits", "since_ms")] == [1.3, 1.4, 3, 5, NOON]
-    assert (row["timestamp"], row["received_ms"], row["previous_close"], row["volume"]) == (NOON + 2, 5.5, None, None)
+    assert (row["timestamp"], row["received_ms"], row["previous_close"], row["volume"]) == (NOON + 2, NOON + 0.5, None, None)
 
 
 def test_a_side_that_is_empty_is_left_out_and_without_any_price_the_last_one_stays():
@@ -102,3 +102,31 @@ def test_only_symbols_that_changed_are_returned_each_once():
     assert [*rows_of(quotes)] == ["B"]
     quotes.clear()
     assert not quotes.by_symbol
+
+
+def test_a_tick_of_the_far_future_does_not_begin_a_day():
+    received = {"received_ns": NOON * 1_000_000}
+    row = taken(
+        tick(1.0, 1.0, **received), tick(2.0, 2.0, NOON + 70 * 365 * DAY_MS, **received), tick(3.0, 3.0, NOON + 5, **received)
+    )
+    assert [row[name] for name in ("open", "high", "ticks", "previous_close", "since_ms")] == [1.0, 3.0, 3, None, NOON]
+
+
+def test_a_first_tick_of_the_far_future_does_not_either():
+    received = {"received_ns": NOON * 1_000_000}
+    row = taken(tick(2.0, 2.0, NOON + 70 * 365 * DAY_MS, **received), tick(3.0, 3.0, NOON + 5, **received))
+    assert [row[name] for name in ("open", "price", "ticks", "since_ms")] == [2.0, 3.0, 2, NOON]
+
+
+def test_prices_whose_ratio_is_no_number_have_a_volatility_nevertheless():
+    quotes = Quotes()
+    for second, price in enumerate((1e307, 5e-324, 1e307)):
+        quotes.take(tick(price, price, NOON + second * 1000))
+    assert math.isfinite(rows_of(quotes)["EURUSD"]["volatility"])
+
+
+def test_a_bar_whose_start_is_no_time_costs_no_tick():
+    quotes = Quotes()
+    quotes.take_bar("EURUSD", "now", [1.0, 1.0, 1.0, 1.0])
+    quotes.take(tick(1.1, 1.1))
+    assert rows_of(quotes)["EURUSD"]["open"] == 1.1

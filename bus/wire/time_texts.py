@@ -17,7 +17,7 @@ def moment_ns(text: str, now_ns: int) -> int:
             or `now`.
         now_ns: ns since 1970 UTC.
     Raises:
-        ValueError: it is no time, or not one from 1970 on; the text says what is allowed.
+        ValueError: it is no time, or not one from 1970 to 2262; the text says what is allowed.
     """
     if text == "now":
         return now_ns
@@ -39,7 +39,7 @@ def ns_of(moment: datetime, default: timezone | None = None) -> int:
         moment: with a zone, unless there is a default.
         default: the zone of a time without one; None: such a time is refused.
     Raises:
-        ValueError: it has no zone, or is before 1970.
+        ValueError: it has no zone, or is before 1970 or after 2262.
     """
     if moment.utcoffset() is None:
         if default is None:
@@ -59,6 +59,8 @@ def _time_of_day(clock: time, now_ns: int) -> int:
 def _checked(time_ns: int, text: str) -> int:
     if time_ns < 0:
         raise ValueError(f"{text!r} is before 1970")
+    if time_ns >= 1 << 63:
+        raise ValueError(f"{text!r} is after April 2262, the last time that 64 bits hold in ns")
     return time_ns
 
 

@@ -22,6 +22,7 @@ STATUS_OF_CODE = {
             "UNKNOWN_WORKER",
             "UNKNOWN_TOPIC",
             "UNKNOWN_SCHEDULE",
+            "UNKNOWN_ALERT",
             "UNKNOWN_CALENDAR",
             "UNKNOWN_POSITION",
             "UNKNOWN_DISPLAY",

@@ -49,3 +49,10 @@ def test_a_datetime_needs_a_zone():
 
 def test_a_time_is_shown_in_utc():
     assert iso_time(NOON + 5_999_999) == "2024-10-04T12:00:00.005Z"
+
+
+def test_a_time_that_64_bits_of_ns_do_not_hold_is_refused():
+    assert moment_ns("2262-04-11T23:47:16", NOON) < 1 << 63
+    for text in ("2262-04-11T23:47:17", "9999-12-31T23:59:59"):
+        with pytest.raises(ValueError, match="is not a time"):
+            moment_ns(text, NOON)

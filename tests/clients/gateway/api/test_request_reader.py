@@ -1,5 +1,8 @@
 """Arguments of requests: read from path, query and body, and refused by name."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from hulak.bus.core.control_requests import PostArguments, ScaleArguments, TaskIdArguments, TasksArguments, TopicRemoveArguments
@@ -10,6 +13,7 @@ from hulak.clients.gateway.api.problems import Problem, problem_of
 from hulak.clients.gateway.api.request_reader import arguments_of, decode_body
 
 TOPICS = ["tick.A", "tick.B", "tick.C"]
+ROOT = Path(__file__).resolve().parents[4]
 TASK = "00112233445566778899aabbccddeeff"
 
 
@@ -105,3 +109,11 @@ def test_a_stream_of_one_topic_goes_on_at_the_next_number_others_at_the_time():
     with pytest.raises(Problem) as caught:
         resumed(("ticks",), "41")
     assert "EPOCH/SEQUENCE/TIME_NS" in caught.value.text
+
+
+def test_every_code_of_the_bus_that_blames_the_client_is_a_status_below_500():
+    text = (ROOT / "bus" / "PROTOCOL.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (`[A-Z_`, ]+`) \| client \|", text, re.MULTILINE)
+    codes = {code for names in rows for code in re.findall(r"[A-Z_]+", names)}
+    assert {"UNKNOWN_ALERT", "UNKNOWN_TOPIC", "OTHER_VERSION"} <= codes
+    assert {code for code in codes if problem_of(BusError(code, "x"), broker_up=True).status >= 500} == set()

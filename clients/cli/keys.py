@@ -93,6 +93,14 @@ class Keys:
         return ""
 
 
+def is_foreground(descriptor: int) -> bool:
+    """Return whether it is the terminal of this process, and no other process group has it."""
+    try:
+        return os.tcgetpgrp(descriptor) == os.getpgrp()
+    except OSError:  # no terminal, or not the one that controls this process
+        return False
+
+
 @contextlib.contextmanager
 def terminal(live: bool) -> Iterator[Callable[[float], list[str]] | None]:
     """Read single keys from the terminal; its settings are restored at the end.
@@ -103,7 +111,7 @@ def terminal(live: bool) -> Iterator[Callable[[float], list[str]] | None]:
         a function that waits at most the given seconds and returns the keys; None without a terminal, or if another process
         group has it.
     """
-    if not live or not sys.stdin.isatty() or os.tcgetpgrp(sys.stdin.fileno()) != os.getpgrp():
+    if not live or not is_foreground(sys.stdin.fileno()):
         yield None
         return
     import termios

@@ -11,6 +11,7 @@ import click
 
 from hulak.clients.cli.command import Call, Command, print_json, subscribe
 from hulak.clients.cli.help_text import examples
+from hulak.clients.cli.keys import is_foreground
 
 if TYPE_CHECKING:
     from hulak.clients.cli.top_tabs import TopData
@@ -45,7 +46,7 @@ def top(call: Call, sort: str, count: int | None) -> None:
     while a tab shows them, sends REQUEST hulak.last, hulak.tasks and hulak.task.show.
     """
     call.wait_for_broker("publisher")
-    is_live = all(map(os.isatty, (0, 1))) and os.tcgetpgrp(0) == os.getpgrp() and os.environ.get("TERM") != "dumb"
+    is_live = all(map(os.isatty, (0, 1))) and is_foreground(0) and os.environ.get("TERM") != "dumb"
     if is_live and not call.as_json:
         _run(call, sort, count)
     else:

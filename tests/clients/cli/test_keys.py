@@ -1,10 +1,11 @@
 """Keys of a terminal: whole sequences, however they are split; nothing but q and Ctrl-C ends anything."""
 
+import os
 import random
 
 import pytest
 
-from hulak.clients.cli.keys import ALONE_S, Keys
+from hulak.clients.cli.keys import ALONE_S, Keys, is_foreground
 from hulak.clients.cli.live_output import LiveOutput
 from hulak.clients.cli.scroll import Scroll, cut
 
@@ -102,3 +103,12 @@ def test_a_list_scrolls_and_shows_how_much_it_leaves_out():
     scroll.press("pageup")
     assert cut(items, 5, scroll)[0] == [0, 1, 2, 3]
     assert not scroll.press("q")
+
+
+def test_a_terminal_that_does_not_control_the_process_and_a_pipe_give_no_keys():
+    pair, pipe = os.openpty(), os.pipe()
+    try:
+        assert [is_foreground(descriptor) for descriptor in (pair[1], pipe[0])] == [False, False]
+    finally:
+        for descriptor in (*pair, *pipe):
+            os.close(descriptor)

@@ -39,7 +39,7 @@ export class Loop {
    * @param {{matches: boolean}} still whether motion is unwanted
    */
   constructor(store, latency, still) {
-    Object.assign(this, { store, latency, still, palette: null });
+    Object.assign(this, { store, latency, still, palette: null, table: () => 0 }); // `table` draws what the table shows; returns the number of its rows
     this.pictures = new Map(); // canvas -> picture
     this.byDisplay = new Map(); // id -> pictures
     this.waiting = new Set();
@@ -149,7 +149,7 @@ export class Loop {
     }
     const ended = performance.now();
     for (const picture of drawn) this._measure(picture, ended);
-    this.latency.frame(began, drawn.length);
+    this.latency.frame(began, drawn.length + this.table(began));
     this._keepFlashing(drawn, ended);
     requestAnimationFrame(this._frame);
   }

@@ -54,6 +54,7 @@ const table = new TableView({
   subscribe: (part) => connection.add(part), unsubscribe: (part) => connection.remove(part),
 });
 document.querySelector("main").append(table.element);
+loop.table = (now) => table.frame(now);
 const operators = { store, request, offers };
 const [tasks, charts, processes] = [new Tasks(operators), new Charts(request), new Processes(operators)];
 const [log, configuration] = [new LogView(operators), new Configuration(operators)];

@@ -26,7 +26,6 @@ export class TableView {
       quotes: this.store.quotes, spark: tools.spark, sort: (name) => this._sort(name), pin: (symbol) => this._pin(symbol), open: (symbol) => this._open(symbol),
     });
     this._apply();
-    this.frame = this.frame.bind(this);
   }
 
   _build() {
@@ -62,7 +61,6 @@ export class TableView {
   open() {
     this.shown = true;
     this.tools.subscribe({ quotes: true });
-    requestAnimationFrame(this.frame);
   }
 
   close() {
@@ -91,9 +89,9 @@ export class TableView {
     this.grid.paint(now, true);
   }
 
+  /** Write what has changed, once in each frame of the screen; returns the number of rows. */
   frame(now) {
-    if (!this.shown) return;
-    requestAnimationFrame(this.frame);
+    if (!this.shown) return 0;
     if (this.changed && now - this.arrangedAt > 250) this._arrange(now);
     const painted = this.dirty || this.flashing ? this.grid.paint(performance.now(), false) : [];
     this.flashing = painted.length > 0 || (this.flashing && now - this.paintedAt < 500);
@@ -101,7 +99,7 @@ export class TableView {
     this.dirty = false;
     const at = performance.now();
     for (const quote of painted) if (quote.measured) this.tools.latency.painted(at, quote.agedMs + at - quote.arrived);
-    this.tools.latency.frame(at, painted.length);
+    return painted.length;
   }
 
   recolour(palette) {

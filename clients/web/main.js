@@ -51,7 +51,7 @@ const login = new Login({ fetch: (path, options) => fetch(path, options), change
 const config = new ConfigPanel(store, request, offers);
 const table = new TableView({
   latency, spark: (symbol) => store.sparks.line(symbol), storage: browserStorage(), open: openSymbol,
-  subscribe: (part) => connection.add(part), unsubscribe: (part) => connection.remove(part),
+  subscribe: (part) => connection.add(part), unsubscribe: (part) => connection.remove(part), read: (wanted, handlers) => connection.streams.read(wanted, handlers),
 });
 document.querySelector("main").append(table.element);
 loop.table = (now) => table.frame(now);
@@ -96,12 +96,11 @@ function onHello(hello) {
   page.rejoin = setTimeout(() => dropLapsed(store).forEach(removeDisplay), REJOIN_MS);
 }
 
-/** Show the details of a symbol's display; returns why it cannot. */
+/** Show the details of a symbol's display; false if it has none. */
 function openSymbol(symbol) {
   const display = [...store.displays.values()].find(({ state }) => state?.symbol === symbol);
-  if (!display) return `${symbol} has no display; add one in the view Displays`;
-  detail.open(display.id);
-  return "";
+  if (display) detail.open(display.id);
+  return display !== undefined;
 }
 
 /** The storage of the browser; null where it is not allowed. */

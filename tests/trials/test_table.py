@@ -54,9 +54,9 @@ def test_a_thousand_symbols_are_painted_in_time_and_the_page_does_not_grow(tmp_p
             assert complaints == []
     middle = {name: sorted(window[name] for window in windows)[count // 2] for name in ("p50", "p99", "max", "fps", "painted")}
     record_figure(
-        f"table, {SYMBOLS} symbols, {rate} ticks/s, {count * window_s} s, feed to pixel in the median window: p50 {middle['p50']:.1f}, "
-        f"p99 {middle['p99']:.1f}, max {middle['max']:.1f} ms; {middle['fps']:.0f} frames/s, {middle['painted']:.0f} rows drawn/s; "
-        f"heap {heaps[0]:.1f} to {heaps[-1]:.1f} MB, {elements} rows in the page"
+        f"table, {SYMBOLS} symbols, {rate} ticks/s, {count * window_s} s, feed to pixel in the median window: "
+        f"p50 {middle['p50']:.1f}, p99 {middle['p99']:.1f}, max {middle['max']:.1f} ms; {middle['fps']:.0f} frames/s, "
+        f"{middle['painted']:.0f} rows drawn/s; heap {heaps[0]:.1f} to {heaps[-1]:.1f} MB, {elements} rows in the page"
     )
     assert all(window["count"] > 0 for window in windows)
     assert elements <= MOST_ELEMENTS

@@ -33,7 +33,7 @@ export const COLUMNS = [
   column("ticks", "Ticks", "Ticks of the day since the table was opened", "5rem", (quote) => quote.ticks, (quote) => count(quote.ticks)),
   column("age", "Age", "Time since the newest tick", "4.4rem", ageOf, (quote, now) => age(ageOf(quote, now))),
   column("venue", "Venue", "The source of the ticks", "6rem", (quote) => String(quote.source), (quote) => String(quote.source)),
-  column("hour", "Last hour", "Closes of the last 60 minutes; needs `hulak derive`", "6.5rem", (quote) => quote.change, () => ""),
+  column("hour", "Last hour", "Closes of the last 60 minutes, of the bars of hulak derive; without them, of the minutes since the table was opened", "6.5rem", (quote) => quote.change, () => ""),
 ];
 
 export const BY_NAME = new Map(COLUMNS.map((each) => [each.name, each]));

@@ -15,7 +15,7 @@ const PAGE = 15; // rows of Page Up and Page Down, at least
 /** One row's elements, for one symbol at a time. */
 class Row {
   constructor(columns, pin) {
-    this.cells = columns.map((name) => ({ name, column: BY_NAME.get(name), text: null, element: h("div", { role: "gridcell", class: `cell ${name}` }) }));
+    this.cells = columns.map((name) => ({ name, column: BY_NAME.get(name), text: null, element: h("div", { role: "gridcell", class: `cell ${name}`, title: BY_NAME.get(name).title }) }));
     this.element = h("div", { role: "row", class: "row" }, this.cells.map((cell) => cell.element));
     const [first] = this.cells;
     this.name = h("span", {});

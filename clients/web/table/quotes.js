@@ -4,11 +4,14 @@ const FIELDS = [
   "symbol", "source", "digits", "bid", "ask", "price", "open", "high", "low", "previous_close", "volume", "ticks", "volatility", "timestamp", "received_ms", "since_ms",
 ];
 const FLASH_MS = 350;
+const SAMPLE_MS = 60_000; // between two points of a line
+const POINTS = 60;
 
 /** Keeps the newest quote of each symbol. */
 export class QuoteStore {
   constructor() {
     this.quotes = new Map(); // symbol -> quote
+    this.lines = new Map(); // symbol -> [minute, last price] of the minutes in which it ticked, oldest first
     this.count = 0; // of symbols, at the last change of their set
   }
 
@@ -38,14 +41,33 @@ export class QuoteStore {
       const moved = before && Number.isFinite(before.price) ? Math.sign(quote.price - before.price) : 0;
       [quote.moved, quote.movedAt] = moved ? [moved, now] : [before?.moved ?? 0, before?.movedAt ?? -Infinity];
       this.quotes.set(quote.symbol, quote);
+      this._sample(quote, Math.floor(sentMs / SAMPLE_MS));
     }
     const added = this.quotes.size !== this.count;
     this.count = this.quotes.size;
     return added;
   }
 
+  _sample({ symbol, price }, minute) {
+    if (!Number.isFinite(price)) return;
+    if (!this.lines.has(symbol)) this.lines.set(symbol, []);
+    const line = this.lines.get(symbol);
+    if (line.at(-1)?.[0] === minute) line.at(-1)[1] = price;
+    else line.push([minute, price]);
+    if (line.length > POINTS) line.shift();
+  }
+
+  /** The last prices of the minutes of the last hour that the table has seen, with their places in that time: [0 to 1, price]; empty for less than two. */
+  line(symbol) {
+    const line = this.lines.get(symbol) ?? [];
+    if (line.length < 2) return [];
+    const [first, span] = [line[0][0], line.at(-1)[0] - line[0][0]];
+    return line.map(([minute, price]) => [(minute - first) / span, price]);
+  }
+
   clear() {
     this.quotes.clear();
+    this.lines.clear();
     this.count = 0;
   }
 }

@@ -7,6 +7,7 @@ import { COLUMNS, GROUPS, SHOWN_SMALL } from "./columns.js";
 import { Grid } from "./grid.js";
 import { Layouts } from "./layouts.js";
 import { QuoteStore } from "./quotes.js";
+import { SymbolDialog } from "./symbol.js";
 
 const AGAIN_MS = 2000; // between two sorts by a figure: rows that move all the time cannot be read
 const SMALL = "(max-width: 700px)";
@@ -14,16 +15,18 @@ const SMALL = "(max-width: 700px)";
 /** The view. */
 export class TableView {
   /**
-   * @param {{latency: object, spark: function(string), subscribe: function(object), unsubscribe: function(object), open: function(string): string, storage: object|null}} tools
-   *   `open` shows the details of a symbol, and returns why it cannot
+   * @param {{latency: object, spark: function(string), subscribe: function(object), unsubscribe: function(object), read: function(object, object), open: function(string): boolean, storage: object|null}} tools
+   *   `open` shows the details of a symbol's display; false if it has none
    */
   constructor(tools) {
     Object.assign(this, { tools, store: new QuoteStore(), layouts: new Layouts(tools.storage), shown: false, changed: false, arrangedAt: -Infinity });
     this.small = matchMedia(SMALL);
     this.small.addEventListener("change", () => this._reshape());
+    this.dialog = new SymbolDialog({ quotes: this.store.quotes, read: tools.read });
     this._build();
+    const spark = (symbol) => [tools.spark(symbol), this.store.line(symbol)].find((line) => line.length) ?? [];
     this.grid = new Grid(this.body, {
-      quotes: this.store.quotes, spark: tools.spark, sort: (name) => this._sort(name), pin: (symbol) => this._pin(symbol), open: (symbol) => this._open(symbol),
+      quotes: this.store.quotes, spark, sort: (name) => this._sort(name), pin: (symbol) => this._pin(symbol), open: (symbol) => this._open(symbol),
     });
     this._apply();
   }
@@ -48,7 +51,7 @@ export class TableView {
       h("div", { class: "bar-tools", role: "search", "aria-label": "Quotes" },
         h("label", { title: "Words in the symbol or the venue, and conditions: a column, a sign and a number, such as %>1, spread<2 or age>10" }, "Filter ", this.filter),
         h("label", {}, "Group by ", this.group), columns, h("label", {}, "Layout ", this.layout), this.remove, form, this.said),
-      this.trouble, this.empty, this.body);
+      this.trouble, this.empty, this.body, this.dialog.element);
     this.element.addEventListener("keydown", (event) => {
       if (event.key !== "/" || event.target.matches("input, select")) return;
       event.preventDefault();
@@ -87,6 +90,7 @@ export class TableView {
     const figures = !["symbol", "venue"].includes(this.layouts.shown.sort) || /[<>=]/.test(this.layouts.shown.filter);
     if (this.changed || (figures && now - this.arrangedAt >= AGAIN_MS)) this._arrange(now);
     this.grid.paint(now, true);
+    this.dialog.refresh(now);
   }
 
   /** Write what has changed, once in each frame of the screen; returns the number of rows. */
@@ -104,6 +108,7 @@ export class TableView {
 
   recolour(palette) {
     this.grid.recolour(palette);
+    this.dialog.candles.recolour(palette);
   }
 
   // The layout
@@ -159,7 +164,7 @@ export class TableView {
   }
 
   _open(symbol) {
-    this._say(this.tools.open(symbol));
+    if (!this.tools.open(symbol)) this.dialog.open(symbol);
   }
 
   _save(event) {

@@ -4,6 +4,7 @@ import { arrangeQuotes, readFilter } from "../../../clients/web/table/arrange.js
 import { BY_NAME, titleOf } from "../../../clients/web/table/columns.js";
 import { checked, DEFAULT, Layouts } from "../../../clients/web/table/layouts.js";
 import { ageOf, flashOf, QuoteStore } from "../../../clients/web/table/quotes.js";
+import { figuresOf } from "../../../clients/web/table/symbol.js";
 
 const NOON = 1_728_043_200_000;
 
@@ -98,4 +99,26 @@ test("layouts are kept by name in the storage, and without one until the page is
   const broken = new Layouts({ getItem: () => "{[", setItem: () => { throw new Error("full"); } });
   assert.equal(broken.save("x"), "");
   assert.equal(new Layouts(null).shown.sort, "symbol");
+});
+
+test("the line of a symbol has the last price of each minute seen, an hour at most, and is empty for less than two", () => {
+  const store = new QuoteStore();
+  const at = (minute, price) => store.take([row("EURUSD", price)], minute * 60_000, 0);
+  at(0, 1);
+  at(0.5, 1.25);
+  assert.deepEqual(store.line("EURUSD"), []);
+  at(1, 1.5);
+  at(4, 2);
+  assert.deepEqual(store.line("EURUSD"), [[0, 1.25], [0.25, 1.5], [1, 2]]);
+  for (let minute = 5; minute < 100; minute += 1) at(minute, minute);
+  assert.deepEqual([store.line("EURUSD").length, store.line("EURUSD")[0]], [60, [0, 40]]);
+  store.clear();
+  assert.deepEqual(store.line("EURUSD"), []);
+});
+
+test("the details of a symbol have every figure with its meaning", () => {
+  const figures = figuresOf(storeOf(row("EURJPY", 163.279, { digits: 3 })).quotes.get("EURJPY"), 1000);
+  const texts = new Map(figures.map(([head, text]) => [head, text]));
+  assert.deepEqual([texts.get("Last"), texts.get("Open"), texts.get("Close before")], ["163.279", "1.000", "2.000"]);
+  assert.ok(figures.every(([, , title]) => title.length > 10));
 });

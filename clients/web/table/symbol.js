@@ -2,7 +2,7 @@
 
 import { INTERVALS } from "../bars.js";
 import { Candles } from "../candles.js";
-import { h, setText } from "../dom.js";
+import { byId, h, setText } from "../dom.js";
 import { price } from "../format.js";
 import { COLUMNS } from "./columns.js";
 
@@ -30,11 +30,11 @@ export class SymbolDialog {
     this.list = h("dl", {});
     this.candles = new Candles(this.host, this.legend, read);
     this.views = new Map(INTERVALS.map((interval) => [interval, h("button", { type: "button", class: "small", onclick: () => this._show(interval) }, interval)]));
-    const source = h("a", { href: "https://www.tradingview.com/", rel: "noopener noreferrer" }, "TradingView Lightweight Charts");
+    const maker = byId("detail-candles").querySelector("p:last-child").cloneNode(true); // the chart library's licence asks for its name
     this.element = h("dialog", { class: "symbol", "aria-labelledby": "symbol-title", onclose: () => this._closed() }, h("div", { class: "sheet" },
       h("div", { class: "head" }, this.title, h("button", { type: "button", onclick: () => this.element.close() }, "Close ", h("kbd", {}, "Esc"))),
       h("div", { class: "split" },
-        h("div", {}, h("div", { class: "intervals", role: "group", "aria-label": "Interval" }, [...this.views.values()]), this.legend, this.host, h("p", { class: "note" }, "Chart: ", source)),
+        h("div", {}, h("div", { class: "intervals", role: "group", "aria-label": "Interval" }, [...this.views.values()]), this.legend, this.host, maker),
         this.list)));
     this.element.addEventListener("click", (event) => event.target === this.element && this.element.close());
   }

@@ -130,7 +130,7 @@ def arguments(options: dict[str, Any], now: datetime) -> dict[str, Any]:
         kinds.append("price")
     if len(kinds) != 1:
         seen = " and ".join("--above or --below" if kind == "price" else f"--{kind}" for kind in kinds) or "none"
-        raise click.UsageError(f"conditions are {seen}; give one: --above, --below, --change, --spread or --stale")
+        raise click.UsageError(f"conditions are {seen}, must be one of --above, --below, --change, --spread or --stale")
     if "window" in given and "change" not in given:
         raise click.UsageError("--window goes with --change only")
     args: dict[str, Any] = {"on": kinds[0]}

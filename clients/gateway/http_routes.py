@@ -204,7 +204,7 @@ class HttpRoutes:
     def _file(self, asking: Asking) -> Response:
         file = self.files.find(asking.path)
         if file is None:
-            return _text(HTTPStatus.NOT_FOUND, "not found; there are /, /ws, /fx, /metrics, /healthz and /readyz")
+            return _text(HTTPStatus.NOT_FOUND, "not found; there are /, /api/v1, /ws, /fx, /metrics, /healthz and /readyz")
         fields = {**page_headers(asking.headers.get("Host", "")), "ETag": file.etag}
         if file.etag in (etag.strip().removeprefix("W/") for etag in asking.headers.get("If-None-Match", "").split(",")):
             return _response(HTTPStatus.NOT_MODIFIED, b"", None, fields)

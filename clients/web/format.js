@@ -3,11 +3,10 @@
 const FIRST_BUCKET = 7; // exponent of the first bound of the times of tasks, microseconds
 
 /**
- * Split a price into big figure, pips and pipette; joined they are the price.
+ * Split a price into big figure, pips and pipette; joined they are the price with all its decimals.
  *
- * The rules are those of the original front end: from 100,000 the last three integer digits are split 2 + 1; from 1,000 the last two integer
- * digits are the pips and the first decimal the pipette; from 100 with at most three decimals the two decimals are the pips; with five or
- * three decimals the last but one and two are the pips; else the last two decimals are.
+ * From 100,000 the pips are the two integer digits before the last one, from 1,000 the last two integer digits; what follows is the pipette.
+ * Below that, with five or three decimals the pipette is the last one and the pips are the two before it; else the pips are the last two.
  *
  * @param {number} price
  * @param {number} digits decimals of the symbol
@@ -20,15 +19,12 @@ export function splitPrice(price, digits, hasPips = true) {
     const cut = price.toFixed(digits).length - digits;
     return { big: price.toFixed(digits).slice(0, cut), pips: price.toFixed(digits).slice(cut), pipette: "" };
   }
-  if (Math.abs(price) >= 100000) {
-    const whole = price.toFixed(0);
-    return { big: whole.slice(0, -3), pips: whole.slice(-3, -1), pipette: whole.slice(-1) };
-  }
   const text = price.toFixed(digits);
   const [whole, decimals = ""] = text.split(".");
-  const point = decimals ? "." : "";
-  if (Math.abs(price) >= 1000) return { big: whole.slice(0, -2), pips: whole.slice(-2), pipette: point + decimals.slice(0, 1) };
-  if (Math.abs(price) >= 100 && digits <= 3) return { big: whole + point, pips: decimals.slice(0, 2), pipette: "" };
+  if (Math.abs(price) >= 1000) {
+    const end = whole.length - (Math.abs(price) >= 100000 ? 1 : 0);
+    return { big: text.slice(0, end - 2), pips: text.slice(end - 2, end), pipette: text.slice(end) };
+  }
   if (!decimals) return { big: "", pips: whole, pipette: "" };
   const pipette = digits === 3 || digits === 5 ? 1 : 0;
   const cut = text.length - pipette;
@@ -46,10 +42,15 @@ export function price(value, digits) {
   return Number.isFinite(value) ? value.toFixed(digits) : "–";
 }
 
+const FORMATS = Array.from({ length: 4 }, (_, decimals) => formatOf(decimals)); // making one takes longer than a hundred uses
+
+function formatOf(decimals) {
+  return new Intl.NumberFormat("en", { minimumFractionDigits: decimals, maximumFractionDigits: decimals });
+}
+
 /** Format a number with these decimals and thousands separators. */
 export function count(value, decimals = 0) {
-  if (!Number.isFinite(value)) return "–";
-  return value.toLocaleString("en", { minimumFractionDigits: decimals, maximumFractionDigits: decimals });
+  return Number.isFinite(value) ? (FORMATS[decimals] ?? formatOf(decimals)).format(value) : "–";
 }
 
 /** Format a spread in pips. */

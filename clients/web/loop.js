@@ -6,8 +6,8 @@
  */
 
 import { layout } from "./layout.js";
-import { fontsFor, paintDisplay } from "./paint.js";
-import { FLASH_MS, flashStrength } from "./paint_flash.js";
+import { fontsFor, paintDisplay, viewOf } from "./paint.js";
+import { flashStrength } from "./paint_flash.js";
 import { marketOf, nameOf } from "./store.js";
 
 const BUDGET_MS = 12;
@@ -20,6 +20,7 @@ export class Picture {
     this.context = canvas.getContext("2d", { alpha: false });
     this.flashId = null;
     this.flashAt = -Infinity;
+    this.flash = 0; // as drawn
   }
 
   /** Set the size in CSS pixels, and the device pixels per CSS pixel. */
@@ -43,6 +44,7 @@ export class Loop {
     this.pictures = new Map(); // canvas -> picture
     this.byDisplay = new Map(); // id -> pictures
     this.waiting = new Set();
+    this.flashing = new Set();
     this.sizes = new ResizeObserver((entries) => entries.forEach((entry) => this._resized(entry)));
     this.sights = new IntersectionObserver((entries) => entries.forEach((entry) => this._seen(entry)), { rootMargin: "160px" });
     this._frame = this._frame.bind(this);
@@ -72,6 +74,7 @@ export class Loop {
     this.sights.unobserve(canvas);
     this.pictures.delete(canvas);
     this.waiting.delete(picture);
+    this.flashing.delete(picture);
     this.byDisplay.get(picture.id).delete(picture);
     if (!this.byDisplay.get(picture.id).size) this.byDisplay.delete(picture.id);
   }
@@ -118,7 +121,10 @@ export class Loop {
 
   _startFlash(picture, display) {
     const id = display.state.flash?.id ?? null;
-    if (id !== null && id !== picture.flashId && display.moved) picture.flashAt = performance.now();
+    if (id !== null && id !== picture.flashId && display.moved) {
+      picture.flashAt = performance.now();
+      this.flashing.add(picture);
+    }
     picture.flashId = id ?? picture.flashId;
   }
 
@@ -150,7 +156,7 @@ export class Loop {
     const ended = performance.now();
     for (const picture of drawn) this._measure(picture, ended);
     this.latency.frame(began, drawn.length + this.table(began));
-    this._keepFlashing(drawn, ended);
+    this._keepFlashing(ended);
     requestAnimationFrame(this._frame);
   }
 
@@ -159,21 +165,34 @@ export class Loop {
     const display = this.store.displays.get(picture.id);
     if (!display || !this.palette || !picture.width) return false;
     if (picture.ratio !== (devicePixelRatio || 1)) picture.resize(picture.width, picture.height, devicePixelRatio || 1);
-    const { context, width, height, ratio } = picture;
+    const { context, ratio } = picture;
     picture.blank = false;
+    context.setTransform(ratio, 0, 0, ratio, 0, 0);
+    const content = this._content(picture, display, now);
+    picture.flash = content.flash;
+    paintDisplay(context, content);
+    return true;
+  }
+
+  /** What a picture shows, with the places of all; null before its first drawing. */
+  view(canvas) {
+    const picture = this.pictures.get(canvas);
+    const display = this.store.displays.get(picture?.id);
+    return display && picture.fonts ? viewOf(this._content(picture, display, performance.now())) : null;
+  }
+
+  _content(picture, display, now) {
+    const { state, profile } = display;
+    const { context, width, height, ratio, mark } = picture;
+    const { palette } = this;
     if (!picture.fonts) {
       picture.box = layout(width, height);
-      picture.fonts = fontsFor(picture.box, this.palette, (font, text) => measure(context, font, text));
+      picture.fonts = fontsFor(picture.box, palette, (font, text) => measure(context, font, text));
     }
-    context.setTransform(ratio, 0, 0, ratio, 0, 0);
+    const { fonts, box } = picture;
     const flash = flashStrength(now - picture.flashAt, this.still.matches);
-    const { palette } = this;
-    const { fonts, box, mark } = picture;
-    const { state, profile } = display;
-    const [name, market] = [nameOf(display), marketOf(this.store, display)];
-    const spark = this.store.sparks.line(state.symbol);
-    paintDisplay(context, { state, profile, name, market, spark, width, height, palette, fonts, box, mark, flash, ratio });
-    return true;
+    const [name, market, spark] = [nameOf(display), marketOf(this.store, display), this.store.sparks.line(state.symbol)];
+    return { state, profile, name, market, spark, width, height, palette, fonts, box, mark, flash, ratio };
   }
 
   _measure(picture, ended) {
@@ -183,10 +202,12 @@ export class Loop {
     this.latency.painted(ended, performance.timeOrigin + ended - received);
   }
 
-  /** Draw a flash until it has faded, and once more without it. */
-  _keepFlashing(drawn, now) {
-    for (const picture of drawn) {
-      if (now - picture.flashAt < FLASH_MS + 100) this.waiting.add(picture);
+  /** Draw each step of a flash until it has faded, and once more without it. */
+  _keepFlashing(now) {
+    for (const picture of this.flashing) {
+      const strength = flashStrength(now - picture.flashAt, this.still.matches);
+      if (picture.flash !== strength && picture.visible) this.waiting.add(picture);
+      if (picture.flash === 0 && strength === 0) this.flashing.delete(picture);
     }
   }
 }

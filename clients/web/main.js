@@ -7,6 +7,7 @@ import { Detail } from "./detail.js";
 import { byId, chip, setText } from "./dom.js";
 import { age, count, millis, symbolOf } from "./format.js";
 import { Grid } from "./grid.js";
+import { Hints } from "./hints.js";
 import { Latency } from "./latency.js";
 import { Login } from "./login.js";
 import { Loop } from "./loop.js";
@@ -44,6 +45,7 @@ const request = (type, values) => connection.request(type, values);
 connection.subscribe(WANTED);
 
 const grid = new Grid(byId("displays"), store, loop, (id) => detail.open(id));
+new Hints(byId("displays"), byId("hint"), (canvas) => loop.view(canvas));
 const tools = new Tools(store, grid);
 const candles = new Candles(byId("detail-chart"), byId("detail-legend"), (wanted, handlers) => connection.streams.read(wanted, handlers));
 const detail = new Detail({ store, loop, candles, remove: (display) => request("display.remove", { display }), closed: (id) => grid.focus(id) });

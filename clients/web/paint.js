@@ -3,35 +3,47 @@
 import { count, spreadText } from "./format.js";
 import { layout, priceScale } from "./layout.js";
 import { paintFlash } from "./paint_flash.js";
-import { paintDeflection, paintLevels, paintNames, paintValueArea } from "./paint_marks.js";
-import { orbWidth, paintOrb } from "./paint_orb.js";
+import { paintLabels } from "./paint_labels.js";
+import { paintDeflection, paintLevels, paintValueArea } from "./paint_marks.js";
+import { paintOrb, ringWidth } from "./paint_orb.js";
 import { paintFloat, paintPrice } from "./paint_price.js";
 import { paintProfile } from "./paint_profile.js";
 import { paintExtremes, paintRange, rangeText } from "./paint_range.js";
 import { changeOf, changeText, paintSpark } from "./paint_spark.js";
+import { fittingRow, placeHead } from "./places.js";
 
 const PAINTERS = [
-  paintValueArea, paintProfile, paintRange, paintLevels, paintFloat, paintExtremes, paintNames, paintDeflection, paintPrice, paintSpark,
+  paintValueArea, paintProfile, paintRange, paintLevels, paintFloat, paintExtremes, paintDeflection, paintLabels, paintPrice, paintSpark,
   paintOrb, paintFlash,
 ];
 
-/** The fonts of a picture of this size, and the width of a digit in each. */
+/** The fonts of a picture of this size, and the widths of texts in them. All digits are as wide as 0: few widths are measured. */
 export function fontsFor(box, palette, measure) {
   const size = box.price.h;
   const widths = new Map();
-  const advance = (font) => {
-    if (!widths.has(font)) widths.set(font, measure(font, "0"));
-    return widths.get(font);
+  const width = (font, text) => {
+    const shape = text.replace(/\d/g, "0");
+    const key = `${font} ${shape}`;
+    if (!widths.has(key)) widths.set(key, measure(font, shape));
+    return widths.get(key);
   };
   return {
     symbol: `600 ${box.large ? 17 : 13}px ${palette.sans}`,
+    change: `600 ${box.unit}px ${palette.sans}`,
     small: `${box.unit}px ${palette.sans}`,
     big: `${Math.round(size * 0.62)}px ${palette.mono}`,
     pips: `600 ${Math.round(size * 0.94)}px ${palette.mono}`,
     pipette: `${Math.round(size * 0.5)}px ${palette.mono}`,
     arrow: `${Math.round(size * 0.44)}px ${palette.sans}`,
-    advance,
+    advance: (font) => width(font, "0"),
+    width,
   };
+}
+
+/** The picture with its layout, and the function from prices to y. */
+export function viewOf(picture) {
+  const box = picture.box ?? layout(picture.width, picture.height);
+  return { ...picture, box, y: priceScale(picture.state?.visual_low, picture.state?.visual_high, box.body) };
 }
 
 /**
@@ -47,8 +59,7 @@ export function paintDisplay(context, picture) {
   context.fillStyle = palette.surface;
   context.fillRect(0, 0, width, height);
   context.lineJoin = "round";
-  const box = picture.box ?? layout(width, height);
-  const view = { ...picture, box, y: priceScale(state?.visual_low, state?.visual_high, box.body) };
+  const view = viewOf(picture);
   if (state?.ready) {
     context.globalAlpha = picture.mark ? 0.45 : 1;
     for (const paint of PAINTERS) paint(context, view);
@@ -58,28 +69,82 @@ export function paintDisplay(context, picture) {
   paintFoot(context, view);
 }
 
-/** The head: the name, and the change since the open where there is space for it between the name and the orb. */
-function paintHead(context, { name, state, box, fonts, palette }) {
+/**
+ * The texts of the head with their places: the name, the change since the open, and the figure of the volatility beside its ring.
+ *
+ * @returns {{name: {width: number}, change: {text: string, x: number, width: number}|null, figure: string, figureLeft: number}}
+ *   `figureLeft` is where the figure begins, or the ring if there is no space for a figure
+ */
+export function headParts({ name, state, box, fonts }) {
+  const { x, w } = box.head;
+  if (!state?.ready) return { name: { width: w }, change: null, figure: "", figureLeft: x + w };
+  const change = changeOf(state);
+  const texts = Number.isFinite(change) ? [2, 1].map((digits) => changeText(change, digits)) : [];
+  const figure = (state.volatility || 0).toFixed(2);
+  const widths = texts.map((text) => fonts.width(fonts.change, text));
+  const ring = ringWidth(box);
+  const figureWidth = fonts.width(fonts.small, figure);
+  const fits = placeHead(w, { name: fonts.width(fonts.symbol, name), ring, figure: figureWidth, changes: widths });
+  return {
+    name: { width: fits.name },
+    change: fits.change < 0 ? null : { text: texts[fits.change], x: x + fits.name + 5, width: widths[fits.change] },
+    figure: fits.figure ? figure : "",
+    figureLeft: x + w - ring - (fits.figure ? figureWidth + 4 : 0),
+  };
+}
+
+/** The head: the name, and what has space between it and the ring. */
+function paintHead(context, view) {
+  const { name, state, box, fonts, palette } = view;
   const middle = box.head.y + box.head.h / 2;
+  const parts = headParts(view);
   context.font = fonts.symbol;
   context.fillStyle = palette.ink;
   context.textAlign = "left";
   context.textBaseline = "middle";
-  context.fillText(name, box.head.x, middle);
-  const free = box.head.x + context.measureText(name).width + 5;
-  const change = state?.ready ? changeOf(state) : NaN;
+  context.fillText(name, box.head.x, middle, parts.name.width + 1);
+  if (!state?.ready) return;
+  const { change, figure, figureLeft } = parts;
+  if (change) {
+    context.font = fonts.change;
+    context.fillStyle = change.text.startsWith("+") ? palette.up : change.text.startsWith("−") ? palette.down : palette.dim;
+    context.fillText(change.text, change.x, middle + 0.5);
+  }
   context.font = fonts.small;
-  const space = box.head.x + box.head.w - orbWidth(box) - free;
-  const text = [2, 1].map((digits) => changeText(change, digits)).find((fitting) => context.measureText(fitting).width <= space);
-  if (!Number.isFinite(change) || !text) return;
-  context.fillStyle = text.startsWith("+") ? palette.up : text.startsWith("−") ? palette.down : palette.dim;
-  context.fillText(text, free, middle + 0.5);
+  context.fillStyle = palette.dim;
+  if (figure) context.fillText(figure, figureLeft, middle + 0.5);
 }
 
-/** The foot: used range, spread, and ticks per second or that the market is not open; or the reason why the picture is out of date. */
-function paintFoot(context, { state, box, fonts, palette, mark, market }) {
+/**
+ * The texts of the foot with their places: used range, spread, and ticks per second or that the market is not open; with their names where
+ * there is space. Without an average range there is no text of it.
+ *
+ * @returns {{name: string, text: string, x: number, width: number}[]}
+ */
+export function footTexts({ state, box, fonts, market }) {
+  const [range, spread] = [rangeText(state), spreadText(state, "pip")];
+  const number = count(state.ticks_per_s, state.ticks_per_s < 10 ? 1 : 0);
+  const closed = market && market.state !== "open" ? market.state : "";
+  const named = /\d/.test(spread) ? `spread ${spread}` : spread;
+  const [long, rate] = closed ? [closed, closed] : [`${number} ticks/s`, `${number}/s`];
+  const width = (text) => fonts.width(fonts.small, text);
+  const names = range ? ["range", "spread", "rate"] : ["spread", "rate"];
+  const row = (...texts) => (range ? [range, ...texts] : texts);
+  const texts = fittingRow([row(named, long), row(spread, long), row(spread, rate)], box.foot.w, width);
+  const widths = texts.map(width);
+  const free = box.foot.w - widths.reduce((sum, part) => sum + part, 0);
+  let x = box.foot.x;
+  return texts.map((text, at) => {
+    const part = { name: names[at], text, x, width: widths[at] };
+    x += widths[at] + free / (texts.length - 1);
+    return part;
+  });
+}
+
+/** The foot: its texts, or the reason why the picture is out of date. */
+function paintFoot(context, view) {
+  const { state, box, fonts, palette, mark } = view;
   const y = box.foot.y + box.foot.h / 2;
-  const right = box.foot.x + box.foot.w;
   context.font = fonts.small;
   context.textBaseline = "middle";
   context.textAlign = "left";
@@ -91,10 +156,5 @@ function paintFoot(context, { state, box, fonts, palette, mark, market }) {
     return;
   }
   context.fillStyle = palette.dim;
-  context.fillText(rangeText(state), box.foot.x, y);
-  context.textAlign = "center";
-  context.fillText(spreadText(state, "pip"), box.foot.x + box.foot.w / 2, y);
-  context.textAlign = "right";
-  const rate = `${count(state.ticks_per_s, state.ticks_per_s < 10 ? 1 : 0)}/s`;
-  context.fillText(market && market.state !== "open" ? market.state : rate, right, y);
+  for (const part of footTexts(view)) context.fillText(part.text, part.x, y);
 }

@@ -4,10 +4,12 @@ import { directionColour } from "./paint_price.js";
 
 export const FLASH_MS = 600;
 
-/** The strength of a flash after a time: 1 to 0; 0 is none. */
+const STEPS = 6; // of the fading: each step draws the whole picture
+
+/** The strength of a flash after a time: 1 to 0, in steps; 0 is none. */
 export function flashStrength(elapsedMs, still) {
   if (!(elapsedMs >= 0 && elapsedMs < FLASH_MS)) return 0;
-  return still ? 1 : 1 - elapsedMs / FLASH_MS;
+  return still ? 1 : Math.ceil((1 - elapsedMs / FLASH_MS) * STEPS) / STEPS;
 }
 
 /** Draw the flash. */

@@ -1,4 +1,4 @@
-/** The volatility orb: a gauge with the intensity as its arc, a core that grows with the volatility, and its figure. */
+/** The volatility orb: a gauge with the intensity as its arc, and a core that grows with the volatility. */
 
 const START = Math.PI * 0.75;
 const SWEEP = Math.PI * 1.5;
@@ -11,14 +11,14 @@ export function orb(state, radius) {
   return { end: START + SWEEP * intensity, core: radius * (0.2 + 0.5 * share), hot: intensity >= 0.6 };
 }
 
-/** The width of the orb with its figure. */
-export function orbWidth(box) {
-  return box.head.h * 0.88 + box.unit * 2.4 + 4;
+/** The width of the ring. */
+export function ringWidth(box) {
+  return box.head.h * 0.88;
 }
 
 /** Draw the orb at the right of the head. */
 export function paintOrb(context, view) {
-  const { state, box, fonts, palette } = view;
+  const { state, box, palette } = view;
   const radius = box.head.h * 0.44;
   const x = box.head.x + box.head.w - radius;
   const y = box.head.y + box.head.h / 2;
@@ -30,11 +30,6 @@ export function paintOrb(context, view) {
   context.beginPath();
   context.arc(x, y, core, 0, Math.PI * 2);
   context.fill();
-  context.font = fonts.small;
-  context.fillStyle = palette.dim;
-  context.textAlign = "right";
-  context.textBaseline = "middle";
-  context.fillText((state.volatility || 0).toFixed(2), x - radius - 4, y + 0.5);
 }
 
 function arc(context, x, y, radius, from, to, colour) {

@@ -34,18 +34,25 @@ export function priceWidth(state, fonts) {
   return partsOf(state, fonts).reduce((sum, [text, font]) => sum + text.length * fonts.advance(font), 0);
 }
 
+/** The factor that makes a long price narrow enough for the space beside the arrow; 1 for most prices. */
+function squeeze(state, box, fonts) {
+  return Math.min(1, (box.price.w - box.price.h * 0.5) / priceWidth(state, fonts));
+}
+
 /** Write the price; the direction has a shape in addition to the colour. */
 export function paintPrice(context, view) {
   const { state, box, fonts, palette } = view;
   const base = box.price.y + box.price.h * 0.84;
   context.textAlign = "left";
   context.textBaseline = "alphabetic";
+  const factor = squeeze(state, box, fonts);
   let x = box.price.x;
   partsOf(state, fonts).forEach(([text, font, strong], at) => {
     context.font = font;
     context.fillStyle = strong ? palette.ink : palette.dim;
-    context.fillText(text, x, at === 2 ? base - box.price.h * 0.3 : base);
-    x += text.length * fonts.advance(font);
+    const width = text.length * fonts.advance(font) * factor;
+    context.fillText(text, x, at === 2 ? base - box.price.h * 0.3 : base, ...(factor < 1 ? [width] : []));
+    x += width;
   });
   context.font = fonts.arrow;
   context.fillStyle = directionColour(state.direction, palette);

@@ -1,4 +1,7 @@
-/** The market profile: per row of prices, sells to the left of the axis and buys to its right; pale outside the value area. */
+/**
+ * The market profile: per row of prices, sells to the left of the axis and buys to its right; pale outside the value area. On a small picture
+ * it is a faint ground for the price; on a large one it has the full colours.
+ */
 
 import { profileRows } from "./layout.js";
 
@@ -26,20 +29,20 @@ export function paintProfile(context, view) {
   if (!largest) return;
   const { edges, gap } = rowEdges(box.body, rows, view.ratio);
   const sides = [
-    { amounts: sell, room: box.axis - box.body.x - 3, sign: -1, strong: palette.down, pale: palette.downFaint },
-    { amounts: buy, room: box.body.x + box.body.w - box.axis - 3, sign: 1, strong: palette.up, pale: palette.upFaint },
+    { amounts: sell, room: box.axis - box.body.x - 3, sign: -1, shades: [palette.down, palette.downFaint, palette.downTrace] },
+    { amounts: buy, room: box.body.x + box.body.w - box.axis - 3, sign: 1, shades: [palette.up, palette.upFaint, palette.upTrace] },
   ];
   const inside = areaRows(state, low, high, rows);
-  for (const { amounts, room, sign, strong, pale } of sides) {
+  const whole = (length) => Math.max(1, Math.round(length * view.ratio) / view.ratio); // a bar on whole pixels is filled without smoothing
+  for (const { amounts, room, sign, shades } of sides) {
+    const [strong, pale] = box.large ? shades : shades.slice(1);
     for (const within of [true, false]) {
       context.fillStyle = within ? strong : pale;
-      context.beginPath();
       for (let row = 0; row < rows; row++) {
         if (!amounts[row] || (row >= inside.first && row <= inside.last) !== within) continue;
-        const length = Math.max(1, (amounts[row] / largest) * room * 0.86);
-        context.rect(sign > 0 ? box.axis + 2 : box.axis - 2 - length, edges[row], length, edges[row + 1] - edges[row] - gap);
+        const length = whole((amounts[row] / largest) * room * (box.large ? 0.86 : 0.72));
+        context.fillRect(sign > 0 ? box.axis + 2 : box.axis - 2 - length, edges[row], length, edges[row + 1] - edges[row] - gap);
       }
-      context.fill();
     }
   }
 }

@@ -1,6 +1,6 @@
-/** The day's range: the ADR axis with its tiers, the shares of the average range, and today's high, low and open. */
+/** The day's range: the ADR axis with its tiers, the shares of the average range, and caps at today's high, low and open. */
 
-import { adrUsed, price } from "./format.js";
+import { adrUsed } from "./format.js";
 
 const TIERS = [0.3, 0.5, 0.75, 1];
 
@@ -16,19 +16,21 @@ export function tierPrices(state) {
   return TIERS.flatMap((share) => [1, -1].map((sign) => ({ share: sign * share, price: middle + sign * half * share })));
 }
 
+/** The tiers inside the picture, with the y of each and the length of its mark on each side of the axis. */
+export function tiersIn({ state, y }) {
+  const inside = tierPrices(state).filter(({ price }) => price <= state.visual_high && price >= state.visual_low);
+  return inside.map(({ share, price }) => ({ share, at: Math.round(y(price)), reach: Math.abs(share) === 1 ? 9 : 5 }));
+}
+
 /** Draw the axis, the tiers inside the picture, and the day's part of the axis. */
 export function paintRange(context, view) {
   const { state, box, y, palette } = view;
   const { body, axis } = box;
   context.fillStyle = palette.line;
   context.fillRect(axis - 0.5, body.y, 1, body.h);
-  for (const { share, price: level } of tierPrices(state)) {
-    if (level > state.visual_high || level < state.visual_low) continue;
-    const at = Math.round(y(level));
-    const whole = Math.abs(share) === 1;
-    context.fillStyle = whole ? palette.accent : palette.faint;
-    context.fillRect(axis - (whole ? 9 : 5), at, whole ? 19 : 11, 1);
-    if (box.large) label(context, view, `${Math.round(Math.abs(share) * 100)}%`, axis + (whole ? 13 : 9), at, "left", palette.dim);
+  for (const { share, at, reach } of tiersIn(view)) {
+    context.fillStyle = Math.abs(share) === 1 ? palette.accent : palette.faint;
+    context.fillRect(axis - reach, at, 2 * reach + 1, 1);
   }
   const [top, bottom] = [y(state.high), y(state.low)];
   context.fillStyle = palette.dim;
@@ -37,35 +39,15 @@ export function paintRange(context, view) {
   context.fillRect(axis - 3, Math.round(y(state.open)), 7, 1);
 }
 
-/** Draw today's high and low: a cap on the axis, and the figure at the right edge. */
+/** Draw today's high and low: a cap on the axis. */
 export function paintExtremes(context, view) {
   const { state, box, y, palette } = view;
-  const right = box.body.x + box.body.w - 5;
-  for (const [name, value, down] of [["H", state.high, -1], ["L", state.low, 1]]) {
-    const at = Math.round(y(value));
-    context.fillStyle = palette.ink;
-    context.fillRect(box.axis - 6, at, 13, 1.5);
-    label(context, view, `${name} ${price(value, state.digits)}`, right, at + down * (box.unit * 0.62), "right", palette.dim);
-  }
+  context.fillStyle = palette.ink;
+  for (const value of [state.high, state.low]) context.fillRect(box.axis - 6, Math.round(y(value)), 13, 1.5);
 }
 
-/** The used share of the average range, as the text in the foot of the picture. */
+/** The used share of the average range, as the text in the foot of the picture; empty without an average. */
 export function rangeText(state) {
   const used = adrUsed(state);
-  return Number.isFinite(used) ? `ADR ${Math.round(used * 100)}%` : "ADR –";
-}
-
-/** Write a small label beside a line of the body, with an outline in the background's colour. */
-export function label(context, view, text, x, at, align, colour) {
-  const { body } = view.box;
-  const half = view.box.unit / 2;
-  context.font = view.fonts.small;
-  context.textAlign = align;
-  context.textBaseline = "middle";
-  const y = Math.min(body.y + body.h + half, Math.max(body.y - half, at));
-  context.strokeStyle = view.palette.surface;
-  context.lineWidth = 3;
-  context.strokeText(text, x, y);
-  context.fillStyle = colour;
-  context.fillText(text, x, y);
+  return Number.isFinite(used) ? `ADR ${Math.round(used * 100)}%` : "";
 }

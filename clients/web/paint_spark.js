@@ -25,10 +25,10 @@ export function paintSpark(context, view) {
   if (!spark?.length || right - left < LEAST_WIDTH) return;
   const prices = spark.map(([, price]) => price);
   const [low, high] = [Math.min(...prices), Math.max(...prices)];
-  const [top, height] = [box.price.y + box.price.h * 0.25, box.price.h * 0.5];
+  const [top, height] = [box.price.y + box.price.h * 0.15, box.price.h * 0.7];
   const y = (price) => (high > low ? top + height * (1 - (price - low) / (high - low)) : top + height / 2);
   context.strokeStyle = prices.at(-1) >= prices[0] ? palette.up : palette.down;
-  context.lineWidth = 1.25;
+  context.lineWidth = 1.5;
   context.setLineDash([]);
   context.beginPath();
   spark.forEach(([at, price], number) => context[number ? "lineTo" : "moveTo"](left + (right - left) * at, y(price)));

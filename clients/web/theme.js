@@ -1,7 +1,7 @@
 /** Light and dark theme: the user's choice, or else the system's; and the colours of canvases, read from the style sheet. */
 
 const KEY = "hulak.theme";
-const NAMES = ["surface", "ink", "dim", "faint", "line", "up", "down", "up-faint", "down-faint", "accent", "warn", "band"];
+const NAMES = ["surface", "ink", "dim", "faint", "line", "up", "down", "up-faint", "down-faint", "up-trace", "down-trace", "accent", "warn", "band"];
 
 /** Follows the system and the toggle; calls `changed(palette)` at the start and on each change. */
 export class Theme {

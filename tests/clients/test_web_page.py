@@ -59,6 +59,21 @@ def test_every_display_is_painted_and_the_browser_has_nothing_to_complain_of(chr
         assert complaints == []
 
 
+def test_a_figure_of_a_card_is_explained_below_the_pointer_until_escape(chrome, gateway):
+    with opened(chrome, gateway.url) as (page, _):
+        live(page)
+        card, hint = page.locator("#displays .card").first, page.locator("#hint")
+        card.hover(position={"x": 14, "y": 16})
+        hint.get_by_text("source: ").wait_for(timeout=WITHIN_MS)
+        page.keyboard.press("Escape")
+        assert hint.is_hidden()
+        card.hover(position={"x": 14, "y": 40})
+        hint.get_by_text("big figure, pips and pipette; bid ").wait_for(timeout=WITHIN_MS)
+        page.mouse.move(2, 2)
+        assert hint.is_hidden()
+        assert "latency from the feed's receipt" in page.locator("#p99").locator("..").get_attribute("title")
+
+
 def test_light_and_dark_differ_follow_the_system_and_a_toggle_that_is_remembered(chrome, gateway):
     with opened(chrome, gateway.url, scheme="light") as (page, _):
         live(page)

@@ -1,7 +1,7 @@
 /** A drawing context that notes what is done with it, and a palette whose colours are their names. */
 
 export const palette = Object.fromEntries(
-  ["surface", "ink", "dim", "faint", "line", "up", "down", "upFaint", "downFaint", "accent", "warn", "band", "sans", "mono"].map((name) => [name, name]),
+  ["surface", "ink", "dim", "faint", "line", "up", "down", "upFaint", "downFaint", "upTrace", "downTrace", "accent", "warn", "band", "sans", "mono"].map((name) => [name, name]),
 );
 
 /** Notes calls as `[method, colour, ...arguments]`; the colour is the fill's, of strokes the stroke's. */

@@ -16,7 +16,7 @@ function painted(more = {}, state = someState()) {
   const context = notingContext();
   const box = layout(190, 210);
   paintDisplay(context, {
-    name: state.symbol, state, profile: profile(), width: 190, height: 210, palette, fonts: fontsFor(box, palette, () => 6), mark: "", flash: 0, ratio: 1, ...more,
+    name: state.symbol, state, profile: profile(), width: 190, height: 210, palette, fonts: fontsFor(box, palette, (_, text) => 6 * text.length), mark: "", flash: 0, ratio: 1, ...more,
   });
   const named = (name) => context.calls.filter(([method]) => method === name);
   return { calls: context.calls, named, texts: named("fillText").map((call) => call[2]), alpha: context.globalAlpha };
@@ -68,25 +68,26 @@ test("tiers lie about the middle of the projected range", () => {
 });
 
 test("a picture shows price, direction, range, profile, levels and orb", () => {
-  const { texts, named } = painted();
-  for (const text of ["EURUSD", "1.10", "00", "0", "▲", "H 1.10200", "L 1.09800", "POC", "TW", "1.50", "ADR 50%", "0.8 pip", "12/s"]) {
+  const { texts, named } = painted({}, someState({ visual_low: 1.094, visual_high: 1.106 }));
+  for (const text of ["EURUSD", "1.10", "00", "0", "▲", "H 1.10200", "L 1.09800", "POC", "TW", "1.50", "ADR 50%", "0.8 pip", "12 ticks/s"]) {
     assert.ok(texts.includes(text), `${text} in ${texts}`);
   }
-  const bars = named("fill").map((call) => call[1]);
-  for (const colour of ["up", "down", "upFaint", "downFaint"]) assert.ok(bars.includes(colour), colour);
+  const bars = named("fillRect").map((call) => call[1]);
+  for (const colour of ["upFaint", "downFaint", "upTrace", "downTrace"]) assert.ok(bars.includes(colour), colour);
   assert.ok(named("arc").length >= 3);
 });
 
 test("sells are drawn to the left of the axis and buys to its right", () => {
   const { named } = painted();
   const { axis } = layout(190, 210);
-  const sides = new Set(named("rect").map(([, colour, x, , width]) => `${colour.slice(0, 2)} ${x + width <= axis ? "left" : x >= axis ? "right" : "both"}`));
+  const bars = named("fillRect").filter(([, colour]) => /^(up|down)(Faint|Trace)$/.test(colour));
+  const sides = new Set(bars.map(([, colour, x, , width]) => `${colour.slice(0, 2)} ${x + width <= axis ? "left" : x >= axis ? "right" : "both"}`));
   assert.deepEqual([...sides].sort(), ["do left", "up right"]);
 });
 
 test("a picture that may be out of date says so, is pale, and tells no figures of now in its foot", () => {
   const { texts, alpha } = painted({ mark: "stale, 12 s old" });
-  assert.ok(texts.includes("stale, 12 s old") && !texts.includes("12/s"));
+  assert.ok(texts.includes("stale, 12 s old") && !texts.some((text) => text.includes("/s")));
   assert.equal(alpha, 1, "the rest is not pale");
 });
 
@@ -94,7 +95,7 @@ test("the foot of a display says that its market is closed, in place of its rate
   const nepse = someState({ digits: 2, tick_size: 0.1, spread: 0, ticks_per_s: 0 });
   const closed = painted({ market: { state: "closed" } }, nepse).texts;
   assert.ok(closed.includes("closed") && closed.includes("last") && !closed.some((text) => text.endsWith("pip") || text.endsWith("/s")));
-  assert.ok(painted({ market: { state: "open" } }, nepse).texts.includes("0.0/s"));
+  assert.ok(painted({ market: { state: "open" } }, nepse).texts.includes("0.0 ticks/s"));
 });
 
 test("a display that has had no tick is drawn as waiting, one that knows little without figures made up", () => {
@@ -136,7 +137,7 @@ function sum(values) {
 }
 
 test("the line of the last hour is between the price and the arrow, and is left out where there is no space", () => {
-  const fonts = fontsFor(layout(190, 210), palette, () => 6);
+  const fonts = fontsFor(layout(190, 210), palette, (_, text) => 6 * text.length);
   const drawn = (more, width = 190) => {
     const context = notingContext();
     paintSpark(context, { state: someState(), box: layout(width, 210), fonts, palette, spark: [[0, 1.1], [0.5, 1.3], [1, 1.2]], ...more });
@@ -144,7 +145,7 @@ test("the line of the last hour is between the price and the arrow, and is left 
   };
   const { price } = layout(190, 210);
   const [left, right] = [price.x + 7 * 6 + 6, price.x + price.w - price.h * 0.5 - 4];
-  const y = (share) => Math.round(price.y + price.h * (0.75 - 0.5 * share));
+  const y = (share) => Math.round(price.y + price.h * (0.85 - 0.7 * share));
   assert.deepEqual(drawn({}), [
     ["moveTo", [Math.round(left), y(0)]], ["lineTo", [Math.round((left + right) / 2), y(1)]], ["lineTo", [Math.round(right), y(0.5)]], ["stroke", "up"],
   ]);

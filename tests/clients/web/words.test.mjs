@@ -11,14 +11,25 @@ import { someState } from "./context.mjs";
 test("a price is split as dealers read it", () => {
   const split = (price, digits) => Object.values(splitPrice(price, digits)).join("|");
   assert.equal(split(1.08567, 5), "1.08|56|7");
-  assert.equal(split(151.191, 3), "151.|19|");
+  assert.equal(split(151.191, 3), "151.|19|1");
   assert.equal(split(99.086, 3), "99.|08|6");
-  assert.equal(split(2345.678, 3), "23|45|.6");
-  assert.equal(split(118780.01, 2), "118|78|0");
+  assert.equal(split(163.279, 3), "163.|27|9");
+  assert.equal(split(163.27, 2), "163.|27|");
+  assert.equal(split(2345.678, 3), "23|45|.678");
+  assert.equal(split(118780.01, 2), "118|78|0.01");
+  assert.equal(split(118780, 0), "118|78|0");
   assert.equal(split(1.0857, 4), "1.08|57|");
   assert.equal(split(45.6, 1), "45.|6|");
   assert.equal(split(45, 0), "|45|");
   assert.equal(split(null, 5), "|–|");
+});
+
+test("no part of a price is left out, at any size and number of decimals", () => {
+  for (const digits of [0, 1, 2, 3, 4, 5, 8]) {
+    for (const price of [0.00001, 0.7, 9.99999, 99.086, 163.279, 999.9996, 1000, 2345.678, 99999.99, 118780.01, 9876543.21, -163.279]) {
+      assert.equal(Object.values(splitPrice(price, digits)).join(""), price.toFixed(digits));
+    }
+  }
 });
 
 test("numbers that are not there are dashes, never zeros", () => {

@@ -5,8 +5,8 @@ const FIRST_BUCKET = 7; // exponent of the first bound of the times of tasks, mi
 /**
  * Split a price into big figure, pips and pipette; joined they are the price with all its decimals.
  *
- * From 100,000 the pips are the two integer digits before the last one, from 1,000 the last two integer digits; what follows is the pipette.
- * Below that, with five or three decimals the pipette is the last one and the pips are the two before it; else the pips are the last two.
+ * From 100,000 the pips are the two integer digits before the last one, from 1,000 the last two integer digits; the rest is the pipette.
+ * Below that, with five or three decimals the pipette is the last one, after two of the pips; else the pips are the last two.
  *
  * @param {number} price
  * @param {number} digits decimals of the symbol

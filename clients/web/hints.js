@@ -1,4 +1,4 @@
-/** The hints: what the figure below the pointer is. A picture has no elements, so the place of the pointer decides. */
+/** The hints: the name of the figure below the pointer. A picture has no elements, so the place of the pointer decides. */
 
 import { arrow, hasPips, price, spreadText } from "./format.js";
 import { footTexts, headParts } from "./paint.js";

@@ -174,7 +174,7 @@ export class Loop {
     return true;
   }
 
-  /** What a picture shows, with the places of all; null before its first drawing. */
+  /** The content of a picture with the places of all; null before its first drawing. */
   view(canvas) {
     const picture = this.pictures.get(canvas);
     const display = this.store.displays.get(picture?.id);

@@ -93,7 +93,7 @@ export function headParts({ name, state, box, fonts }) {
   };
 }
 
-/** The head: the name, and what has space between it and the ring. */
+/** The head: the name, and the texts that have space between it and the ring. */
 function paintHead(context, view) {
   const { name, state, box, fonts, palette } = view;
   const middle = box.head.y + box.head.h / 2;

@@ -1,4 +1,4 @@
-/** The places of a picture's small texts: none lies on another or on a line. What has no space is left out in a fixed order. Pure. */
+/** The places of a picture's small texts: none lies on another or on a line. Texts without space are left out in a fixed order. Pure. */
 
 const GAP = 5; // px between the texts of a row
 
@@ -43,7 +43,7 @@ export function besideLine(at, first, { unit, body }) {
 }
 
 /**
- * What the head has space for, from the widths of its texts. The name and the ring are always there; then in the order of importance the
+ * The parts that the head has space for, from the widths of its texts. The name and the ring are always there; then in the order of importance the
  * shortest text of the change, the figure of the volatility, and longer texts of the change.
  *
  * @param {number} room

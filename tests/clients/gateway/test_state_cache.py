@@ -253,3 +253,18 @@ def test_the_silence_of_the_broker_comes_once_and_its_end_too():
     assert cache.frame(interest, interest, at, 2.0) is None
     cache.take_silence(False)
     assert json.loads(cache.frame(interest, interest, at, 3.0))["silent"] is False
+
+
+def test_quotes_come_whole_at_the_subscription_then_those_that_changed_and_none_after_its_end():
+    cache = StateCache()
+    quotes, later = Interest(quotes=True), 1_728_043_200_000.5
+    cache.take_quotes({"A": ["A", "x", 5, 1.5, None], "B": ["B", "x", 5, 2.5, 3.0]})
+    whole = b'{"type":"frame","sent_ms":1728043200000.5,"quotes":[["B","x",5,2.5,3.0],["A","x",5,1.5,null]]}'
+    assert cache.frame(quotes, NOTHING, 0, later) == whole
+    seen = cache.revision
+    assert cache.frame(quotes, quotes, seen, later) is None
+    for bid in (1.6, 1.7):  # a client that reads slowly gets the newest only
+        cache.take_quotes({"A": ["A", "x", 5, bid, None]})
+    changed = b'{"type":"frame","sent_ms":1728043200000.5,"quotes":[["A","x",5,1.7,null]]}'
+    assert cache.frame(quotes, quotes, seen, later) == changed
+    assert cache.frame(NOTHING, quotes, seen, later) is None

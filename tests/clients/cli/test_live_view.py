@@ -102,7 +102,7 @@ def test_the_standing_line_counts_workers_and_symbols():
 def test_the_plain_line_has_rate_tasks_workers_latency_and_memory():
     assert line(full_model().snapshot(105.0)) == (
         "5 s: ticks 312/s of 28 symbols, 12,345 taken | tasks 4 done 0 failed | workers nepse_00 ready | "
-        "feed to broker p50 120 µs p99 2.1 ms | broker to view p50 248 µs p99 248 µs | memory 300 MB"
+        "feed to broker p50 120 µs p99 2.1 ms | broker to view p50 250 µs p99 250 µs | memory 300 MB"
     )
     assert line(LiveModel(0.0).snapshot(2.0)) == "2 s: waiting for the broker ..."
 

@@ -114,7 +114,7 @@ print("not reached")
     ("words", "text"),
     [
         (["--since", "soon"], "'soon' is not a time, must be such as"),
-        (["--since", "2999-01-01"], "which is later than now"),
+        (["--since", "2200-01-01"], "which is later than now"),
         (["--since", "1h", "--last", "3"], "exclude each other"),
         (["--speed", "2"], "need --since, --from or --last"),
         (["--name", "x"], "need --since, --from or --last"),

@@ -307,7 +307,7 @@ def test_segments_and_their_indexes_are_deleted_together(offices, folder):
         fixture.write(40)
         fixture.beat(0.1)
     fixture.journal.close()
-    names = {path.stem for path in folder.glob("*.hj")}
+    names = {path.name.partition(".")[0] for path in folder.glob("*.hj*")}  # a closed segment may be compressed by now
     assert {path.stem for path in folder.glob("*.hx")} < names
 
 

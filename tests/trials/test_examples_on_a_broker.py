@@ -13,16 +13,17 @@ from waiting import eventually
 pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
 SHORT = ("subscriber.py", "subscriber.rb")  # the others with --long
 FLOOD, SHORT_FLOOD, RATE = 20_000, 5_000, 2000  # ticks; ticks/s
+SLOW = {"m": 500}  # ending -> flood: Octave decodes some 30 to 1,700 ticks/s, as busy as the machine is
 BEFORE, AFTER = 100, 500  # ticks printed until it is frozen, and after the flood
 ENDS_S = 120
 
 
-@pytest.mark.parametrize("name", [name for name in EXAMPLE_FILES if Path(name).stem == "subscriber"])
+@pytest.mark.parametrize("name", [name for name in EXAMPLE_FILES if Path(name).stem.lower() == "subscriber"])
 def test_an_example_prints_every_tick_of_a_flood_in_which_it_was_frozen_and_the_broker_killed(name, tmp_path, request, long):
     if not long and name not in SHORT:
         pytest.skip("with --long")
     command = started(name, tmp_path, request.config)
-    flood = FLOOD if long else SHORT_FLOOD
+    flood = SLOW.get(name.partition(".")[2], FLOOD) if long else SHORT_FLOOD
     count = BEFORE + flood + AFTER
     log, path = tmp_path / "err", tmp_path / "out"
     with LocalBus(**{"broker.subscriber_hwm": 1000}) as local_bus, path.open("wb") as out, log.open("wb") as err:

@@ -40,6 +40,7 @@ class Screen:
         ours, theirs = pty.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", LINES, COLUMNS, 0, 0))
         environment = {**os.environ, **local_bus.variables, "TERM": "xterm-256color", "NO_COLOR": "1"}
+        environment |= {"LINES": str(LINES), "COLUMNS": str(COLUMNS)}  # the tests of a run in parallel have others
         words = [sys.executable, "-m", "hulak", *words]
         self.process = subprocess.Popen(
             words,

@@ -60,7 +60,9 @@ def leave(local_bus):
     with local_bus.client() as client:
         for row in client.call("hulak.stats")["processes"]:
             if row["kind"] == "feed":
-                client.call("hulak.report", args={**{key: row[key] for key in ("kind", "name", "pid")}, "values": {}, "leaving": True})
+                client.call(
+                    "hulak.report", args={**{key: row[key] for key in ("kind", "name", "pid")}, "values": {}, "leaving": True}
+                )
 
 
 def test_every_odd_control_request_is_answered_once_and_affects_no_other(local_bus):

@@ -101,9 +101,9 @@ def test_a_viewer_logs_in_is_offered_nothing_to_change_and_is_sent_away_when_rev
         log_in(page, texts[Role.OPERATE])
         state(page, "connected")
         page.locator("#views a[href='#/config']").click()
-        assert shown(page, "#config-form")
+        page.locator("#config-form").wait_for(timeout=WITHIN_S * 1000)
         page.locator("#views a[href='#/displays']").click()
-        assert shown(page, "#add")
+        page.locator("#add").wait_for(timeout=WITHIN_S * 1000)  # the address changes first, and then the view
         assert page.locator("#logout").get_attribute("title") == "the-operate, with the role operate"
         page.locator("#logout").click()
         state(page, "refused")

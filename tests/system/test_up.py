@@ -141,10 +141,10 @@ def test_a_process_that_is_killed_is_restarted_and_up_killed_leaves_no_children(
 
 def test_detached_it_continues_until_down(local_bus):
     up = local_bus.hulak("up", "--demo", "--detach")
-    assert up.wait(STANDS_S) == 0, up.log.read_text()
-    supervisor = psutil.Process(supervisord_of(local_bus))
-    started = [supervisor, *supervisor.children(recursive=True)]
     try:
+        assert up.wait(STANDS_S) == 0, up.log.read_text()
+        supervisor = psutil.Process(supervisord_of(local_bus))
+        started = [supervisor, *supervisor.children(recursive=True)]
         assert STANDS in up.log.read_text()
         status = local_bus.hulak("status", "--json", out=subprocess.PIPE)
         assert b'"nepse_00"' in status.communicate()[0]

@@ -6,7 +6,7 @@ since its week has changed before. Those of other exchanges are from the package
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from datetime import date, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Any
 
 from hulak.bus.errors import BusError, ConfigError
@@ -14,6 +14,7 @@ from hulak.bus.errors import BusError, ConfigError
 NEPSE, NEPAL_ZONE = "nepse", "Asia/Kathmandu"
 SESSIONS = 10  # the last ones, whose days of the week are expected again
 AHEAD = timedelta(days=60)  # for which the week and the list of holidays of the exchange count
+MOST_OF_A_REASON = 200  # characters: one names each of hundreds of days
 Ask = Callable[[str, dict[str, Any]], Any]  # calls an action of the service `nepse` with arguments
 
 
@@ -66,7 +67,7 @@ def exchange_days(name: str, today: date) -> dict[str, Any]:
         today: the present day.
     Raises:
         ConfigError: the package is missing.
-        BusError: `UNKNOWN_CALENDAR`: it does not know the name.
+        BusError: `UNKNOWN_CALENDAR`: it does not know the name, or cannot make that calendar with the installed pandas.
     """
     try:
         import exchange_calendars
@@ -79,8 +80,12 @@ def exchange_days(name: str, today: date) -> dict[str, Any]:
     except exchange_calendars.errors.InvalidCalendarName as error:
         names = "`python -c 'import exchange_calendars; print(exchange_calendars.get_calendar_names())'`"
         raise BusError("UNKNOWN_CALENDAR", f"calendar {name!r} is unknown, must be {NEPSE!r} or of {names}") from error
-    sessions = {stamp.date() for stamp in known.sessions if stamp.date() >= first}
+    except ValueError as error:  # so XTAE with pandas 3.1
+        text = f"exchange_calendars cannot make the calendar {name!r}: {str(error)[:MOST_OF_A_REASON]}"
+        raise BusError("UNKNOWN_CALENDAR", f"{text}; try pip install 'pandas<3.1'") from error
     last = known.last_session.date()
+    # Its `sessions` lack Saturdays with pandas 3.1: findings/exchange_calendars_loses_saturdays_with_pandas_3_1.sh.
+    sessions = {day for day in _each_day(first, last) if known.day.is_on_offset(datetime.combine(day, time()))}
     weekdays = {at for at, sign in enumerate(known.weekmask, 1) if sign == "1"}
     plain = {day for day in _each_day(first, last) if day.isoweekday() in weekdays}
     return _calendar(name, str(known.tz), weekdays, plain - sessions, sessions - plain, first, last)

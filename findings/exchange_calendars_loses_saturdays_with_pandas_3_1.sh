@@ -7,7 +7,7 @@
 # days (pandas #64648), and no longer asks the offset. The offset still says that the day is one; the calendar has no session on
 # it, so `is_session`, `next_session` and `schedule` skip a day of trading without an error. (XTAE, whose weeks were other
 # ones until 2026, cannot be made at all.) exchange_calendars allows each pandas from 1.5 on, and pip installs the newest of both.
-# With pandas 3.0.6 and 2.3.3 the days are there.
+# With pandas 2.3.3 the days are there; those of Bombay with 3.0.6 too.
 #
 # What to do: require pandas < 3.1, or ask `calendar.day.is_on_offset` for the weekends.
 #

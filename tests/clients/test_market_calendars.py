@@ -70,6 +70,27 @@ def test_the_days_of_another_exchange_are_those_of_exchange_calendars():
         exchange_days("XNOWHERE", date(2026, 6, 1))
 
 
+def test_a_session_on_a_saturday_is_a_trading_day():
+    pytest.importorskip("exchange_calendars")
+    days = exchange_days("XBOM", date(2025, 6, 1))
+    assert days["weekdays"] == [1, 2, 3, 4, 5]
+    assert "2025-02-01" in days["opened"]  # a Saturday: the day of the budget
+    assert read(days).is_open(date(2025, 2, 1))
+
+
+def test_a_calendar_that_cannot_be_made_is_named(monkeypatch):
+    package = pytest.importorskip("exchange_calendars")
+
+    def refuse(name):
+        raise ValueError("Special dates " + "2006-12-03, " * 100 + "are not sessions.")
+
+    monkeypatch.setattr(package, "get_calendar", refuse)
+    with pytest.raises(BusError, match=r"cannot make the calendar 'XTAE': Special .*; try pip install") as refused:
+        exchange_days("XTAE", date(2026, 6, 1))
+    assert refused.value.code == "UNKNOWN_CALENDAR"
+    assert len(str(refused.value)) < 400
+
+
 def test_a_missing_package_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "exchange_calendars", None)
     with pytest.raises(ConfigError, match=r"pip install 'hulak\[calendars\]'"):

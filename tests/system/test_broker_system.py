@@ -197,7 +197,7 @@ def test_a_subscriber_that_never_reads_costs_bounded_memory_and_continues_when_i
             eventually(lambda: broker.memory_info().rss - before < 60 << 20, within_s=60)  # the memory is returned
             eventually(lambda: local_bus.stats()["ticks"]["taken"] == posted, within_s=60)
             assert [other.poll(20).stamp.sequence for _ in range(posted)] == list(range(1, posted + 1))
-            assert other.counters()["gaps"] == 0
+            assert other.counters()["lost"] == 0  # gaps only where this process was too slow itself, and was cut off for it
         eventually(reads_again, within_s=60)
 
 

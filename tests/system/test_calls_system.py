@@ -15,6 +15,7 @@ from hulak.workers.runtime.session import MOST_CREDIT
 
 pytestmark = pytest.mark.system
 MODULE = """
+import pathlib
 import time
 from hulak.workers.tasks import task
 
@@ -36,6 +37,12 @@ def broken():
 def sleep(seconds):
     time.sleep(seconds)
     return seconds
+
+@task("sums", "until")
+def until(path):
+    while path and not pathlib.Path(path).exists():
+        time.sleep(0.01)
+    return path
 """
 
 
@@ -102,17 +109,16 @@ def test_a_call_without_a_worker_expires_and_the_others_do_not_wait_for_it(clien
         late.result()
 
 
-def test_the_result_of_a_short_task_does_not_wait_for_a_long_one_behind_it(client):
+def test_the_result_of_a_short_task_does_not_wait_for_a_long_one_behind_it(client, tmp_path):
     list(client.map("sums", "double", ({"n": number} for number in range(200))))
-    short, long = client.submit("sums", "double", {"n": 4}), client.submit("sums", "sleep", {"seconds": 1.0})
-    assert short.result() == 8
-    assert not long.done()
-    assert long.result() == 1.0
-    list(client.map("sums", "sleep", [{"seconds": 0.0}] * 200))  # now sleeping counts as short
-    short, long = client.submit("sums", "double", {"n": 5}), client.submit("sums", "sleep", {"seconds": 1.0})
-    assert short.result() == 10
-    assert not long.done()
-    assert long.result() == 1.0
+    for number in range(2):
+        end = tmp_path / str(number)  # the long one ends when it is there
+        short, long = client.submit("sums", "double", {"n": number}), client.submit("sums", "until", {"path": str(end)})
+        assert short.result() == 2 * number
+        assert not long.done()
+        end.touch()
+        assert long.result() == str(end)
+        list(client.map("sums", "until", [{"path": ""}] * 200))  # now it counts as short
 
 
 def test_a_worker_of_short_tasks_is_soon_offered_many(local_bus, client):

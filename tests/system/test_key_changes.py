@@ -207,7 +207,7 @@ def test_the_brokers_key_is_replaced_at_its_time_and_peers_with_the_next_one_are
     following = key_files.new_pair()
     alice = home.add("alice", "read", "subscribe:*")
     bus.start_broker()
-    until = datetime.now(UTC) + timedelta(seconds=1)
+    until = datetime.now(UTC) + timedelta(hours=1)
     key_files.write_broker_key(bus.home, BrokerKey(following.public, following.secret, until), following=True)
     home.reload()
     client, monitor = home.connect(zmq.DEALER, "frontend", alice, zmq.EVENT_DISCONNECTED)
@@ -220,6 +220,9 @@ def test_the_brokers_key_is_replaced_at_its_time_and_peers_with_the_next_one_are
     readers[0].connect(bus.addresses["publisher"].replace("tcp://", "tcp://127.0.0.1:0;"))
     for reader in readers:
         subscribed(reader, b"tick.A\0")
+    key_files.next_broker_path(bus.home).unlink()
+    key_files.write_broker_key(bus.home, BrokerKey(following.public, following.secret, datetime.now(UTC)), following=True)
+    home.reload()
     event_of(monitor, zmq.EVENT_DISCONNECTED)
     eventually(lambda: bus.stats()["security"]["public"] == following.public, within_s=WITHIN_S)
     assert key_files.read_broker_key(bus.home).public == following.public

@@ -50,13 +50,13 @@ def test_a_killed_worker_is_late_then_a_restart_and_all_is_well_again(local_bus)
     assert done.returncode in (1, 2), done.stdout  # a WARNING while the broker starts
     first.send_signal(signal.SIGKILL)
     first.wait(30)
-    eventually(lambda: worker_of(local_bus) is None or worker_of(local_bus)["age_s"] > 1.3, within_s=30)
+    eventually(lambda: (worker := worker_of(local_bus)) is None or worker["age_s"] > 1.3, within_s=30)
     second = start_worker(local_bus)
     restarted = eventually(
         lambda: next((row for row in local_bus.stats()["processes"] if row["pid"] == second.pid), None), within_s=60
     )
     assert restarted["restarts"] == 1
-    eventually(lambda: "cores" in worker_of(local_bus), within_s=30)
+    eventually(lambda: "cores" in (worker_of(local_bus) or {}), within_s=30)
     as_json = json.loads(run(local_bus, "check", *NO_FEED, "--critical", "silence=0", "--warn", "silence=0", "--json").stdout)
     assert as_json["level"] == "CRITICAL"
     assert "is silent" in str(as_json["findings"])

@@ -140,9 +140,9 @@ def test_a_process_that_is_killed_is_restarted_and_up_killed_leaves_no_children(
 
 
 def test_detached_it_continues_until_down(local_bus):
-    up = local_bus.hulak("up", "--demo", "--detach")
+    up = local_bus.hulak("up", "--demo", "--detach", "--timeout", STANDS_S)
     try:
-        assert up.wait(STANDS_S) == 0, up.log.read_text()
+        assert up.wait(STANDS_S + ENDS_S) == 0, up.log.read_text()
         supervisor = psutil.Process(supervisord_of(local_bus))
         started = [supervisor, *supervisor.children(recursive=True)]
         assert STANDS in up.log.read_text()
@@ -159,7 +159,7 @@ def test_detached_it_continues_until_down(local_bus):
 
 
 def test_for_a_time_it_ends_by_itself_and_healthy(local_bus):
-    up = local_bus.hulak("up", "--quiet", "--for", "20")
+    up = local_bus.hulak("up", "--quiet", "--for", "30")
     started = stood(up, BARE)
     assert up.wait(60) == 0, up.log.read_text()
     assert "ticks " not in up.log.read_text()

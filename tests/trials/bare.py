@@ -190,11 +190,13 @@ class Feed:
         self.epoch, self._taken, self._sent_before = epoch, taken, self._sent_at_question
 
     def settle(self, within_s):
-        """Wait until all is safe; tells whether it is."""
-        deadline = time.monotonic() + within_s
+        """Wait until all is safe, as long as more becomes safe within this time; tells whether it is."""
+        safe, deadline = self.safe, time.monotonic() + within_s
         while self.safe < self.last and time.monotonic() < deadline:
             self.step()
             self.asker.socket.poll(int(ASK_S * 1000))
+            if self.safe > safe:
+                safe, deadline = self.safe, time.monotonic() + within_s
         return self.safe == self.last
 
     def close(self):

@@ -17,6 +17,7 @@ SYMBOLS = 28
 AT_ONCE = 4
 LIVE_TICKS = 500  # of each subscription, after the mark
 BEFORE = 1000  # ticks, when the first one joins
+JUST_NS = 1_000_000  # times of the journal are rounded
 JOINS_S = 30
 CALM_S = 30
 SOME = [f"tick.SYM{at:02d}" for at in range(0, SYMBOLS, 3)]
@@ -31,22 +32,23 @@ class Join:
         self.ticks = []
         self.mark = None  # how many ticks came before `live`
         self.counters = None
+        self.began = None  # the subscription began between these two times, ns
 
     def run(self, stage):
-        began, deadline = time.time_ns(), time.monotonic() + JOINS_S
+        asked, deadline = time.time_ns(), time.monotonic() + JOINS_S
         with stage.subscriber(*TOPICS[self.kind], **self.start) as subscriber:
             while self.mark is None or len(self.ticks) < self.mark + LIVE_TICKS:
                 assert time.monotonic() < deadline, f"{self}: {len(self.ticks)} ticks, live after {self.mark}"
                 event = subscriber.poll(0.2)
                 if event is None:
                     continue
+                self.began = self.began or (asked, time.time_ns())
                 if event.topic == "live":
                     self.mark = len(self.ticks)
                 else:
                     body, stamp = event.body, event.stamp
                     self.ticks.append((event.topic, stamp.sequence, body["symbol"], body["bid"], stamp.time_ns))
             self.counters = subscriber.counters()
-        self.began = began
 
     def __str__(self):
         return f"{self.kind} {self.start}"
@@ -121,10 +123,8 @@ def begins_right(join, first, everything):
         case "since" if value == "oldest":
             return not before
         case "since":
-            tolerance = 500_000_000  # from the program's request to the start of the subscription
-            from_ns = join.began + int(value * 1e9)
-            newest = max(before, default=0)
-            return newest <= from_ns + tolerance and dict(of_it)[first] >= from_ns - tolerance
+            earliest_ns, latest_ns = (at_ns + int(value * 1e9) for at_ns in join.began)
+            return max(before, default=0) <= latest_ns and dict(of_it)[first] >= earliest_ns - JUST_NS
         case "from_sequence":
             return first >= value and all(number < value for number, _ in of_it if number < first)
         case _:

@@ -15,7 +15,7 @@ from hulak.sim.nepse.server import serve
 pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
 SEED = 20261122
 AGREES_S = 5.0
-GIVES_UP_S = 30.0
+GIVES_UP_S = 90.0  # on a busy machine
 
 
 def test_every_target_is_reached_within_seconds_of_any_kill(long, record_figure):

@@ -1,6 +1,8 @@
 """Shared by all tests: the option for the full size of the trials, and the distribution among processes."""
 
 import functools
+import gc
+import random
 import sys
 from collections import Counter
 from pathlib import Path
@@ -46,6 +48,37 @@ def file_of(item):
     return item.nodeid.partition("::")[0]
 
 
+class Shuffled(pytest.Dir):
+    """A folder whose content is collected in an order of this process.
+
+    Pytest rewrites the asserts of a file that it has not seen yet, which takes longer than all else that it does with it, and
+    keeps the result on disk. Processes that begin at different files rewrite each file once, and not once each.
+    """
+
+    def collect(self):
+        """Shuffle what is in the folder."""
+        content = list(super().collect())
+        random.Random(self.config.workerinput["workerid"]).shuffle(content)
+        return content
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collect_directory(path, parent):
+    """Collect folders in different orders where several processes share the tests."""
+    return Shuffled.from_parent(parent, path=path) if hasattr(parent.config, "workerinput") else None
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection():
+    """Look for no garbage while more than 10,000 tests are made, none of which becomes garbage; never look at them again."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
 def spread(counts):
     """Return the place of each file, from 0 to 1: files with real processes at equal distances, up to `LAST_PROCESSES`.
 
@@ -54,8 +87,8 @@ def spread(counts):
     Args:
         counts: tests of each file.
     """
-    slow = sorted(filter(has_processes, counts), key=counts.get, reverse=True)
-    quick = [path for path in counts if not has_processes(path)]
+    slow = sorted(filter(has_processes, counts), key=lambda path: (-counts[path], path))
+    quick = [path for path in sorted(counts) if not has_processes(path)]
     places = {path: LAST_PROCESSES * at / len(slow) for at, path in enumerate(slow)}
     return places | {path: at / len(quick) for at, path in enumerate(quick)}
 
@@ -72,7 +105,7 @@ def pytest_collection_modifyitems(config, items):
         config.hook.pytest_deselected(items=left_out)
     if hasattr(config, "workerinput"):
         places = spread(Counter(map(file_of, items)))
-        items.sort(key=lambda item: places[file_of(item)])
+        items.sort(key=lambda item: (places[file_of(item)], file_of(item)))  # the same order in all processes
 
 
 @pytest.hookimpl(optionalhook=True)

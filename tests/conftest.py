@@ -70,7 +70,7 @@ def pytest_collect_directory(path, parent):
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection():
-    """Look for no garbage while more than 10,000 tests are made, none of which becomes garbage; never look at them again."""
+    """Collect no garbage while more than 10,000 tests are made, which are none; the collector never checks them again."""
     gc.disable()
     try:
         return (yield)

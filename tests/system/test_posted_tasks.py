@@ -102,7 +102,7 @@ def test_tasks_above_the_bound_of_bytes_are_refused_and_earlier_ones_are_read_wh
         eventually(lambda: local_bus.stats()["store"]["behind"], within_s=60)
         assert local_bus.stats()["tasks"]["queued"] == 2
         with pytest.raises(BusError) as refused:
-            client.post("sleepy", "sleep", large, timeout_s=1)
+            client.post("sleepy", "sleep", large, timeout_s=20)
         assert refused.value.code == "BUSY"
         start_worker(local_bus)
         assert {client.result(task, timeout_s=30) for task in tasks} == {"slept 0.01"}

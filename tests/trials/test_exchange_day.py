@@ -46,7 +46,7 @@ class Day:
         self.seen, self.moves = set(), []  # moves: (monotonic seconds, time)
 
     def run(self, subscriber, end_s):
-        """Move the clock to an end, once the feed has told the state of the exchange."""
+        """Move the clock to an end, once the feed has reported the state of the exchange."""
         eventually(lambda: self._read(subscriber), within_s=WITHIN_S)
         for minute, ticks in self.minutes.items():
             self._move(min(end_s, at(11) + 60 * (minute + 1)) - JUST_S)

@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
 SUBSCRIBERS = 20
 RATE = 1000
 ENDS_WITHIN_S, SHORT_ENDS_WITHIN_S = 1.0, 15.0  # the short form shares the machine with other tests
-SILENT_S = 1.0  # without a tick, while the others have theirs: it gets nothing more
+SILENT_S = 1.0  # without a tick, while the others get some: it gets nothing more
 WITHIN_S = 60
 
 

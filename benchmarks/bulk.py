@@ -9,7 +9,7 @@ import random
 import struct
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
@@ -66,7 +66,7 @@ def fill(
     last = state.sources.get(INSTANCE, 0)
     limits = Limits(settings.broker.max_topics, settings.broker.max_tick_bytes)
     bus = BrokerState(state.epoch, "bulk", limits, Policy(), _refused, 0.0, Backoff(0.5, 60.0, random.random), journal.ordinals)
-    bus.restore(replace(state, sources={INSTANCE: last}))  # a known feed
+    bus.restore(msgspec.structs.replace(state, sources={INSTANCE: last}))  # a known feed
     made = Made(state.ticks)
     expected = size // 130 * NS_PER_TICK  # a record has about 130 bytes
     time_ns, now, added = (time.time_ns() if ends_ns is None else ends_ns) - expected, 0.0, 0

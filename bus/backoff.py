@@ -7,15 +7,15 @@ up to a ceiling that doubles, so that clients that failed together do not retry 
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from hulak.bus.errors import ConfigError
 
 _MOST_DOUBLINGS = 1023  # 2.0 ** 1024 does not fit a float; a base times 2 ** 1023 is a float or infinity, never an error
 
 
-@dataclass(frozen=True, slots=True)
-class Backoff:
+class Backoff(Struct, frozen=True):
     """A backoff rule.
 
     Args:

@@ -4,9 +4,10 @@ Arguments are read only here: a handler receives them as a struct, each of its t
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from enum import Enum
 from typing import Any
+
+from msgspec import Struct
 
 from hulak.bus.broker.alert_service import AlertService
 from hulak.bus.broker.config_service import ConfigService
@@ -72,8 +73,7 @@ from hulak.bus.errors import ProtocolError
 ControlHandler = Callable[[Asker, Any, float], Sequence[BrokerEffect]]
 
 
-@dataclass(frozen=True, slots=True)
-class Services:
+class Services(Struct, frozen=True):
     """All objects that serve control requests."""
 
     state: StateService
@@ -97,8 +97,7 @@ class Answers(Enum):
     WAITS = "after an event, or when the time has expired; not for a client whose connection has ended"
 
 
-@dataclass(frozen=True, slots=True)
-class ControlService:
+class ControlService(Struct, frozen=True):
     """One control service."""
 
     args: type[Arguments]

@@ -9,9 +9,10 @@ import math
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
+
+from msgspec import Struct
 
 from hulak.bus.broker.post_service import PostService
 from hulak.bus.broker.storage import calendar_rows, schedule_posts, schedule_rows
@@ -40,8 +41,7 @@ AGAIN_S = 1.0  # after a transaction that failed, or while there is no room
 OVERVIEW_S = 10.0
 
 
-@dataclass(frozen=True, slots=True)
-class NotPermitted:
+class NotPermitted(Struct, frozen=True):
     """The client may not change schedules of this service; refusals are counted in the loop's thread."""
 
     service: str

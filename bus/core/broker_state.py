@@ -2,9 +2,11 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from hulak.bus.backoff import Backoff
 from hulak.bus.core.display_assignment import DisplayAssignment, DisplayStates
@@ -30,8 +32,7 @@ TICKING_S = 60.0  # a symbol with a tick within this time counts as ticking
 MOST_SHARED = 20  # topics of several feeds that the statistics name
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(Struct, frozen=True):
     """Bounds of the tick side, and of what may be set by hand."""
 
     max_topics: int = 10_000

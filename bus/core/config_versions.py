@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from msgspec import Struct
+
 from hulak.bus.core import control_requests
 from hulak.bus.errors import ProtocolError
 from hulak.bus.live_config.keys import Value, check_scope, check_values, find_key, refuse
@@ -17,8 +19,7 @@ KEPT_VERSIONS = 1000
 MOST_VALUES = 20_000  # in all scopes
 
 
-@dataclass(frozen=True, slots=True)
-class ConfigVersion:
+class ConfigVersion(Struct, frozen=True):
     """One version, as its changes."""
 
     version: int  # 1, 2, 3, ...

@@ -7,8 +7,9 @@ out the others: the socket with the most connections stops at the bound, each ot
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Self
+
+from msgspec import Struct
 
 from hulak.bus.core.recent_counts import RecentCounts
 
@@ -22,8 +23,7 @@ LOG_AGAIN_S = 60.0  # between two log lines about refused connections
 SETTING, DESCRIPTORS = "broker.max_connections", "descriptors"
 
 
-@dataclass(frozen=True, slots=True)
-class Bound:
+class Bound(Struct, frozen=True):
     """The largest number of connections."""
 
     most: int  # on all sockets

@@ -6,8 +6,9 @@ feeds may also be set for one of them. If the settings file has the same setting
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from hulak.bus.errors import ProtocolError
 from hulak.bus.live_config.symbol_lists import is_list
@@ -26,8 +27,7 @@ WORDS = {"true": True, "false": False}
 Value = bool | int | float | str
 
 
-@dataclass(frozen=True, slots=True)
-class Range:
+class Range(Struct, frozen=True):
     """Numbers from `low` to `high`; both inclusive, unless they are open."""
 
     low: float
@@ -44,8 +44,7 @@ class Range:
         return f"{least}, {'below' if self.high_open else 'at most'} {self.high:g}"
 
 
-@dataclass(frozen=True, slots=True)
-class LiveKey:
+class LiveKey(Struct, frozen=True):
     """A key of the live configuration."""
 
     name: str

@@ -1,8 +1,9 @@
 """Scopes of the live configuration: the value that applies to a process, and the difference of two states. Pure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from hulak.bus.live_config.keys import (
     DISPLAY,
@@ -21,8 +22,7 @@ Scopes = dict[str, dict[str, Value]]
 Document = Mapping[str, Any]  # version, at_ns, by, note, scopes: the body of the topic
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(Struct, frozen=True):
     """A change of one key in one scope; None where it was or is not set."""
 
     scope: str

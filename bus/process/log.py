@@ -7,8 +7,9 @@ processor drops events below the level.
 import contextlib
 import logging
 import sys
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TextIO, cast
+
+from msgspec import Struct
 
 from hulak.bus.process import systemd_journal
 from hulak.bus.process.log_type import Log
@@ -21,8 +22,7 @@ LEVELS = {"debug": 10, "info": 20, "warning": 30, "warn": 30, "error": 40, "exce
 _now = {"level": LEVELS["info"]}
 
 
-@dataclass(frozen=True, slots=True)
-class Notice:
+class Notice(Struct, frozen=True):
     """A log line of a part that has no logger; the owner of a logger writes it."""
 
     level: str  # info, warning or error

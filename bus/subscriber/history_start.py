@@ -1,9 +1,10 @@
 """Where a subscription begins in the past: the arguments `since`, `from_sequence` and `last` of a subscriber. Pure."""
 
 import math
-from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
+
+from msgspec import Struct
 
 from hulak.bus.errors import ConfigError
 from hulak.bus.wire.replay_range import FOREVER
@@ -25,8 +26,7 @@ class StartKind(Enum):
     POSITION = "position"  # the number after the last tick that was processed; in the global order
 
 
-@dataclass(frozen=True, slots=True)
-class Start:
+class Start(Struct, frozen=True):
     """Where a subscription begins."""
 
     kind: StartKind

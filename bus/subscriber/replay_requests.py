@@ -6,11 +6,11 @@ timeout is that of the connection, not of each request: nothing is requested aga
 
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import zmq
+from msgspec import Struct
 
 from hulak.bus.errors import BusError, Forbidden
 from hulak.bus.process.pending_requests import PendingRequest
@@ -24,16 +24,14 @@ BUSY_S = (0.05, 0.5)  # range of the delay after the broker could not accept a r
 LATER = ("BUSY", "INTERNAL", "REPLACED")  # errors after which the same request may be sent again
 
 
-@dataclass(frozen=True, slots=True)
-class ReplayRows:
+class ReplayRows(Struct, frozen=True):
     """Some of the requested rows: [number in the global order, frame]."""
 
     topic: str
     rows: list[Any]
 
 
-@dataclass(frozen=True, slots=True)
-class ReplayEnded:
+class ReplayEnded(Struct, frozen=True):
     """The replay ended; the broker continues at `further` if it is asked again, or has no more if None."""
 
     topic: str
@@ -41,8 +39,7 @@ class ReplayEnded:
     refused: BusError | None = None  # why the broker refused the request
 
 
-@dataclass(frozen=True, slots=True)
-class TooOld:
+class TooOld(Struct, frozen=True):
     """The broker has nothing before `oldest`."""
 
     topic: str
@@ -51,8 +48,7 @@ class TooOld:
     oldest_ns: int = 0  # when the broker began what it has, ns since 1970 UTC; 0: unknown
 
 
-@dataclass(frozen=True, slots=True)
-class OtherEpoch:
+class OtherEpoch(Struct, frozen=True):
     """The number before the first one requested was given under another epoch: the messages known up to it are not valid."""
 
     topic: str

@@ -16,6 +16,7 @@ from enum import Enum
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
 LOOK_BACK = 64  # numbers before the expected one that are replayed first when an epoch is new, then 16 times as many, ...
 
@@ -41,16 +42,14 @@ class Chunk(msgspec.Struct, frozen=True, gc=False):
         return Chunk(self.epoch, number, self.items[number - self.first :], self.time_ns, self.holes)
 
 
-@dataclass(frozen=True, slots=True)
-class Ask:
+class Ask(Struct, frozen=True):
     """Request these numbers from the broker, both inclusive."""
 
     first: int
     last: int
 
 
-@dataclass(frozen=True, slots=True)
-class Gap:
+class Gap(Struct, frozen=True):
     """These numbers, both inclusive, are lost."""
 
     first: int

@@ -1,7 +1,8 @@
 """Reasons of failed attempts as their workers report them, of a bounded size. PROTOCOL.md section 6.1. Pure."""
 
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from hulak.bus.wire.codec import pack
 from hulak.bus.wire.plain_values import short
@@ -13,8 +14,7 @@ MAX_DETAILS_BYTES = 1 << 16  # of a failure's details, packed
 LONGEST_TRACEBACK = 4000  # characters, its end
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
+class Failure(Struct, frozen=True):
     """The reason of a failed attempt, as its worker reported it."""
 
     code: str

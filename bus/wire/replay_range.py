@@ -1,7 +1,8 @@
 """The range of a replay: PROTOCOL.md section 7.3. Pure."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from hulak.bus.wire.codec import NUL
 
@@ -9,8 +10,7 @@ ALL = b"ticks"
 FOREVER = (1 << 63) - 1
 
 
-@dataclass(frozen=True, slots=True)
-class ReplayRange:
+class ReplayRange(Struct, frozen=True):
     """The ticks to replay; both bounds are inclusive."""
 
     topic: bytes  # a key that ends with NUL, or a prefix, or empty for all; with `among` what these have in common

@@ -11,6 +11,7 @@ from itertools import accumulate
 from typing import Final
 
 import msgspec
+from msgspec import Struct
 
 from hulak.bus.errors import ProtocolError
 from hulak.bus.wire.codec import STAMP, array_header
@@ -33,8 +34,7 @@ NUMBERS = functools.lru_cache(1024)(lambda ticks: struct.Struct(f"<{ticks}Q{tick
 FIRST_BODY = len(TICKS) + STAMP.size  # in a frame of `ticks`, but for the header of its array
 
 
-@dataclass(frozen=True, slots=True)
-class RingTerms:
+class RingTerms(Struct, frozen=True):
     """The header of a ring, as far as it does not change."""
 
     capacity: int

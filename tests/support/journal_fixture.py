@@ -1,8 +1,8 @@
 """A journal without a broker: clocks that are set, and the topics that a broker would have."""
 
 import os
-from dataclasses import replace
 
+from msgspec.structs import replace
 from request_arguments import read_wanted
 from waiting import eventually
 

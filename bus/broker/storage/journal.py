@@ -13,9 +13,10 @@ import errno
 import os
 import secrets
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+from msgspec.structs import replace
 
 from hulak.bus.broker.storage.journal_comeback import JournalComeback
 from hulak.bus.broker.storage.journal_note import CLOSED, JournalNotes, Noted

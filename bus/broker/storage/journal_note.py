@@ -11,9 +11,11 @@ import os
 import stat
 import tempfile
 import zlib
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import asdict
 
 from hulak.bus.core.journal.broker_clock import Aged, Clocks
 
@@ -22,8 +24,7 @@ WORD_BYTES = 17  # the word, blanks, a line feed
 NOTE_BYTES = 448  # less than a sector: it is written whole or not at all
 
 
-@dataclass(frozen=True, slots=True)
-class Noted:
+class Noted(Struct, frozen=True):
     """The position of a journal."""
 
     journal: str = ""  # its id

@@ -2,8 +2,12 @@
 
 import contextlib
 import os
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
 
 from hulak.bus.broker.storage.journal_note import CLOSED, DEGRADED, LIVE, JournalNotes, Noted
 from hulak.bus.broker.storage.journal_recovery import Reading, set_aside, survey
@@ -17,8 +21,7 @@ from hulak.bus.errors import ProtocolError
 ROOM_FOR_EPOCHS = 1 << 20  # epochs that may have been published but never written: one each time the journal degraded
 
 
-@dataclass(frozen=True, slots=True)
-class Aside:
+class Aside(Struct, frozen=True):
     """A file with a segment's name that is not a segment of this journal."""
 
     name: str
@@ -26,8 +29,7 @@ class Aside:
     moved: bool  # to the folder `aside`; else it stays in its place and is not read
 
 
-@dataclass(frozen=True, slots=True)
-class Recovered:
+class Recovered(Struct, frozen=True):
     """The content of a journal when it was opened."""
 
     state: Snapshot  # to continue from
@@ -35,7 +37,7 @@ class Recovered:
     corrupt_bytes: int  # skipped in the last segment
     torn_bytes: int  # truncated at its end
     why_new_epoch: str  # empty if the epoch continues
-    aside: list[Aside] = field(default_factory=list)
+    aside: list[Aside] = msgspec.field(default_factory=list)
 
 
 @dataclass(slots=True)

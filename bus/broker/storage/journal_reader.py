@@ -2,7 +2,8 @@
 
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from hulak.bus.broker.storage.journal import Journal
 from hulak.bus.broker.storage.journal_segments import Segment, index_path

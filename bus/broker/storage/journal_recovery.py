@@ -8,8 +8,10 @@ import contextlib
 import os
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from hulak.bus.broker.storage.segment_file import SegmentFile
 from hulak.bus.core.journal.record_format import (

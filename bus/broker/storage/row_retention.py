@@ -2,11 +2,11 @@
 
 import sqlite3
 from collections import Counter
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 
-@dataclass(frozen=True, slots=True)
-class RowRetention:
+class RowRetention(Struct, frozen=True):
     """How long rows and their parts are kept, in seconds."""
 
     result_s: float

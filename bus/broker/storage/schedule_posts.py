@@ -9,6 +9,8 @@ import sqlite3
 import time
 from dataclasses import dataclass, field
 
+from msgspec import Struct
+
 from hulak.bus.broker.storage import schedule_rows, task_rows
 from hulak.bus.broker.storage.schedule_rows import NAMES, NS, Horizon, Row
 from hulak.bus.core.schedules.schedule_requests import ScheduleArguments
@@ -172,8 +174,7 @@ def post_now(
     return posted
 
 
-@dataclass(frozen=True, slots=True)
-class ScheduleOverview:
+class ScheduleOverview(Struct, frozen=True):
     """The state of all schedules, for the statistics."""
 
     horizon: Horizon

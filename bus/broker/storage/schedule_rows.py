@@ -5,9 +5,10 @@
 
 import hashlib
 import sqlite3
-from dataclasses import dataclass
 from datetime import tzinfo
 from typing import Any
+
+from msgspec import Struct
 
 from hulak.bus.broker.storage import calendar_rows
 from hulak.bus.core import control_arguments
@@ -31,8 +32,7 @@ NAMES = COLUMNS.split(", ")
 Row = dict[str, Any]  # column -> value
 
 
-@dataclass(frozen=True, slots=True)
-class Horizon:
+class Horizon(Struct, frozen=True):
     """The times of all schedules that the loop must know, in seconds since 1970 UTC."""
 
     check_s: int | None  # when the next one is handled; None: never

@@ -10,6 +10,7 @@ from operator import itemgetter
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
 from hulak.bus.core.tasks.moments import Moment
 from hulak.bus.core.tasks.task_queue import PRIORITIES, STATES, UNREADABLE, CalledTask, TaskState
@@ -26,8 +27,7 @@ SELECT = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class UnfinishedTask:
+class UnfinishedTask(Struct, frozen=True):
     """A task that had not ended when the broker stopped."""
 
     task: CalledTask
@@ -45,8 +45,7 @@ class UnfinishedTasks:
     unreadable: int = 0  # rows set aside, of all tables, earlier ones included
 
 
-@dataclass(frozen=True, slots=True)
-class MemoryRoom:
+class MemoryRoom(Struct, frozen=True):
     """The room for tasks in memory."""
 
     tasks: int

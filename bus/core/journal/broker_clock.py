@@ -5,13 +5,12 @@ it goes on by the time since the machine's boot; after a reboot by the time that
 `REBOOT_S`: a wrong clock makes the broker keep data longer, never shorter.
 """
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 REBOOT_S = 3600.0  # the longest time that may pass by the wall clock alone
 
 
-@dataclass(frozen=True, slots=True)
-class Clocks:
+class Clocks(Struct, frozen=True):
     """The readings of the machine's clocks at one moment."""
 
     boot: str  # id of the machine's boot; empty if the system does not name it
@@ -19,8 +18,7 @@ class Clocks:
     time_ns: int  # the wall clock, ns since 1970 UTC
 
 
-@dataclass(frozen=True, slots=True)
-class Aged:
+class Aged(Struct, frozen=True):
     """An age that was written, and the readings of the clocks at that time."""
 
     age_s: float

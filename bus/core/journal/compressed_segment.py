@@ -14,11 +14,12 @@ import struct
 import zlib
 from array import array
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import Any
 
 import zstandard
+from msgspec.structs import replace
 
 from hulak.bus.core.journal.record_format import SNAPSHOT, Snapshot, record_at
 from hulak.bus.core.journal.segment_index import SegmentIndex, array_of, little_endian

@@ -11,8 +11,11 @@ its magic, and never served. A segment's snapshot holds the whole state at its b
 import struct
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from hulak.bus.core.journal.broker_clock import Aged, Clocks
 from hulak.bus.errors import ProtocolError
@@ -68,8 +71,7 @@ class Batch:
     time_ns: int  # their stamp, ns since 1970 UTC
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
+class Snapshot(Struct, frozen=True):
     """The state at a segment's beginning."""
 
     epoch: int
@@ -187,8 +189,7 @@ def _seconds(value: Any) -> float:
     return float(value)
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(Struct, frozen=True):
     """A whole record."""
 
     offset: int  # of its first byte
@@ -202,8 +203,7 @@ class Record:
         return number, instance, running, self.payload[TICK_HEAD.size :]
 
 
-@dataclass(frozen=True, slots=True)
-class Corrupt:
+class Corrupt(Struct, frozen=True):
     """Bytes that are no record, up to the next whole record or to the end of the data."""
 
     offset: int

@@ -8,7 +8,8 @@ still be a copy, or be of another journal.
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from hulak.bus.core.journal.record_format import Snapshot
 
@@ -60,8 +61,7 @@ def serial_in(name: str) -> int:
     return int(digits) if len(digits) == SERIAL_DIGITS and DIGITS.issuperset(digits) else 0
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(Struct, frozen=True):
     """A readable file with a segment's name."""
 
     name: str

@@ -1,9 +1,10 @@
 """Which closed segment is compressed or archived next. Pure."""
 
 from collections.abc import Container, Sequence
-from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
+
+from msgspec import Struct
 
 
 class Upkeep(Enum):
@@ -23,8 +24,7 @@ class Kept(Protocol):
         """Whether it is compressed."""
 
 
-@dataclass(frozen=True, slots=True)
-class UpkeepRules:
+class UpkeepRules(Struct, frozen=True):
     """The settings that decide.
 
     Args:

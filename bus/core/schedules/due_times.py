@@ -5,10 +5,10 @@ an expression with fixed hours and minutes runs once on a day on which clocks ar
 an expression whose hour or minute begins with `*` runs by the time that passes.
 """
 
-from dataclasses import dataclass
 from datetime import datetime, time, tzinfo
 
 from cronsim import CronSim, CronSimError
+from msgspec import Struct
 
 from hulak.bus.core.schedules.local_times import MOST_S, local_of, moment_of
 from hulak.bus.core.schedules.trading_days import DaysUnknown, TradingDays
@@ -32,8 +32,7 @@ def check_cron(expression: str) -> None:
         raise ValueError(str(error)) from error
 
 
-@dataclass(frozen=True, slots=True)
-class DueTimes:
+class DueTimes(Struct, frozen=True):
     """The due times of one schedule.
 
     Args:

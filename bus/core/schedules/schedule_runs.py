@@ -4,7 +4,7 @@ PROTOCOL.md section 7.9. Due times are handled in their order, each once: `after
 is missed if a later one is due already when the broker gets to it, or if it is later than the policy `skip` allows.
 """
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from hulak.bus.core.schedules.due_times import DueTimes
 
@@ -13,8 +13,7 @@ MOST_BEHIND = 100  # missed runs that the policy `all` posts, the newest ones
 WAIT_S = 60  # until a run that waits for the former one is tried again, if that one's end was not seen
 
 
-@dataclass(frozen=True, slots=True)
-class RunPolicy:
+class RunPolicy(Struct, frozen=True):
     """The options of a schedule that decide about its runs."""
 
     missed: str = ONCE
@@ -22,8 +21,7 @@ class RunPolicy:
     late_s: int = 60  # with the policy `skip`, a run that is later is missed
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(Struct, frozen=True):
     """The decision about the due times up to now."""
 
     after_s: int  # the last due time that was handled

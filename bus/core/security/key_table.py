@@ -6,7 +6,10 @@ seen any message yet is refused too when it first speaks.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+
+import msgspec
+from msgspec import Struct
 
 from hulak.bus.errors import ProtocolError
 from hulak.bus.wire.roles import Rights, Role
@@ -16,8 +19,7 @@ MARK = "#"
 SETTLING_S = 3.0  # after its file is gone a key may come back: editors and version control replace a file in two steps
 
 
-@dataclass(frozen=True, slots=True)
-class KnownKey:
+class KnownKey(Struct, frozen=True):
     """One authorised key. Times are in seconds since 1970 UTC."""
 
     name: str
@@ -35,12 +37,11 @@ class _Entry:
     expired: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class KeyChanges:
+class KeyChanges(Struct, frozen=True):
     """The effects of a new set of keys, or of time. Each is a name and why."""
 
-    ended: dict[str, str] = field(default_factory=dict)  # all connections of these keys end
-    widened: dict[str, str] = field(default_factory=dict)  # these keys have further roles; their connections stay
+    ended: dict[str, str] = msgspec.field(default_factory=dict)  # all connections of these keys end
+    widened: dict[str, str] = msgspec.field(default_factory=dict)  # these keys have further roles; their connections stay
 
     def __bool__(self) -> bool:
         """Whether there is any."""

@@ -1,6 +1,6 @@
 """Times and bounds of tasks, and the decision to retry a failed attempt. Pure."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from hulak.bus.backoff import Backoff
 from hulak.bus.core.tasks.task_queue import PRIORITIES
@@ -13,8 +13,7 @@ from hulak.bus.wire.plain_values import short
 MAX_RETRIES = 20  # further attempts that a request may ask for
 
 
-@dataclass(frozen=True, slots=True)
-class Policy:
+class Policy(Struct, frozen=True):
     """The settings of the dispatcher; in seconds unless stated otherwise."""
 
     heartbeat_s: float = 0.25  # from the broker to each worker, and back

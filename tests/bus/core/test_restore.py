@@ -2,11 +2,11 @@
 
 import math
 from collections import Counter
-from dataclasses import replace
 
 import msgspec
 import pytest
 from dispatcher_fixture import POLICY, DispatcherFixture
+from msgspec.structs import replace
 from walk_events import check_books, check_census
 
 from hulak.bus.core.effects import Begun, Ended, ToClient, ToWorker

@@ -1,10 +1,10 @@
 """Attempts of lost workers: only surely begun ones are charged; suspects are assigned one by one."""
 
 from collections import Counter
-from dataclasses import replace
 
 import pytest
 from dispatcher_fixture import POLICY, DispatcherFixture
+from msgspec.structs import replace
 from walk_events import check_books, check_census
 
 from hulak.bus.core.effects import Begun, Delayed, Ended, ToClient, ToWorker

@@ -10,6 +10,7 @@ from datetime import date, datetime, time, timedelta
 from typing import Any
 
 from hulak.bus.errors import BusError, ConfigError
+from hulak.bus.wire.plain_values import suggestion
 
 NEPSE, NEPAL_ZONE = "nepse", "Asia/Kathmandu"
 SESSIONS = 10  # the last ones, whose days of the week are expected again
@@ -79,7 +80,8 @@ def exchange_days(name: str, today: date) -> dict[str, Any]:
         known = exchange_calendars.get_calendar(name)
     except exchange_calendars.errors.InvalidCalendarName as error:
         names = "`python -c 'import exchange_calendars; print(exchange_calendars.get_calendar_names())'`"
-        raise BusError("UNKNOWN_CALENDAR", f"calendar {name!r} is unknown, must be {NEPSE!r} or of {names}") from error
+        near = suggestion(name, [NEPSE, *exchange_calendars.get_calendar_names()])
+        raise BusError("UNKNOWN_CALENDAR", f"calendar {name!r} is unknown, must be {NEPSE!r} or of {names}{near}") from error
     except ValueError as error:  # so XTAE with pandas 3.1
         text = f"exchange_calendars cannot make the calendar {name!r}: {str(error)[:MOST_OF_A_REASON]}"
         raise BusError("UNKNOWN_CALENDAR", f"{text}; try pip install 'pandas<3.1'") from error

@@ -16,6 +16,7 @@ from hulak.bus.core.control_requests import (
 from hulak.bus.core.effects import Asker, Effect
 from hulak.bus.errors import ProtocolError
 from hulak.bus.wire.names import PROTOCOL
+from hulak.bus.wire.plain_values import suggestion
 from hulak.bus.wire.replay_range import prefix_of
 
 MOST_LAST = 10_000  # messages in one answer of `hulak.last`
@@ -119,6 +120,7 @@ class StateService:
         del now
         effects = self.bus.dispatcher.retire(args.worker, args.reason)
         if not effects:
-            known = ", ".join(sorted(worker.name for worker in self.bus.dispatcher.roster)) or "none"
-            raise ProtocolError("UNKNOWN_WORKER", f"worker {args.worker!r} is not known; known are {known}")
+            names = sorted(worker.name for worker in self.bus.dispatcher.roster)
+            known = f"known are {', '.join(names) or 'none'}{suggestion(args.worker, names)}"
+            raise ProtocolError("UNKNOWN_WORKER", f"worker {args.worker!r} is not known; {known}")
         return [asker.reply({"worker": args.worker}), *effects]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from hulak.clients.cli.groups import Group
 from hulak.clients.cli.help_text import examples
 
 if TYPE_CHECKING:
@@ -131,7 +132,7 @@ SUMMARIES = {
 }
 
 
-class LazyGroup(click.Group):
+class LazyGroup(Group):
     """A group that imports a command when it is used.
 
     Args:
@@ -160,14 +161,8 @@ class LazyGroup(click.Group):
         return list(self.places)
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
-        """Return the command; the error for an unknown name suggests the nearest known one."""
-        args = [self.aliases.get(args[0], args[0]), *args[1:]]
-        is_unknown = args[0] not in self.places and not args[0].startswith("-")
-        if self.places and is_unknown and not ctx.resilient_parsing:  # there is nothing to refuse in the completion of a shell
-            from hulak.bus.wire.plain_values import suggestion
-
-            raise click.UsageError(f"No such command {args[0]!r}{suggestion(args[0], self.places)}", ctx)
-        return super().resolve_command(ctx, args)
+        """Return the command, also by a former name."""
+        return super().resolve_command(ctx, [self.aliases.get(args[0], args[0]), *args[1:]])
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import a command; None if the name is unknown."""

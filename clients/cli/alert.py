@@ -11,9 +11,9 @@ from hulak.bus.wire.names import ALERT_TOPICS
 from hulak.clients.cli import table
 from hulak.clients.cli.alert_texts import condition, state_of, way_text
 from hulak.clients.cli.command import Call, Command, print_json, subscribe
+from hulak.clients.cli.groups import ListingGroup
 from hulak.clients.cli.help_text import examples
 from hulak.clients.cli.key_times import Duration
-from hulak.clients.cli.workers import ListingGroup
 
 HEADS = ["alert", "symbol", "condition", "state", "firings", "last firing", "value", "repeats", "note"]
 FIRING_HEADS = ["time", "alert", "symbol", "condition", "value", "limit", "firing", "tick number", "note"]
@@ -284,9 +284,11 @@ def _topic(name: str | None) -> str:
 def history(call: Call, name: str | None, since: timedelta | None) -> None:
     """List what has fired, or the firings of alert NAME, the oldest first.
 
-    Sends REQUEST hulak.replay to the frontend.
+    Sends REQUEST hulak.replay to the frontend; if nothing of NAME has fired, also hulak.alert.list.
     """
     rows = list(_firings(call, name, since))
+    if name is not None and not rows:
+        call.request("hulak.alert.list", "", {"name": name})  # refuses an unknown one
     if call.as_json:
         print_json(rows)
     else:

@@ -5,13 +5,14 @@ from typing import Any
 import click
 
 from hulak.clients.cli.command import FAILED, Call, Command, print_json
+from hulak.clients.cli.groups import Group
 from hulak.clients.cli.help_text import examples
 
 SYMBOLS = [f"BENCH{at:02d}" for at in range(28)]
 WINDOW = 4096  # most ticks that the feed is ahead of the slowest subscriber
 
 
-@click.group(epilog=examples("hulak bench ticks", "hulak bench tasks"))
+@click.group(cls=Group, epilog=examples("hulak bench ticks", "hulak bench tasks"))
 def bench() -> None:
     """Measure the running broker with synthetic ticks and tasks."""
 

@@ -8,6 +8,7 @@ import click
 from hulak.bus.errors import ConfigError
 from hulak.clients.cli import table
 from hulak.clients.cli.command import Call, Command, print_json
+from hulak.clients.cli.groups import Group
 from hulak.clients.cli.help_text import examples
 from hulak.clients.judge.bridges import ways
 from hulak.clients.judge.perf import age
@@ -21,6 +22,7 @@ TASK_HEADS = ["site", "way", "state", "under way", "done", "failed", "cancelled"
 
 
 @click.group(
+    cls=Group,
     short_help="Exchange ticks, tasks and configuration with other sites.",
     epilog=examples("hulak bridge nats", "hulak bridge status"),
 )

@@ -215,7 +215,9 @@ class Command(click.Command):
                 _prepare_daemon(call)
             return ctx.invoke(self.callback, call, **options)
         except HulakError as error:
-            ctx.exit(report(call, error))
+            from hulak.clients.cli import nearest
+
+            ctx.exit(report(call, error, nearest.of_error(call, error, _texts(tuple(options.values())))))
         except OSError as error:
             if error.filename is None:  # no file is involved
                 raise
@@ -287,13 +289,13 @@ def _prepare_daemon(call: Call) -> None:
         atexit.register(signal.setitimer, signal.ITIMER_REAL, 0)  # the handler is gone while Python exits
 
 
-def report(call: Call, error: HulakError) -> int:
-    """Print the error as one sentence or as JSON; return the exit code.
+def report(call: Call, error: HulakError, hint: str = "") -> int:
+    """Print the error and a hint as one sentence or as JSON; return the exit code.
 
     Returns:
         1 refused or failed, 3 no broker or no reply in time, 78 invalid setting.
     """
-    code, text, status = "FAILED", str(error), FAILED
+    code, text, status = "FAILED", str(error) + hint, FAILED
     if isinstance(error, BusError | ProtocolError):
         code = error.code
     if isinstance(error, BusTimeout):

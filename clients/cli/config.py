@@ -13,6 +13,7 @@ from hulak.bus.live_config.scopes import difference
 from hulak.bus.wire.plain_values import suggestion
 from hulak.clients.cli import table
 from hulak.clients.cli.command import BROKER_S, FAILED, Call, Command, print_json
+from hulak.clients.cli.groups import Group
 from hulak.clients.cli.help_text import examples
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ WAIT_S = 2.0
 
 
 @click.group(
+    cls=Group,
     short_help="Show and change the live configuration.",
     epilog=examples(
         "hulak config get",

@@ -5,6 +5,7 @@ from typing import Any
 import click
 
 from hulak.clients.cli.command import Call, Command, print_json
+from hulak.clients.cli.groups import Group
 from hulak.clients.cli.help_text import examples
 from hulak.clients.cli.table import show
 
@@ -35,6 +36,7 @@ EXAMPLES = {
 
 
 @click.group(
+    cls=Group,
     short_help="Judge programs of any language by the protocol.",
     epilog=examples("hulak conform subscriber -- ruby subscriber.rb", "hulak conform worker --list"),
 )

@@ -10,8 +10,8 @@ from hulak.bus.errors import HulakError
 from hulak.clients.cli import contexts, table
 from hulak.clients.cli.command import CONTEXT, Call, Command, print_json
 from hulak.clients.cli.contexts import Context, Contexts
+from hulak.clients.cli.groups import ListingGroup
 from hulak.clients.cli.help_text import examples
-from hulak.clients.cli.workers import ListingGroup
 
 HEADS = ["used", "context", "home", "host", "key", "config"]
 

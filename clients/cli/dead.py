@@ -6,12 +6,14 @@ from hulak.bus.errors import BusError
 from hulak.clients.cli import task as tasks
 from hulak.clients.cli import task_text
 from hulak.clients.cli.command import Call, Command, print_json
+from hulak.clients.cli.groups import Group
 from hulak.clients.cli.help_text import EXAMPLE_TASK, examples
 
 HEADS = ["task", "service", "action", "state", "attempt", "posted", "worker", "retried as", "trouble"]
 
 
 @click.group(
+    cls=Group,
     short_help="Manage dead letters.",
     epilog=examples("hulak dead ls", f"hulak dead show {EXAMPLE_TASK}", f"hulak dead retry {EXAMPLE_TASK}"),
 )

@@ -12,12 +12,12 @@ from hulak.bus.errors import BusError
 from hulak.bus.wire.plain_values import suggestion
 from hulak.clients.cli import in_place, nearest, table
 from hulak.clients.cli.command import BROKER_S, Call, Command, print_json
+from hulak.clients.cli.groups import ListingGroup
 from hulak.clients.cli.help_text import examples
 from hulak.clients.cli.listing import Column, Row
 from hulak.clients.cli.status import short
 from hulak.clients.cli.task import Argument
 from hulak.clients.cli.topic_board import Meter
-from hulak.clients.cli.workers import ListingGroup
 from hulak.clients.table_files import flat
 from hulak.workers.display.quantities.day_start import FX_NAMES, OWN_NAMES
 
@@ -307,7 +307,8 @@ def remove(call: Call, display: tuple[str, ...], symbol: str | None) -> None:
         removed = client.remove_symbol(symbol) if symbol else [name for name in display if client.remove_display(name)]
         near = suggestion(display[0], (row["display"] for row in client.rows())) if display and not removed else ""
     if not removed:
-        raise BusError("UNKNOWN_DISPLAY", f"no such display; `hulak displays` lists all displays{near}")
+        named = f"display of symbol {symbol!r}" if symbol else f"display {', '.join(map(repr, display))}"
+        raise BusError("UNKNOWN_DISPLAY", f"there is no {named}; `hulak displays` lists all displays{near}")
     if call.as_json:
         print_json({"removed": removed})
     else:

@@ -8,8 +8,8 @@ import click
 from hulak.clients.cli import table
 from hulak.clients.cli.command import Call, Command, print_json
 from hulak.clients.cli.feed_symbols import add, remove, symbols
+from hulak.clients.cli.groups import ListingGroup
 from hulak.clients.cli.help_text import examples
-from hulak.clients.cli.workers import ListingGroup
 from hulak.clients.judge.perf import age
 from hulak.clients.printable import printable
 

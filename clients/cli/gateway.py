@@ -8,6 +8,7 @@ import click
 from hulak.bus.errors import HulakError
 from hulak.clients.cli import table
 from hulak.clients.cli.command import Call, Command, print_json
+from hulak.clients.cli.groups import Group
 from hulak.clients.cli.help_text import examples
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ ROLES = ("metrics", "view", "operate")
 DAY_S = 86400.0
 
 
-class GatewayCommand(click.Group, Command):
+class GatewayCommand(Group, Command):
     """A command that runs by itself, and has subcommands."""
 
 
@@ -50,6 +51,7 @@ def gateway(ctx: click.Context, call: Call, port: int | None) -> None:
 
 
 @gateway.group(
+    cls=Group,
     short_help="Manage the tokens of the gateway's clients.",
     epilog=examples(
         "hulak gateway token new desk-1 --role view", "hulak gateway token list", "hulak gateway token revoke desk-1"

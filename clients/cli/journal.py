@@ -13,6 +13,7 @@ import click
 from hulak.bus.errors import ConfigError
 from hulak.bus.wire.codec import NUL
 from hulak.clients.cli.command import FAILED, Call, Command, print_json
+from hulak.clients.cli.groups import Group
 from hulak.clients.cli.help_text import examples
 from hulak.clients.cli.history import Moment
 from hulak.clients.cli.journal_files import SegmentContents, find_gaps, frames, journals_in, segments, segments_in
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 
 @click.group(
+    cls=Group,
     short_help="List, verify and export the tick journal.",
     epilog=examples("hulak journal info", "hulak journal ls", "hulak journal verify", "hulak journal export --topic tick.EURUSD"),
 )

@@ -10,6 +10,7 @@ import click
 from hulak.bus.errors import BusError, BusTimeout, ConfigError, HandshakeFailed
 from hulak.clients.cli import key_output, table
 from hulak.clients.cli.command import FAILED, NO_ANSWER, Call, Command, print_json
+from hulak.clients.cli.groups import Group
 from hulak.clients.cli.help_text import examples
 from hulak.clients.cli.key_times import Duration, Expiry
 
@@ -23,6 +24,7 @@ HEADS = ["name", "state", "roles", "expires", "connections", "last seen", "refus
 
 
 @click.group(
+    cls=Group,
     short_help="Make, list and revoke keys.",
     epilog=examples("hulak key new alice --role 'subscribe:tick.*'", "hulak key list", "hulak key revoke alice"),
 )

@@ -10,6 +10,7 @@ import msgspec
 from hulak.bus.errors import BusError, ConfigError
 from hulak.bus.process import key_files
 from hulak.bus.process.key_files import AuthorisedKey, BrokerKey, ClientKey
+from hulak.bus.wire.plain_values import suggestion
 from hulak.bus.wire.roles import Role
 
 NUMBERED = re.compile(r"(.*)\.(\d{1,6})")
@@ -45,6 +46,12 @@ def broker_key(home: Path) -> BrokerKey:
     return key
 
 
+def _unknown(path: Path) -> BusError:
+    """Return the error for the file of a key that is not there."""
+    near = suggestion(path.stem, (other.stem for other in path.parent.glob(f"*{path.suffix}")))
+    return BusError("UNKNOWN_KEY", f"key {path.stem!r} is unknown in {path.parent}; `hulak key list` lists all{near}")
+
+
 def authorised(home: Path, name: str) -> AuthorisedKey:
     """Return an authorised key.
 
@@ -54,7 +61,7 @@ def authorised(home: Path, name: str) -> AuthorisedKey:
     """
     path = key_files.authorised_path(home, name)
     if not path.exists():
-        raise BusError("UNKNOWN_KEY", f"key {name!r} is unknown in {path.parent}; `hulak key list` lists all")
+        raise _unknown(path)
     return key_files.read_authorised_key(path)
 
 
@@ -103,7 +110,7 @@ def revoke(home: Path, name: str) -> list[Path]:
     """
     path = key_files.authorised_path(home, name)
     if not key_files.remove_authorised_key(home, name):
-        raise BusError("UNKNOWN_KEY", f"key {name!r} is unknown in {path.parent}; `hulak key list` lists all")
+        raise _unknown(path)
     secret = secret_path(home, name)
     with contextlib.suppress(FileNotFoundError):
         secret.unlink()

@@ -2,7 +2,7 @@
 
 import contextlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from hulak.bus.errors import BusError, HulakError
@@ -10,16 +10,47 @@ from hulak.bus.wire.plain_values import suggestion
 
 if TYPE_CHECKING:
     from hulak.clients.calls.client import BusClient
+    from hulak.clients.cli.command import Call
 
 CHOICE = re.compile(r"('.*?') is not one of (.*)\.")
 QUOTED = re.compile(r"'([^']*)'")
 WAIT_S = 2.0  # for the names
+LISTS = {  # code of an error -> the service that lists the names, and the command that shows them
+    "UNKNOWN_ALERT": ("hulak.alert.list", "hulak alert"),
+    "UNKNOWN_CALENDAR": ("hulak.calendar.list", "hulak schedule calendar"),
+    "UNKNOWN_POSITION": ("hulak.position.list", "hulak positions"),
+    "UNKNOWN_SCHEDULE": ("hulak.schedule.list", "hulak schedule"),
+}
 
 
 def of_choice(message: str) -> str:
     """Return a suggestion for click's error of a value that is not among its choices; empty for any other error."""
     match = CHOICE.search(message)
     return "" if match is None else suggestion(match[1].strip("'"), QUOTED.findall(match[2]))
+
+
+def of_error(call: "Call", error: HulakError, given: Iterable[str]) -> str:
+    """Return what the error of a name that the broker does not know lacks: the command that lists all names, and the nearest one.
+
+    Args:
+        call: the run of the command.
+        error: of any code.
+        given: the values that the command was given; the wrong one is quoted in the error.
+    """
+    if not isinstance(error, BusError) or error.code not in LISTS:
+        return ""
+    (service, command), text = LISTS[error.code], str(error)
+    listing = "" if "`" in text else f"; `{command}` lists all"
+    wanted = next((value for value in given if repr(value) in text), "")
+    return listing + suggestion(wanted, _listed(call, service))
+
+
+def _listed(call: "Call", service: str) -> list[str]:
+    """Return the names of a list of the broker; none if it does not reply, or refuses it."""
+    with contextlib.suppress(HulakError):
+        answer = call.request(service, timeout_s=WAIT_S)
+        return [row["name"] for row in (answer["alerts"] if isinstance(answer, dict) else answer)]
+    return []
 
 
 def topic(client: "BusClient", wanted: str) -> str:

@@ -9,6 +9,7 @@ import click
 from hulak.clients import table_files
 from hulak.clients.cli import nepse_output
 from hulak.clients.cli.command import Call, Command, print_json
+from hulak.clients.cli.groups import Group
 from hulak.clients.cli.help_text import examples
 from hulak.clients.cli.nepse_archive import archive, archiver
 from hulak.clients.cli.output_file import OutputFile
@@ -194,9 +195,10 @@ def _write(call: Call, value: Any, csv_file: Path | None, parquet_file: Path | N
 
 
 @click.group(
+    cls=Group,
     epilog=examples(
         "hulak nepse market-status", "hulak nepse market-depth NABIL", "hulak nepse floor-sheet --symbol NABIL --json"
-    )
+    ),
 )
 def nepse() -> None:
     """Request data of the exchange from a NEPSE worker."""

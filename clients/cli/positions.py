@@ -8,8 +8,8 @@ import click
 from hulak.bus.errors import BusError
 from hulak.clients.cli import table
 from hulak.clients.cli.command import Call, Command, print_json
+from hulak.clients.cli.groups import ListingGroup
 from hulak.clients.cli.help_text import examples
-from hulak.clients.cli.workers import ListingGroup
 
 HEADS = ["position", "tick", "epoch", "saved", "key"]
 

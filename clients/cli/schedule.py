@@ -10,9 +10,9 @@ from hulak.bus.errors import BusError
 from hulak.clients import market_calendars
 from hulak.clients.cli import table
 from hulak.clients.cli.command import Call, Command, print_json
+from hulak.clients.cli.groups import ListingGroup
 from hulak.clients.cli.help_text import examples
 from hulak.clients.cli.schedule_options import in_zone, when
-from hulak.clients.cli.workers import ListingGroup
 
 if TYPE_CHECKING:
     from hulak.clients.calls.client import BusClient

@@ -14,6 +14,7 @@ from hulak.bus.errors import BusTimeout, ConfigError, HulakError
 from hulak.bus.process.load_settings import shipped
 from hulak.clients.cli import service_files
 from hulak.clients.cli.command import FAILED, Call, Command, print_json
+from hulak.clients.cli.groups import Group
 from hulak.clients.cli.help_text import examples
 from hulak.clients.cli.service_files import SYSTEM_HOME, UNIT, ServiceFile
 
@@ -26,6 +27,7 @@ scope = click.option(
 
 
 @click.group(
+    cls=Group,
     short_help="Run Hulak as a service of systemd.",
     epilog=examples("hulak service install --system", "hulak service status", "hulak service uninstall"),
 )

@@ -9,6 +9,7 @@ import click
 from hulak.bus.errors import ConfigError
 from hulak.clients.cli.command import Call, Command
 from hulak.clients.cli.feed import parse_speed
+from hulak.clients.cli.groups import Group
 from hulak.clients.cli.help_text import examples
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def _tls(folder: Path, chain: str, host: str) -> "ssl.SSLContext":
         raise ConfigError(f"--tls: the certificates cannot be written: {error}; choose another home with --home") from error
 
 
-@click.group(short_help="Run the simulators.", epilog=examples("hulak sim venue", "hulak sim nepse"))
+@click.group(cls=Group, short_help="Run the simulators.", epilog=examples("hulak sim venue", "hulak sim nepse"))
 def sim() -> None:
     """Run a simulator: a venue that sends ticks, or the web server of the exchange."""
 

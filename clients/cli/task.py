@@ -8,6 +8,7 @@ import click
 
 from hulak.clients.cli import table, task_text
 from hulak.clients.cli.command import Call, Command, print_json
+from hulak.clients.cli.groups import Group
 from hulak.clients.cli.help_text import EXAMPLE_TASK, examples
 from hulak.clients.cli.schedule import ensure_calendar, sentence
 from hulak.clients.cli.schedule_options import given_options, schedule_options
@@ -43,6 +44,7 @@ PRIORITIES = {"high": 0, "normal": 1, "low": 2}
 
 
 @click.group(
+    cls=Group,
     short_help="Call, post and list tasks of any service.",
     epilog=examples(
         "hulak task call nepse market-depth --arg symbol=NABIL",

@@ -9,8 +9,8 @@ from hulak.bus.errors import BusError
 from hulak.bus.wire.replay_range import prefix_of
 from hulak.clients.cli import nearest, table
 from hulak.clients.cli.command import BROKER_S, Call, Command, Topic, print_json
+from hulak.clients.cli.groups import ListingGroup
 from hulak.clients.cli.help_text import examples
-from hulak.clients.cli.workers import ListingGroup
 
 if TYPE_CHECKING:
     from hulak.clients.calls.client import BusClient
@@ -131,7 +131,7 @@ def rm(call: Call, patterns: tuple[str, ...], yes: bool) -> None:
         removed = client.call("hulak.topic.remove", args={"topics": wanted}, timeout_s=call.timeout_s or BROKER_S)["removed"]
         near = "" if removed else nearest.topic(client, wanted[0])
     if not removed:
-        raise BusError("UNKNOWN_TOPIC", f"no such topic; `hulak topics` lists topics{near}")
+        raise BusError("UNKNOWN_TOPIC", f"there is no topic {', '.join(map(repr, wanted))}; `hulak topics` lists topics{near}")
     if call.as_json:
         print_json({"removed": removed})
     else:

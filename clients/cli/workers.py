@@ -7,8 +7,10 @@ from typing import Any
 import click
 
 from hulak.bus.errors import BusError, BusTimeout
+from hulak.bus.wire.plain_values import suggestion
 from hulak.clients.cli import table
 from hulak.clients.cli.command import Call, Command, print_json
+from hulak.clients.cli.groups import ListingGroup
 from hulak.clients.cli.help_text import examples
 from hulak.clients.cli.status import mb
 from hulak.clients.cli.worker_pools import add, remove
@@ -18,16 +20,6 @@ HEADS = ["worker", "slot", "state", "held", "done", "failed", "memory", "age", "
 SHOWN = ("running", "starting", "backoff", "stopping", "fatal", "unknown")  # slots in another state are unused
 RESTART_S = 30.0
 RETRY_S = 0.1
-
-
-class ListingGroup(click.Group):
-    """A group that runs its command `ls` if no command is given."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Insert `ls` before options, or if there are no arguments."""
-        if not args or (args[0].startswith("-") and args[0] not in ctx.help_option_names):
-            args = ["ls", *args]
-        return super().parse_args(ctx, args)
 
 
 @click.group(
@@ -143,7 +135,8 @@ def restart(call: Call, worker: str) -> None:
         before = client.call("hulak.stats", timeout_s=limit_s)["workers"]
         row = next((row for row in before if row["name"] == worker), None)
         if row is None:
-            raise BusError("UNKNOWN_WORKER", f"worker {worker!r} is unknown; `hulak workers` lists the names")
+            near = suggestion(worker, (row["name"] for row in before))
+            raise BusError("UNKNOWN_WORKER", f"worker {worker!r} is unknown; `hulak workers` lists the names{near}")
         if not row.get("slot"):
             raise BusError(
                 "UNSUPERVISED", f"worker {worker} is not under supervisord, which starts replacements; `drain` stops it"

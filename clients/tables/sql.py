@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from hulak.bus.errors import HulakError
+from hulak.bus.wire.plain_values import suggestion
 from hulak.clients.tables.extras import need
 from hulak.clients.tables.frame_tables import Frames, tables_of
 from hulak.clients.tables.schema import schema_of
@@ -95,6 +96,7 @@ class Database:
     ) -> None:
         self._duckdb = need("duckdb", "query", "hulak query")
         self._failed: list[HulakError] = []
+        self._tables = tuple(tables)
         self._connection: duckdb.DuckDBPyConnection = self._duckdb.connect(":memory:", config=FIXED)
         self._run(f"SET memory_limit = {_text(memory)}")
         self._run(f"SET temp_directory = {_text(temporary)}")
@@ -103,7 +105,7 @@ class Database:
         self._run("SET errors_as_json = true")
         self._run(f"SET allowed_directories = [{'' if folder is None else _text(f'{folder}/')}]")
         self._run("SET enable_external_access = false")
-        for table in tables:
+        for table in self._tables:
             self._add(table, frames, files.get(table, ()))
         self._run("SET lock_configuration = true")
 
@@ -158,13 +160,14 @@ class Database:
             sql: the query.
             before: bytes before it in what the database got.
         """
-        return _Errors(sql, before, self._duckdb.Error, self._failed)
+        return _Errors(sql, before, self._tables, self._duckdb.Error, self._failed)
 
 
 @dataclass(slots=True)
 class _Errors:
     sql: str
     before: int
+    tables: Iterable[str]
     family: type[Exception]
     failed: list[HulakError]
 
@@ -175,18 +178,27 @@ class _Errors:
         if isinstance(error, (self.family, pa.ArrowException, OSError)):
             if self.failed:
                 raise self.failed[0] from error
-            raise QueryFailed(explained(str(error), self.sql, self.before)) from error
+            raise QueryFailed(explained(str(error), self.sql, self.before, self.tables)) from error
 
 
-def explained(text: str, sql: str, before: int = 0) -> str:
-    """Return the text of an error of DuckDB as one sentence, with the line and the column of the SQL where it has one."""
+def explained(text: str, sql: str, before: int = 0, tables: Iterable[str] = ()) -> str:
+    """Return the text of an error of DuckDB as one sentence, with the line and the column of the SQL where it has one.
+
+    Args:
+        text: of the error.
+        sql, before: as for `Database.errors`.
+        tables: the names that there are.
+    """
     name, _, rest = text.partition(": {")
     try:
         facts = json.loads("{" + rest)
         message = f"{name}: {facts['exception_message']}"
     except (ValueError, KeyError):
         return " ".join(text.split())
-    message = NO_TABLE.sub(r"there is no table '\1'; `hulak query --tables` lists all", " ".join(message.split()))
+    message = " ".join(message.split())
+    if missing := NO_TABLE.match(message):
+        name = missing[1]
+        message = f"there is no table {name!r}; `hulak query --tables` lists all{suggestion(name, tables)}"
     place = str(facts.get("position", ""))
     if not place.isdigit():
         return message

@@ -1,11 +1,13 @@
 """Suggestions for names that a broker knows, and for the choices of options."""
 
+import click
 import pytest
 from click.testing import CliRunner
 
 from hulak.bus.errors import BusError, BusTimeout
 from hulak.bus.wire.plain_values import suggestion
 from hulak.clients.cli import cli, nearest
+from hulak.clients.cli.groups import Group
 
 
 @pytest.fixture
@@ -42,6 +44,34 @@ def test_only_the_error_of_an_unknown_topic_gets_a_suggestion(topics):
     assert "mean" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("code", "text", "added"),
+    [
+        ("UNKNOWN_SCHEDULE", "there is no schedule 'pricse'", "; `hulak schedule` lists all; did you mean 'prices'?"),
+        ("UNKNOWN_ALERT", "there is no alert 'pricse'", "; `hulak alert` lists all; did you mean 'prices'?"),
+        ("UNKNOWN_POSITION", "there is no position 'pricse'; `hulak positions` lists all", "; did you mean 'prices'?"),
+        ("UNKNOWN_CALENDAR", "there is no calendar 'xyz'", "; `hulak schedule calendar` lists all"),
+        ("BUSY", "there are 1,000 schedules, 'pricse' is too many", ""),
+    ],
+)
+def test_the_error_of_an_unknown_name_says_what_lists_the_names_and_which_is_near(code, text, added):
+    class Answering:
+        def request(self, service, *, timeout_s):
+            rows = [{"name": "prices"}, {"name": "status"}]
+            return {"alerts": rows} if service == "hulak.alert.list" else rows
+
+    assert nearest.of_error(Answering(), BusError(code, text), ["status", "pricse", "xyz"]) == added
+
+
+def test_a_list_that_may_not_be_read_costs_the_suggestion_alone():
+    class Refusing:
+        def request(self, service, *, timeout_s):
+            raise BusError("FORBIDDEN", "the key has no role for it")
+
+    error = BusError("UNKNOWN_ALERT", "there is no alert 'x'")
+    assert nearest.of_error(Refusing(), error, ["x"]) == "; `hulak alert` lists all"
+
+
 def test_a_broker_that_gives_no_names_costs_the_suggestion_alone():
     class Silent:
         def call(self, *words, **options):
@@ -68,3 +98,29 @@ def test_a_wrong_choice_gets_the_nearest_one(words, near):
     result = CliRunner().invoke(cli, list(words))
     assert result.exit_code == 2
     assert near in " ".join(result.stderr.split())
+
+
+@pytest.mark.parametrize(
+    ("words", "near"),
+    [
+        (("alert", "ad"), "No such command 'ad'; did you mean 'add'?"),
+        (("schedule", "calendar", "updat"), "No such command 'updat'; did you mean 'update'?"),
+        (("gateway", "token", "x"), "No such command 'x'; commands are list, new, revoke"),
+        (("nepse", "x"), "No such command 'x'; `cli nepse --help` lists all"),
+    ],
+)
+def test_an_unknown_command_gets_the_nearest_one_or_those_that_there_are(words, near):
+    result = CliRunner().invoke(cli, list(words))
+    assert result.exit_code == 2
+    assert near in " ".join(result.stderr.split())
+
+
+def test_every_group_says_which_commands_it_has():
+    def groups(group, ctx):
+        yield group
+        for name in group.list_commands(ctx):
+            command = group.get_command(ctx, name)
+            if isinstance(command, click.Group):
+                yield from groups(command, ctx)
+
+    assert [group.name for group in groups(cli, click.Context(cli)) if not isinstance(group, Group)] == []

@@ -12,7 +12,7 @@ import msgspec
 
 from hulak.bus.errors import ProtocolError
 from hulak.bus.wire.codec import NUL, STAMP, check_topic
-from hulak.clients.tables.columns import BODIES, BOOL, DOUBLE, MS, NS, OTHERS, TEXT, TEXTS, WHOLE, table_of_root
+from hulak.clients.tables.columns import BODIES, BOOL, DOUBLE, MS, NS, TEXT, TEXTS, TWO_PARTS, WHOLE, table_of_root
 
 FLOAT64, NIL, STR8 = 0xCB, 0xC0, 0xD9
 WIDTHS = {0xCC: 1, 0xCD: 2, 0xCE: 4, 0xCF: 8}  # of msgpack's unsigned integers, by their first byte
@@ -54,7 +54,8 @@ def layout_of(frame: bytes) -> Layout | None:
     root, point, symbol = frame[:cut].decode("ascii").partition(".")
     begin = cut + 1 + STAMP.size
     table = table_of_root(root)
-    if not root or not point or table == OTHERS or table not in BODIES or len(frame) <= begin:
+    # The symbol of bars is not all of the topic behind its root; they have lists of prices, so that they never had a layout.
+    if not root or not point or table not in BODIES or table in TWO_PARTS or len(frame) <= begin:
         return None
     layout = Layout(len(frame), table, root, cut + 1, (len(root) + 1, len(symbol)))
     layout.free += [layout.symbol, (cut + 1, STAMP.size)]

@@ -76,6 +76,21 @@ def table_of_root(root: str) -> str:
     return root if root == "every" else f"{root}s"
 
 
+# Tables of topics with one more part before the symbol: an interval (`bar.1m.EURUSD`), the name of an alert.
+TWO_PARTS = frozenset({"bars", "every", "alerts"})
+
+
+def symbol_of(table: str, name: str) -> str:
+    """Return the symbol of a topic: `EURUSD` of `tick.EURUSD` and of `bar.1m.EURUSD`.
+
+    Args:
+        table: of the topic.
+        name: all of the topic behind its first part.
+    """
+    _, point, symbol = name.partition(".")
+    return symbol if point and table in TWO_PARTS else name
+
+
 KNOWN_TABLES = tuple(table_of_root(root.decode().rstrip(".")) for root in OWNED_BY_FEEDS)
 
 
@@ -90,8 +105,8 @@ class Row:
     """One message as the cells of its table."""
 
     table: str
-    root: str = ""  # the topic is root, point, symbol
-    symbol: str | None = None
+    root: str = ""  # the topic is root, point, name
+    name: str | None = None
     epoch: int | None = None
     sequence: int | None = None
     time_ns: int | None = None
@@ -107,13 +122,13 @@ def read_row(frame: bytes) -> Row:
         check_topic(frame[:cut] if cut > 0 else b"")
     except ProtocolError:
         return Row(OTHERS, packed=frame)
-    root, point, symbol = frame[:cut].decode("ascii").partition(".")
+    root, point, name = frame[:cut].decode("ascii").partition(".")
     if not point or not root or len(frame) < cut + 1 + STAMP.size:
         return Row(OTHERS, packed=frame)
     epoch, sequence, time_ns = STAMP.unpack_from(frame, cut + 1)
     if time_ns >= INT64:
         return Row(OTHERS, packed=frame)
-    row = Row(table_of_root(root), root, symbol, epoch, sequence, time_ns)
+    row = Row(table_of_root(root), root, name, epoch, sequence, time_ns)
     if row.table == OTHERS:
         return Row(OTHERS, packed=frame)
     _read_body(row, frame[cut + 1 + STAMP.size :])
@@ -129,7 +144,7 @@ def _read_body(row: Row, body: bytes) -> None:
     if not isinstance(fields, dict) or not all(isinstance(key, str) for key in fields):
         row.packed = body
         return
-    if fields.get("symbol") == row.symbol:
+    if row.name is not None and fields.get("symbol") == symbol_of(row.table, row.name):
         del fields["symbol"]
     for column in BODIES.get(row.table, ()):
         value = fields.get(column.key)

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from hulak.clients.tables.days import days_between
 from hulak.clients.tables.export_folder import NO_DAY, FileNote, SegmentNote, Shape
@@ -134,7 +135,6 @@ def by_symbol(table: Any) -> Iterator[tuple[str, Any]]:
         if code < 0:
             yield "", rows
             continue
-        topics = pa.DictionaryArray.from_arrays(
-            np.zeros(len(rows), np.int32), rows["topic"][:1].cast(pa.string()).combine_chunks()
-        )
+        topics = rows["topic"].combine_chunks()  # with their own dictionary instead of that of the table
+        topics = pc.dictionary_encode(topics.dictionary.take(topics.indices))
         yield column.dictionary[code].as_py(), rows.set_column(rows.schema.get_field_index("topic"), "topic", topics)

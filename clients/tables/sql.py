@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from hulak.bus.errors import HulakError
 from hulak.bus.wire.plain_values import suggestion
+from hulak.clients.tables.columns import TWO_PARTS
 from hulak.clients.tables.extras import need
 from hulak.clients.tables.frame_tables import Frames, tables_of
 from hulak.clients.tables.schema import schema_of
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     import duckdb
 
 EXPLAIN = "EXPLAIN "
+BEHIND_TWO = r"^[^.]*\.(?:[^.]*\.)?(.*)$"  # as `symbol_of`
 NO_TABLE = re.compile(r"^\w+ Error: Table with name (\S+) does not exist!.*")
 BATCH = 10_000  # rows of a result at a time
 TEMPORARY = "4GB"  # of files, for what does not fit into the memory
@@ -125,11 +127,9 @@ class Database:
         self._connection.register(source, JournalTable(table, frames, self._failed))
         rows = f"SELECT * FROM {_name(source)}"  # noqa: S608 - quoted
         if files:
-            # An export by symbol has the symbol in the names of the folders only, where a name such as 600519 would be a number.
-            names = ", ".join(map(_text, files))
-            symbol = "" if _has_symbol(files[0]) else ", substr(topic, instr(topic, '.') + 1) AS symbol"
+            names, columns = ", ".join(map(_text, files)), _columns(table, files[0])
             read = f"read_parquet([{names}], union_by_name = true, hive_partitioning = false)"
-            rows += f" UNION ALL BY NAME SELECT *{symbol} FROM {read}"  # noqa: S608 - quoted
+            rows += f" UNION ALL BY NAME SELECT {columns} FROM {read}"  # noqa: S608 - quoted
         self._run(f"CREATE VIEW {_name(table)} AS {rows}")
 
     def columns(self, table: str) -> list[tuple[str, str]]:
@@ -218,9 +218,13 @@ def _name(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def _has_symbol(file: Path) -> bool:
-    names = need("pyarrow.parquet", "parquet", "hulak query").read_schema(file).names
-    return "symbol" in names
+def _columns(table: str, file: Path) -> str:
+    """Return the columns to select from the files of a table, of which `file` is one, with a column `symbol`."""
+    has_symbol = "symbol" in need("pyarrow.parquet", "parquet", "hulak query").read_schema(file).names
+    if table in TWO_PARTS:  # earlier exports have the interval in it
+        return f"*{' EXCLUDE (symbol)' if has_symbol else ''}, regexp_extract(topic, '{BEHIND_TWO}', 1) AS symbol"
+    # An export by symbol has the symbol in the names of the folders only, where a name such as 600519 would be a number.
+    return "*" if has_symbol else "*, substr(topic, instr(topic, '.') + 1) AS symbol"
 
 
 def with_text_times(kind: Any) -> Any:

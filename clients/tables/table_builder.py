@@ -8,12 +8,12 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from hulak.clients.tables.coded import Coded
-from hulak.clients.tables.columns import Row
+from hulak.clients.tables.columns import Row, symbol_of
 from hulak.clients.tables.schema import CODED, NUMPY, array_of, kinds_of, schema_of
 
 Vector = NDArray[Any]
 Values = tuple[Vector, Vector | None]  # of a column, and which of them are there; None: all
-ROW_FIELDS = {"epoch": "epoch", "sequence": "sequence", "time": "time_ns", "symbol": "symbol", "rest": "rest", "packed": "packed"}
+ROW_FIELDS = {"epoch": "epoch", "sequence": "sequence", "time": "time_ns", "symbol": "name", "rest": "rest", "packed": "packed"}
 
 
 @dataclass(slots=True)
@@ -24,7 +24,8 @@ class TableBuilder:
     root: str  # of its topics
     rows: list[Vector] = field(default_factory=list)  # int64, of each part: which of the frames they are
     parts: list[dict[str, Values]] = field(default_factory=list)  # of each part: its columns; a missing one is null
-    coded: dict[str, Coded] = field(default_factory=dict)  # values of the columns that are codes
+    # Values of the columns that are codes; those of "symbol" are all of a topic behind its root, until the parts are joined.
+    coded: dict[str, Coded] = field(default_factory=dict)
 
     def codes(self, name: str) -> Coded:
         """Return the values of a column of codes so far."""
@@ -62,7 +63,7 @@ class TableBuilder:
         order = np.argsort(rows, kind="stable")
         if by_symbol:
             order = order[np.argsort(self._ranks()[order], kind="stable")]
-        symbols = self.codes("symbol").values
+        names, (symbol_codes, symbols) = self.codes("symbol").values, self._symbols()
         arrays = []
         for name, kind in kinds_of(self.table).items():
             values, valid = self._column("symbol" if name == "topic" else name, order)
@@ -71,16 +72,25 @@ class TableBuilder:
                 known = of_frames[name]
                 values = None if known is None else known[rows[order]]
             elif name == "topic":
-                coded = [f"{self.root}.{symbol}" for symbol in symbols]
+                coded = [f"{self.root}.{text}" for text in names]
+            elif name == "symbol" and values is not None:
+                values, coded = symbol_codes[values], symbols
             arrays.append(array_of(kind, values, valid, coded, len(order)))
         return pa.table(arrays, schema=schema_of(self.table))
 
+    def _symbols(self) -> tuple[Vector, list[str]]:
+        """Return the code of each name's symbol, and the symbols: `bar.1m.EURUSD` and `bar.1h.EURUSD` have one."""
+        symbols = Coded()
+        codes = [symbols.code(symbol_of(self.table, name)) for name in self.codes("symbol").values]
+        return np.array(codes, np.int32), symbols.values
+
     def _ranks(self) -> Vector:
-        """Return the place of each row's symbol in the order of symbols; rows without one are last."""
-        symbols = self.codes("symbol").values
-        ranks = np.empty(len(symbols) + 1, np.uint16 if len(symbols) < 1 << 16 else np.uint32)
-        ranks[sorted(range(len(symbols)), key=symbols.__getitem__)] = np.arange(len(symbols))
-        ranks[-1] = len(symbols)
+        """Return the place of each row's name in the order of symbols; rows without one are last."""
+        names = self.codes("symbol").values
+        keys = [(symbol_of(self.table, name), name) for name in names]
+        ranks = np.empty(len(names) + 1, np.uint16 if len(names) < 1 << 16 else np.uint32)
+        ranks[sorted(range(len(names)), key=keys.__getitem__)] = np.arange(len(names))
+        ranks[-1] = len(names)
         codes = [
             np.full(len(rows), -1) if "symbol" not in part else part["symbol"][0]
             for rows, part in zip(self.rows, self.parts, strict=True)

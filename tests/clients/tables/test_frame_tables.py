@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from hulak.bus.wire.codec import encode_publication, pack_tick, unpack
 from hulak.bus.wire.messages import FIRST_MS, Stamp, Tick
 from hulak.clients.tables import frame_tables
-from hulak.clients.tables.columns import BODIES, OTHERS, read_row, table_of_topic
+from hulak.clients.tables.columns import BODIES, OTHERS, read_row, symbol_of, table_of_topic
 from hulak.clients.tables.frame_tables import frames_in, tables_of
 from hulak.clients.tables.schema import kinds_of, schema_of
+from hulak.clients.tables.segment_export import by_symbol
 
 PRICES = st.none() | st.floats() | st.integers(-5, 1 << 60) | st.text(max_size=3)
 WHOLE = st.integers(-(1 << 63), (1 << 64) - 1) | st.floats(0, 10) | st.none()
@@ -22,7 +23,7 @@ EXTRA = st.recursive(st.none() | st.booleans() | st.integers(0, 9) | st.floats()
 BODY = st.fixed_dictionaries(
     {},
     optional={
-        "symbol": st.sampled_from(["EURUSD", "GBPUSD", 7]),
+        "symbol": st.sampled_from(["EURUSD", "GBPUSD", "1s.EURUSD", 7]),
         "bid": PRICES,
         "ask": st.floats() | st.lists(st.floats(), max_size=2),
         "timestamp": WHOLE,
@@ -86,12 +87,12 @@ def test_no_value_of_a_message_is_lost(topic, stamp, packed):
     if row.table == OTHERS:
         assert row.packed == frame
         return
-    assert f"{row.root}.{row.symbol}".encode() == topic
+    assert f"{row.root}.{row.name}".encode() == topic
     assert (row.epoch, row.sequence, row.time_ns) == (stamp.epoch, stamp.sequence, stamp.time_ns)
     again = body_again(row)
     if row.packed is None:
         wanted = {key: value for key, value in unpack(packed).items() if value is not None}
-        if wanted.get("symbol") == row.symbol:
+        if wanted.get("symbol") == symbol_of(row.table, row.name):
             del wanted["symbol"]
         assert again.keys() == wanted.keys()
         assert all(again[key] == wanted[key] or math.isnan(again[key]) for key in again)
@@ -129,6 +130,34 @@ def test_rows_are_in_the_order_of_numbers_or_of_symbols():
     table = tables_of(frames, by_symbol=True)["ticks"].select(["symbol", "number"])
     pairs = list(zip(*table.to_pydict().values(), strict=True))
     assert pairs == sorted(pairs)
+
+
+@pytest.mark.parametrize(
+    ("topic", "table", "symbol"),
+    [
+        ("tick.kraken.BTCUSD", "ticks", "kraken.BTCUSD"),
+        ("bar.1m.kraken.BTCUSD", "bars", "kraken.BTCUSD"),
+        ("every.100ms.EURUSD", "every", "EURUSD"),
+        ("alert.high.EURUSD", "alerts", "EURUSD"),
+        ("state.EURUSD", "states", "EURUSD"),
+        ("bar.EURUSD", "bars", "EURUSD"),
+    ],
+)
+def test_the_symbol_of_a_row_has_no_interval_and_no_name_of_an_alert(topic, table, symbol):
+    frame = encode_publication(topic.encode(), Stamp(1, 1, 1), msgpack.packb({"symbol": symbol}))
+    row = plain(tables_of(frames_in([(1, frame)]))[table])
+    assert (row["topic"], row["symbol"], row["rest"]) == ([topic], [symbol], [None])
+
+
+def test_bars_of_all_intervals_of_a_symbol_are_together():
+    topics = [f"bar.{interval}.{symbol}" for interval in ("1m", "1h") for symbol in ("GBPUSD", "EURUSD")]
+    frames = [encode_publication(topic.encode(), Stamp(1, 1, 1), b"\x80") for topic in topics * 3]
+    table = tables_of(frames_in(list(enumerate(frames, 1))), by_symbol=True)["bars"]
+    symbols, named = plain(table)["symbol"], plain(table)["topic"]
+    assert symbols == ["EURUSD"] * 6 + ["GBPUSD"] * 6
+    assert named == sorted(named, key=lambda topic: (topic.split(".")[2], topic))
+    parts = [(symbol, plain(rows)["topic"]) for symbol, rows in by_symbol(table)]
+    assert parts == [("EURUSD", named[:6]), ("GBPUSD", named[6:])]
 
 
 def test_ticks_of_one_layout_are_not_read_one_by_one(monkeypatch):

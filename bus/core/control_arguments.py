@@ -18,7 +18,7 @@ from hulak.bus.errors import ProtocolError
 from hulak.bus.wire.codec import MAX_TOPIC
 from hulak.bus.wire.messages import ID_BYTES
 from hulak.bus.wire.own_names import ALLOWED, PATTERN
-from hulak.bus.wire.plain_values import LARGEST, short
+from hulak.bus.wire.plain_values import LARGEST, short, suggestion
 
 YEAR_S = 366 * 86400  # a leap year: the longest time that is accepted
 LONGEST_NAME = 200  # characters of a name, a reason, a note, a key
@@ -182,7 +182,7 @@ def _why(cls: type[Arguments], args: Mapping[str, Any]) -> str:
     for name in args:
         if name not in fields:
             allowed = f"must be {', '.join(fields)}" if fields else "there are none"
-            return f"argument {short(name)} is unknown, {allowed}"
+            return f"argument {short(name)} is unknown, {allowed}{suggestion(name, fields)}"
     for name, known in fields.items():
         if name not in args:
             if known.required:

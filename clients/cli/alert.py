@@ -89,18 +89,23 @@ class Percent(click.ParamType[float]):
 @click.option("--below", type=float, help="Fire when the price is at or below this.")
 @click.option("--change", type=Percent(), metavar="PERCENT", help="Fire when the price has moved by this, up or down.")
 @click.option(
-    "--window", type=Duration(), help="Time over which --change counts: 5m, at most 1d; since the day's first price by default."
+    "--window",
+    type=Duration("1s", "1d"),
+    help="Time over which --change counts: 5m, at most 1d; the day by default.",
 )
 @click.option(
     "--spread", type=Spread(), metavar="SPREAD", help="Fire when the spread is at or above this: 0.0003, 3pips or 0.05%."
 )
 @click.option(
-    "--stale", type=Duration(), metavar="TIME", help="Fire when no tick has come for this time while its market is open."
+    "--stale",
+    type=Duration("1s", "7d"),
+    metavar="TIME",
+    help="Fire when no tick has come for this time while the market is open.",
 )
 @click.option("--side", type=click.Choice(["bid", "ask", "mid", "last"]), help="The price that counts; mid by default.")
 @click.option("--repeat", is_flag=True, help="Fire again each time that it is reached; once by default.")
 @click.option("--rearm", type=float, help="Distance from the limit before it may fire again, in the limit's unit; 0 by default.")
-@click.option("--cooldown", type=Duration(), help="Time after a firing without another one; 0 by default.")
+@click.option("--cooldown", type=Duration("0", "1d"), help="Time after a firing without another one; 0 by default.")
 @click.option("--for", "for_", type=Duration(), help="Time after which it ends: 8h; never by default.")
 @click.option("--note", default=None, help="Text of at most 200 characters that each firing has.")
 def add(call: Call, name: str, symbol: str, **options: Any) -> None:
@@ -267,7 +272,7 @@ def watch(call: Call, name: str | None) -> None:
             if call.as_json:
                 print_json(body)
             elif isinstance(body, dict):
-                click.echo("  ".join(table.text(cell) for cell in firing_cells(body)))
+                click.echo(firing_text(body))
 
 
 def _topic(name: str | None) -> str:
@@ -307,6 +312,14 @@ def _firings(call: Call, name: str | None, since: timedelta | None) -> Iterator[
         except BusError as error:
             if error.code != "UNKNOWN_TOPIC":  # nothing has fired yet
                 raise
+
+
+def firing_text(body: dict[str, Any]) -> str:
+    """Return a firing as a line: "... high EURUSD: price above 1.1, value 1.1001; firing 1, tick number 4711"."""
+    time, name, symbol, way, value, limit, *counts, note = map(table.text, firing_cells(body))
+    names = zip(("firing", "tick number"), counts, strict=True)
+    parts = [", ".join(f"{name} {count}" for name, count in names if count), note]
+    return "; ".join([f"{time} {name} {symbol}: {way} {limit}, value {value}", *filter(None, parts)])
 
 
 def firing_cells(body: dict[str, Any]) -> list[Any]:

@@ -15,9 +15,16 @@ LONGEST = timedelta(days=36_525)  # so that a time stays within the years of a d
 
 
 class Duration(click.ParamType[timedelta]):
-    """A duration: `90d`, `12h`, `30m`, `45s` or `0`."""
+    """A duration: `90d`, `12h`, `30m`, `45s` or `0`.
+
+    Args:
+        least, most: bounds in the same form; empty: none.
+    """
 
     name = "duration"
+
+    def __init__(self, least: str = "", most: str = "") -> None:
+        self.least, self.most = least, most
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
         """Read it."""
@@ -26,6 +33,9 @@ class Duration(click.ParamType[timedelta]):
         length = duration(value)
         if length is None:
             self.fail(f"{value!r} must be a number of days, hours, minutes or seconds: 90d, 12h, 30m, 45s; or 0", param, ctx)
+        least, most = (duration(bound) for bound in (self.least, self.most))
+        if (least is not None and length < least) or (most is not None and length > most):
+            self.fail(f"{value!r} must be from {self.least or '0'} to {self.most}", param, ctx)
         return length
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from hulak.bus.errors import BusError, HulakError
 from hulak.bus.process.settings import Settings
+from hulak.bus.wire.names import ALERT_TOPICS
 from hulak.clients.calls.client import BusClient
 from hulak.clients.history import last_events
 from hulak.clients.subscriber import Subscriber
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from hulak.bus.subscriber.events import Event
 
 NAME = "hulak-top"  # among the subscribers in the broker's statistics
-PREFIXES = ("tick.", "trade.", "market.", "app.")  # of the listed topics
+PREFIXES = ("tick.", "trade.", "market.", "app.", ALERT_TOPICS.decode())  # of the listed topics
 POLL_S = 0.2  # most seconds until a thread sees that it is closed
 REQUEST_S = 1.0  # between two requests, at least
 SHARE = 5  # a request that took long is repeated after this many times as long

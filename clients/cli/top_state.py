@@ -44,6 +44,7 @@ class TopState:
                 self.history.append(stats["ticks"]["per_s"])
                 self.remaining = None if self.remaining is None else self.remaining - 1
             case TopicsUpdate(events, at):
+                data.topics_came = True
                 data.topics.keep_only({event.topic for event in events})
                 for event in events:
                     data.topics.add(event.topic, event.stamp.sequence, event.stamp.time_ns, body_of(event), at)

@@ -69,6 +69,7 @@ class TopData:
     verdict: Verdict | None = None
     supervised: Sequence[Mapping[str, Any]] = ()  # as `bus.process.supervisor_rpc.list_processes`
     topics: TopicBoard = field(default_factory=TopicBoard)
+    topics_came: bool = False  # the list of topics was received
     tasks: Sequence[Mapping[str, Any]] | None = None  # rows of `hulak.tasks`, the newest first; None before the first reply
     problem: str = ""  # why the request of the shown tab failed
 
@@ -118,7 +119,8 @@ def _feed_row(row: Mapping[str, Any]) -> Row:
 
 def topic_listing(data: TopData, now: float) -> Listing:
     """List topics with their newest values."""
-    return board_listing(data.topics, now, data.problem or "no topic has a message yet")
+    empty = data.problem or ("no topic has a message yet" if data.topics_came else "waiting for the list of topics")
+    return board_listing(data.topics, now, empty)
 
 
 def board_listing(board: TopicBoard, now: float, empty: str) -> Listing:
@@ -162,7 +164,7 @@ def _task_row(row: Mapping[str, Any]) -> Row:
 def action_listing(data: TopData, now: float) -> Listing:
     """List the actions of tasks with their times, those first that took most of the workers' time."""
     del now
-    least = (0, 0, 0, 0, MIDDLE, 0, MIDDLE, 0)
+    least = (0, 0, 0, 0, WIDE, 0, WIDE, 0)
     columns = tuple(Column(name, wide, name in ("service", "action")) for name, wide in zip(ACTION_HEADS, least, strict=True))
     rows = [] if data.stats is None else stats_tables.actions(data.stats)
     return Listing(columns, tuple(map(_action_row, rows)), "no attempt of a task has ended yet")

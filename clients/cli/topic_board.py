@@ -5,10 +5,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from hulak.bus.wire.names import ALERT_TOPICS
 from hulak.clients.cli.live_model import price_digits
 from hulak.clients.cli.table import text
 from hulak.clients.printable import printable
 
+ALERTS = ALERT_TOPICS.decode()
 WINDOW_S = 10.0  # over which a rate is measured
 SAMPLE_S = 0.5  # least seconds between two samples of a rate
 LONGEST = 120  # most characters of a body that is no price
@@ -109,7 +111,7 @@ def read_body(topic: str, body: Any) -> tuple[float | None, str]:
     """Return the value of a message, None without one, and its text for people."""
     if isinstance(body, Mapping):
         bid, ask = body.get("bid", ""), body.get("ask", "")
-        if _is_side(bid) and _is_side(ask):
+        if _is_side(bid) and _is_side(ask) and not topic.startswith(ALERTS):  # an alert says at which quote its value was
             return _middle(bid, ask), _prices(topic, body, bid, ask)
         for name in OTHER_PRICES:
             if _is_number(body.get(name)):

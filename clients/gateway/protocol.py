@@ -1,11 +1,13 @@
 """The JSON protocol of `/ws`: decodes the messages of clients, encodes the answers. Pure. PROTOCOL.md section 12."""
 
+import re
 from typing import Annotated, Any, Literal
 
 import msgspec
 
 from hulak.bus.errors import BusError, ProtocolError
 from hulak.bus.version import VERSION
+from hulak.bus.wire.plain_values import short, suggestion
 from hulak.clients.gateway import alert_messages, operator_messages
 from hulak.clients.gateway.client_message import Id, Message, Name, Note, Scope
 from hulak.clients.gateway.nesting import check_nesting
@@ -129,6 +131,8 @@ NEEDS = {  # the role that a command needs; the hello lists those that the clien
     **operator_messages.NEEDS,
     **alert_messages.NEEDS,
 }
+TYPES = ("subscribe", "unsubscribe", "ping", *NEEDS)
+_UNKNOWN_TYPE = re.compile(r"Invalid value '(.*)' - at `\$\.type`", re.DOTALL)
 TICK_FIELDS = ("symbol", "bid", "ask", "timestamp", "source", "flags")
 Any_ = Subscribe | Unsubscribe | Ping | Streaming | NepseRead | Command
 
@@ -148,7 +152,10 @@ def decode(text: str | bytes) -> Any_:
     try:
         return _decoder.decode(text)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise ProtocolError("BAD_MESSAGE", str(error) or type(error).__name__) from error
+        why = str(error) or type(error).__name__
+        if unknown := _UNKNOWN_TYPE.fullmatch(why):
+            why = f"type {short(unknown[1])} is unknown, must be {', '.join(TYPES)}{suggestion(unknown[1], TYPES)}"
+        raise ProtocolError("BAD_MESSAGE", why) from error
 
 
 def need_of(command: Command | Streaming | NepseRead) -> Role:

@@ -140,6 +140,7 @@ def _findings(
         if value is not None and (level := limit.level(value)) is not Level.OK:
             bound = limit.critical if level is Level.CRITICAL else limit.warn
             unit = f" {limit.unit}".rstrip()
-            yield finding(what, level, f"{limit.what}: {value:.3g}{unit}, should be below {bound:g}{unit}")
+            shown = f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"  # not 1.21e+05
+            yield finding(what, level, f"{limit.what}: {shown}{unit}, should be below {bound:g}{unit}")
     yield from members.supervised(facts, known)
     yield from members.config(facts, known, limits["silence"])

@@ -184,4 +184,6 @@ async def _not_served(request: Request, error: Exception) -> Response:
     status = HTTPStatus(error.status_code)
     what = f"{request.method} {request.url.path[:200]}"
     code = "NOT_FOUND" if status is HTTPStatus.NOT_FOUND else "BAD_METHOD"
-    return problem_response(Problem(status, code, f"{what} is not served; {BASE}/openapi.json lists all", error.headers or {}))
+    headers = error.headers or {}
+    methods = f"this path has {', '.join(sorted(headers['Allow'].split(', ')))}; " if "Allow" in headers else ""
+    return problem_response(Problem(status, code, f"{what} is not served; {methods}{BASE}/openapi.json lists all", headers))

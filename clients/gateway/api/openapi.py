@@ -111,7 +111,7 @@ def _described(operation: Operation) -> dict[str, Any]:
     return {
         "operationId": operation.name,
         "summary": operation.summary,
-        "description": f"Role: {operation.need}.{service}{like}",
+        "description": f"Role: {operation.need}.{service}{like}{f' {operation.detail}' if operation.detail else ''}",
         "tags": [operation.name.partition(".")[0]],
         "parameters": _parameters(operation),
         **_body(operation),

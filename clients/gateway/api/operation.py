@@ -32,6 +32,7 @@ class Operation:
         work: does it, if no single control service does.
         status: of the response.
         example: arguments.
+        detail: what the types of the arguments and of the response do not say.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Operation:
     work: Work | None = None
     status: HTTPStatus = HTTPStatus.OK
     example: Mapping[str, Any] = field(default_factory=dict)
+    detail: str = ""
 
     @cached_property
     def in_path(self) -> tuple[str, ...]:

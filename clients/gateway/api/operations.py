@@ -267,6 +267,12 @@ EVENTS = Operation(
     Role.VIEW,
     arguments.EventsQuery,
     example={"topics": "tick.EURUSD"},
+    detail=(
+        "`data` is an object: topic, epoch, sequence, time_ns, and the fields of the message; of an own topic `body`. "
+        "`id` is EPOCH/SEQUENCE/TIME_NS; sent as Last-Event-ID it counts instead of since, from and last. Topics of ticks, bars, "
+        "alerts, markets and own topics begin in the journal; the event `live` shows where that ends. stats, displays, "
+        "display.ID, config and heartbeat have no ids: their newest message comes. The event `problem` ends the stream."
+    ),
 )
 
 NOT_SERVED = {  # control services without an operation -> why

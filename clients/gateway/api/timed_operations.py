@@ -18,6 +18,7 @@ TIMED = (
         service="hulak.schedule.add",
         status=HTTPStatus.CREATED,
         example={"service": "nepse", "action": "today-price", "name": "prices", "cron": "5 15 * * 1-5", "zone": "Asia/Kathmandu"},
+        detail="One of at, every_s and cron is needed; at may go with every_s. PROTOCOL.md section 7.9.",
     ),
     *(
         change(
@@ -78,6 +79,12 @@ TIMED = (
         service="hulak.alert.add",
         status=HTTPStatus.CREATED,
         example={"symbol": "EURUSD", "name": "euro-high", "on": "price", "above": 1.1},
+        detail=(
+            "price needs above, below or both, side if wanted; change, in percent, the same and window_s, without which it is "
+            "that of the day; spread above, below or both, with unit; stale needs after_s. repeat: it fires again after a value "
+            "off its limits by more than rearm, at most once in cooldown_s; until_ms, in ms since 1970 UTC, ends it. PROTOCOL.md "
+            "section 7.10."
+        ),
     ),
     change(
         "alerts.enable",

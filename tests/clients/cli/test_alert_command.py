@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from hulak.clients.cli import cli
-from hulak.clients.cli.alert import FIRING_HEADS, HEADS, arguments, cells, firing_cells
+from hulak.clients.cli.alert import FIRING_HEADS, HEADS, arguments, cells, firing_cells, firing_text
 from hulak.clients.cli.alert_texts import condition, state_of
 
 NOW = datetime(2026, 11, 30, 9, tzinfo=UTC)
@@ -93,3 +93,32 @@ def test_a_firing_is_a_row_whatever_a_feed_has_posted():
     }
     assert dict(zip(FIRING_HEADS, firing_cells(body), strict=True))["condition"] == "price above"
     assert len(firing_cells({})) == len(FIRING_HEADS)
+
+
+def test_a_firing_is_a_line_that_names_its_numbers():
+    body = {
+        "alert": "low",
+        "symbol": "EURUSD",
+        "on": "price",
+        "way": "above",
+        "value": 1.08559,
+        "limit": 1.0,
+        "at": 1796025527159,
+    }
+    line = firing_text({**body, "number": 36102, "fired": 1, "note": "sell"})
+    assert line.endswith(" low EURUSD: price above 1, value 1.08559; firing 1, tick number 36102; sell"), line
+    assert firing_text({})  # any feed with the role may post there
+
+
+@pytest.mark.parametrize(
+    ("options", "wanted"),
+    [
+        (["--change", "1", "--window", "2d"], "'2d' must be from 1s to 1d"),
+        (["--change", "1", "--window", "0"], "'0' must be from 1s to 1d"),
+        (["--stale", "8d"], "'8d' must be from 1s to 7d"),
+        (["--above", "1", "--cooldown", "25h"], "'25h' must be from 0 to 1d"),
+    ],
+)
+def test_a_time_beyond_its_bounds_is_refused_as_it_was_written(options, wanted):
+    result = CliRunner().invoke(cli, ["alert", "add", "a", "EURUSD", *options])
+    assert (result.exit_code, wanted in " ".join(result.stderr.split())) == (2, True), result.stderr

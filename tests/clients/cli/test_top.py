@@ -159,6 +159,26 @@ def test_topics_have_their_price_change_and_rate():
     assert state.data.problem == "not allowed"
 
 
+def test_topics_are_waited_for_before_it_is_said_that_there_are_none():
+    state = TopState()
+    assert TABS[2].listing(state.data, 1.0).empty == "waiting for the list of topics"
+    state.take(TopicsUpdate([], 1.0), 1.0)
+    assert TABS[2].listing(state.data, 1.0).empty == "no topic has a message yet"
+
+
+def test_a_firing_shows_the_value_that_fired():
+    body = {"alert": "wide", "symbol": "EURUSD", "value": 3.1, "bid": 1.1, "ask": 1.10031}
+    state = TopState()
+    state.take(TopicsUpdate([Message("alert.wide.EURUSD", 1, body)], 1.0), 1.0)
+    assert TABS[2].listing(state.data, 1.0).rows[0].cells[:2] == ("alert.wide.EURUSD", "3.1")
+
+
+def test_the_actions_fit_into_80_columns():
+    columns = [column for column in TABS[4].listing(TopState().data, 1.0).columns if column.least <= 80]
+    widths = {"service": 10, "action": 20}  # of names that are not short
+    assert sum(max(len(column.heading) + 1, widths.get(column.name, 0)) + 2 for column in columns) <= 80
+
+
 def test_a_board_is_bounded_and_a_rate_begins_again_when_numbers_fall():
     board = TopicBoard(most=2)
     for at, (topic, number) in enumerate([("a", 100), ("b", 1), ("c", 1), ("a", 200), ("a", 5), ("a", 7)]):

@@ -57,6 +57,11 @@ def test_a_bad_message_is_refused_with_a_code(text):
     json.loads(protocol.error("BAD_MESSAGE", str(error.value)))
 
 
+def test_an_unknown_type_is_named_with_those_that_are_known():
+    with pytest.raises(ProtocolError, match=r"type 'alert.ad' is unknown, must be subscribe, .*; did you mean 'alert.add'"):
+        protocol.decode(encoded(type="alert.ad", id=1))
+
+
 def test_an_interest_grows_and_shrinks():
     message = protocol.decode(encoded(type="subscribe", displays=["a", "b"], ticks=["*"], stats=True))
     interest = NOTHING.plus(message.displays, message.ticks, stats=message.stats, config=message.config)

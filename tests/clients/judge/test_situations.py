@@ -272,6 +272,12 @@ UNWELL = [  # situation, level, text, statistics
         stats(ticks__feed_to_broker_us={**LAG, "p99": 60_000.0}),
     ),
     (
+        "tick_latency",
+        Level.CRITICAL,
+        "feed to broker, p99: 121,346 ms, should be below 200 ms",
+        stats(ticks__feed_to_broker_us={**LAG, "p99": 121_346_000.0}),
+    ),
+    (
         "display_latency",
         Level.CRITICAL,
         "feed to a display's state, p99, of the slowest worker: 600 ms, should be below 500 ms",

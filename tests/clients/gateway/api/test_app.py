@@ -54,6 +54,8 @@ def test_one_connection_has_requests_and_then_a_websocket():
     async def work(gateway, connection):
         assert (await connection.ask("GET", "/check"))[1]["level"] == "WARNING"
         assert (await connection.ask("GET", "/nothing"))[0] == 404
+        status, problem = await connection.ask("PUT", "/alerts/high")
+        assert (status, "this path has DELETE, PATCH; " in problem["detail"]) == (405, True)
         connection.writer.write(SOCKET)
         assert b" 101 " in await connection.reader.readuntil(b"\r\n\r\n")
 

@@ -32,7 +32,7 @@ class Operation:
         work: does it, if no single control service does.
         status: of the response.
         example: arguments.
-        detail: what the types of the arguments and of the response do not say.
+        detail: sentences on arguments and response, beyond their types.
     """
 
     name: str

@@ -54,7 +54,7 @@ def test_only_the_error_of_an_unknown_topic_gets_a_suggestion(topics):
         ("BUSY", "there are 1,000 schedules, 'pricse' is too many", ""),
     ],
 )
-def test_the_error_of_an_unknown_name_says_what_lists_the_names_and_which_is_near(code, text, added):
+def test_the_error_of_an_unknown_name_gets_the_command_that_lists_all_and_the_nearest(code, text, added):
     class Answering:
         def request(self, service, *, timeout_s):
             rows = [{"name": "prices"}, {"name": "status"}]
@@ -115,7 +115,7 @@ def test_an_unknown_command_gets_the_nearest_one_or_those_that_there_are(words, 
     assert near in " ".join(result.stderr.split())
 
 
-def test_every_group_says_which_commands_it_has():
+def test_every_group_answers_an_unknown_command_in_this_way():
     def groups(group, ctx):
         yield group
         for name in group.list_commands(ctx):

@@ -159,7 +159,7 @@ def test_topics_have_their_price_change_and_rate():
     assert state.data.problem == "not allowed"
 
 
-def test_topics_are_waited_for_before_it_is_said_that_there_are_none():
+def test_before_the_list_of_topics_came_none_are_missing():
     state = TopState()
     assert TABS[2].listing(state.data, 1.0).empty == "waiting for the list of topics"
     state.take(TopicsUpdate([], 1.0), 1.0)

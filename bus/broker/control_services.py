@@ -13,6 +13,7 @@ from hulak.bus.broker.alert_service import AlertService
 from hulak.bus.broker.config_service import ConfigService
 from hulak.bus.broker.display_service import DisplayService
 from hulak.bus.broker.key_service import KeyService
+from hulak.bus.broker.layout_service import LayoutService
 from hulak.bus.broker.position_service import PositionService
 from hulak.bus.broker.posted_task_service import PostedTaskService
 from hulak.bus.broker.scale_service import ScaleService
@@ -58,6 +59,12 @@ from hulak.bus.core.control_requests import (
     WhoamiArguments,
 )
 from hulak.bus.core.effects import Asker
+from hulak.bus.core.layout_requests import (
+    LayoutListArguments,
+    LayoutNameArguments,
+    LayoutPutArguments,
+    LayoutRemoveArguments,
+)
 from hulak.bus.core.schedules.schedule_requests import (
     CalendarArguments,
     CalendarNameArguments,
@@ -87,6 +94,7 @@ class Services(Struct, frozen=True):
     positions: PositionService
     schedules: ScheduleService
     alerts: AlertService
+    layouts: LayoutService
 
 
 class Answers(Enum):
@@ -166,6 +174,14 @@ SERVICES: Mapping[str, ControlService] = {
     ),
     "hulak.alert.enable": ControlService(AlertEnableArguments, needs.alert_changer, Answers.STORED, lambda of: of.alerts.enable),
     "hulak.alert.remove": ControlService(AlertNameArguments, needs.alert_changer, Answers.STORED, lambda of: of.alerts.remove),
+    "hulak.layout.list": ControlService(
+        LayoutListArguments, needs.reader, Answers.STORED, lambda of: of.layouts.rows, large=True
+    ),
+    "hulak.layout.show": ControlService(
+        LayoutNameArguments, needs.reader, Answers.STORED, lambda of: of.layouts.show, large=True
+    ),
+    "hulak.layout.put": ControlService(LayoutPutArguments, needs.controller, Answers.STORED, lambda of: of.layouts.put),
+    "hulak.layout.remove": ControlService(LayoutRemoveArguments, needs.controller, Answers.STORED, lambda of: of.layouts.remove),
     "hulak.config.get": ControlService(ConfigGetArguments, needs.reader, Answers.AT_ONCE, lambda of: of.config.get, large=True),
     "hulak.config.set": ControlService(ConfigSetArguments, needs.controller, Answers.STORED, lambda of: of.config.set),
     "hulak.config.revert": ControlService(ConfigRevertArguments, needs.controller, Answers.STORED, lambda of: of.config.revert),

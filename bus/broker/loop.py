@@ -27,6 +27,7 @@ from hulak.bus.broker.display_service import DisplayService
 from hulak.bus.broker.effect_runner import EffectRunner
 from hulak.bus.broker.key_guard import KeyGuard
 from hulak.bus.broker.key_service import KeyService
+from hulak.bus.broker.layout_service import LayoutService
 from hulak.bus.broker.majordomo import Majordomo
 from hulak.bus.broker.outbox import Outbox
 from hulak.bus.broker.position_service import PositionService
@@ -142,7 +143,7 @@ class Broker:
         for service in (self.tasks, self.config, self.displays, scale, self.schedules):
             self.carry_out(service.begin())
         self.database.start()
-        rest = (topics, scale, KeyService(self.keys), PositionService(), self.schedules, AlertService(self.bus))
+        rest = (topics, scale, KeyService(self.keys), PositionService(), self.schedules, AlertService(self.bus), LayoutService())
         services = Services(state, self.ticks, self.tasks, self.config, self.displays, *rest)
         return {name: service.handler(services) for name, service in SERVICES.items()}
 

@@ -134,6 +134,18 @@ CREATE TABLE alerts (
     created_ns INTEGER NOT NULL -- ns since 1970 UTC
 )""",
     ),
+    (
+        """
+CREATE TABLE layouts (
+    name TEXT PRIMARY KEY,
+    view TEXT NOT NULL,         -- of the page, as in the document
+    version INTEGER NOT NULL,   -- grows with each change
+    by TEXT NOT NULL,           -- author of the last change
+    at_ns INTEGER NOT NULL,     -- when; ns since 1970 UTC
+    request BLOB NOT NULL,      -- id of the request that did
+    document BLOB NOT NULL      -- msgpack map
+)""",
+    ),
 )
 VERSION = len(STEPS)
 

@@ -47,6 +47,7 @@ MAY_IMPORT_THE_BROKER = {
         "bus.core.control_requests.",
         "bus.core.schedules.schedule_requests.",
         "bus.core.alerts.alert_requests.",
+        "bus.core.layout_requests.",
     ),
     "benchmarks/": OF_THE_BROKER,  # measures it from inside
 }

@@ -57,6 +57,7 @@ SECTIONS = {
         "workers": "workers:workers",
         "scale": "workers:scale",
         "displays": "displays:displays",
+        "layout": "layout:layout",
     },
     "Configuration and keys": {
         "config": "config:config",
@@ -115,6 +116,7 @@ SUMMARIES = {
     "workers": "List, drain, restart, add and remove workers.",
     "scale": "Set the number of workers of a service.",
     "displays": "Show, create and watch displays.",
+    "layout": "List, show, put and remove shared layouts of the page.",
     "config": "Show and change the live configuration.",
     "key": "Make, list and revoke keys.",
     "context": "Name brokers, and choose one.",

@@ -1,5 +1,6 @@
 """Bars of one symbol: the published ones, or, if there are none, the same made of ticks in the journal. PROTOCOL.md 3.12."""
 
+import time
 from collections.abc import Iterable
 from math import isfinite
 from typing import Annotated, Any, NamedTuple
@@ -16,6 +17,8 @@ from hulak.clients.derive.rules.source_clock import AHEAD_MS, LATE_MS
 from hulak.clients.history import History, last_events
 
 PUBLISHED, MADE = "topic", "ticks"
+PAGE_MESSAGES = 2000  # that are read at a time, backwards
+PAGE_S = 2.0  # after which a page ends, though it has few bars: those of a day have 1,440 messages each
 UNFINISHED_SHARE = 2  # intervals before the first one that is wanted, by default: pauses of the market
 
 
@@ -43,6 +46,13 @@ class BarHistory(NamedTuple):
     origin: str  # `PUBLISHED` or `MADE`
     source: str  # of the symbol's ticks
     refused: int = 0  # messages of the topic that are no bars, and left out
+
+
+class BarPage(NamedTuple):
+    """Bars of a part of a topic, in the order of their starts."""
+
+    bars: list[dict[str, Any]]
+    before: int | None  # sequence to go on with; None: the journal has no older message
 
 
 def bars_of(
@@ -81,6 +91,42 @@ def bars_of(
     rows = [row for row in rows if not 0 <= begin_ms - row["end"] < LATE_MS]  # it was published just after the beginning
     source = "" if ticks is None else str(ticks.body.get("source", ""))
     return BarHistory(rows if last is None else rows[-last:], MADE if bars is None else PUBLISHED, source, refused)
+
+
+def bars_before(client: BusClient, symbol: str, interval: str, before: int, least: int, timeout_s: float) -> BarPage:
+    """Return published bars of a symbol that are older than those that a reader has.
+
+    Args:
+        client: connected.
+        symbol: with its prefix.
+        interval: one of `INTERVALS`.
+        before: sequence in the topic; the messages before it are read, backwards.
+        least: number of bars, if the topic has them and they are read within `PAGE_S`.
+        timeout_s: for each reply.
+    Raises:
+        BusError: `UNKNOWN_TOPIC`, no bar was published; or as `History`.
+    """
+    topic, rows, end = f"bar.{interval}.{symbol}", dict[int, dict[str, Any]](), before
+    until = time.monotonic() + PAGE_S
+    while end > 1 and len(rows) < least:
+        first = max(1, end - PAGE_MESSAGES)
+        try:
+            bodies = [_body_of(event) for event in History(client, topic, first, end - 1, timeout_s=timeout_s)]
+        except BusError as error:
+            if error.code != "TOO_OLD":
+                raise
+            oldest = int(error.details["oldest"])
+            if oldest >= end:
+                end = 1
+                break
+            bodies = [_body_of(event) for event in History(client, topic, oldest, end - 1, timeout_s=timeout_s)]
+            first = 1
+        for row in newest_of(body for body in bodies if is_bar(body)):
+            rows.setdefault(row["start"], row)  # of a bar the last message counts, and they are read backwards
+        end = first
+        if time.monotonic() > until:
+            break
+    return BarPage([rows[start] for start in sorted(rows)], end if end > 1 else None)
 
 
 def is_bar(body: Any) -> bool:

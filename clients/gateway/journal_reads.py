@@ -6,11 +6,13 @@ venue's clock.
 
 import time
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 from hulak.bus.errors import BusError, BusTimeout, ProtocolError
 from hulak.bus.wire import codec
 from hulak.bus.wire.messages import Tick
 from hulak.clients.calls.client import BusClient
+from hulak.clients.derive.journal_bars import bars_before
 from hulak.clients.gateway.fx.candles import Bar, bars_of, start_of
 from hulak.clients.gateway.fx.protocol import Facts, digits_of, facts_of_bar
 from hulak.clients.history import History, last_events
@@ -19,6 +21,7 @@ NS_PER_MS = 1_000_000
 LAST_NS = (1 << 63) - 1  # the largest time of a stamp
 READ_S = 20.0  # limit of one read
 MAX_BARS = 10_000
+PAGE_BARS = 1000  # of an answer, at least; less than three times as many are in it
 SEEN_PRICES = 200  # prices whose decimals are counted
 
 
@@ -65,6 +68,17 @@ def bars(client: BusClient, symbol: str, resolution: str, since_ms: float, until
     """Return a symbol's bars in a time; raises as `ticks_of`."""
     ticks = ticks_of(client, symbol, since_ms, until_ms)
     return bars_of(resolution, _bids(ticks), MAX_BARS)
+
+
+def older_bars(client: BusClient, symbol: str, interval: str, before: int) -> dict[str, Any]:
+    """Return the answer to `bars.read`, PROTOCOL.md section 12.9: a page of published bars before a sequence of their topic.
+
+    Raises:
+        BusError: `UNKNOWN_TOPIC`, there is none; others as `History`.
+    """
+    page = bars_before(client, symbol, interval, before, PAGE_BARS, timeout_s=5.0)
+    priced = ((bar, bar["mid"] or bar["bid"] or bar["ask"]) for bar in page.bars)
+    return {"bars": [[bar["start"], *prices, bar["ticks"]] for bar, prices in priced if prices], "before": page.before}
 
 
 def _bids(ticks: Iterable[Tick]) -> Iterator[tuple[float, int]]:

@@ -17,6 +17,7 @@ from hulak.clients.gateway.bus_calls import BusCalls
 from hulak.clients.gateway.connections import GatewayConnection
 from hulak.clients.gateway.fanout import ClientState, Fanout
 from hulak.clients.gateway.interest import TooManyNames
+from hulak.clients.gateway.journal_reads import older_bars
 from hulak.clients.gateway.nepse_reads import NepseReads
 from hulak.clients.gateway.tick_streams import TickStreams
 from hulak.clients.gateway.tokens import Role
@@ -81,6 +82,7 @@ class JsonSession:
         streams: its streams of ticks.
         local: answers what the gateway knows by itself.
         nepse: reads lists of the exchange for all clients.
+        reads: runs its reads of the journal, which take longer than commands.
     """
 
     connection: GatewayConnection
@@ -92,6 +94,7 @@ class JsonSession:
     streams: TickStreams
     local: Callable[[operator_messages.Local, str], Awaitable[Any]]
     nepse: NepseReads
+    reads: BusCalls
     state: ClientState = field(default_factory=ClientState)
     bad: int = 0  # messages that could not be decoded
     _commands: set[asyncio.Task[None]] = field(default_factory=set)
@@ -165,7 +168,7 @@ class JsonSession:
                 self._spawn(self._command(message))
         return None
 
-    def _refusal(self, command: protocol.Command | protocol.Streaming | protocol.NepseRead) -> str:
+    def _refusal(self, command: protocol.Command | protocol.Streaming | protocol.Reading) -> str:
         """Return why the client may not send a command; empty if it may."""
         grant, need = self.connection.grant, protocol.need_of(command)
         if grant is not None and grant.role >= need:
@@ -177,7 +180,7 @@ class JsonSession:
         self._commands.add(task)
         task.add_done_callback(self._commands.discard)
 
-    async def _command(self, command: protocol.Command | protocol.NepseRead) -> None:
+    async def _command(self, command: protocol.Command | protocol.Reading) -> None:
         try:
             reply = protocol.answer(command, await self._value_of(command))
         except BusError as error:
@@ -188,9 +191,11 @@ class JsonSession:
         with contextlib.suppress(ConnectionClosed):
             await self.connection.send(reply, text=True)
 
-    async def _value_of(self, command: protocol.Command | protocol.NepseRead) -> Any:
+    async def _value_of(self, command: protocol.Command | protocol.Reading) -> Any:
         if isinstance(command, protocol.NepseRead):
             return await self.nepse.read(command.what, command.symbol)
+        if isinstance(command, protocol.BarsRead):
+            return await self.reads.run(lambda client: older_bars(client, command.symbol, command.interval, command.before))
         grant = self.connection.grant
         by = f"gateway {grant.by}" if grant is not None and grant.token is not None else "gateway"
         if isinstance(command, operator_messages.Local):

@@ -221,7 +221,7 @@ class Gateway:
         role, token = connection.grant.role, connection.grant.token
         greeting = protocol.hello(self._frame_ms(), now_ms(), role, None if token is None else token.name)
         streams = TickStreams(self.streams, partial(connection.send, text=True))
-        more = self.woken, self.log, streams, self.own.answer, self.nepse
+        more = self.woken, self.log, streams, self.own.answer, self.nepse, self.journal_calls
         return JsonSession(connection, self.sessions.fanout, self.calls, greeting, *more)
 
     # The loop

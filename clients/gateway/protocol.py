@@ -7,8 +7,8 @@ import msgspec
 
 from hulak.bus.errors import BusError, ProtocolError
 from hulak.bus.version import VERSION
-from hulak.bus.wire.plain_values import short, suggestion
-from hulak.clients.gateway import alert_messages, operator_messages
+from hulak.bus.wire.plain_values import LARGEST, short, suggestion
+from hulak.clients.gateway import alert_messages, layout_messages, operator_messages
 from hulak.clients.gateway.client_message import Id, Message, Name, Note, Scope
 from hulak.clients.gateway.nesting import check_nesting
 from hulak.clients.gateway.tokens import Role
@@ -100,6 +100,15 @@ class NepseRead(Message, frozen=True, tag="nepse.read"):
     id: Id = None
 
 
+class BarsRead(Message, frozen=True, tag="bars.read"):
+    """Request the bars of a symbol that are older than those of a stream."""
+
+    symbol: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9._-]{1,128}\Z")]
+    interval: Literal["1s", "1m", "5m", "1h", "1d"]
+    before: Annotated[int, msgspec.Meta(ge=1, le=LARGEST)]
+    id: Id = None
+
+
 class TicksRead(Message, frozen=True, tag="ticks.read"):
     """Request every tick of a topic or prefix, from the journal and then live."""
 
@@ -117,7 +126,7 @@ class TicksStop(Message, frozen=True, tag="ticks.stop"):
 
 
 Streaming = TicksRead | TicksStop
-OfBroker = operator_messages.OfBroker | alert_messages.OfBroker
+OfBroker = operator_messages.OfBroker | alert_messages.OfBroker | layout_messages.OfBroker
 Command = ConfigSet | ConfigGet | DeadList | DisplayCreate | DisplayRemove | OfBroker | operator_messages.Local
 NEEDS = {  # the role that a command needs; the hello lists those that the client may send
     "config.set": Role.OPERATE,
@@ -126,15 +135,18 @@ NEEDS = {  # the role that a command needs; the hello lists those that the clien
     "display.create": Role.OPERATE,
     "display.remove": Role.OPERATE,
     "nepse.read": Role.VIEW,
+    "bars.read": Role.VIEW,
     "ticks.read": Role.VIEW,
     "ticks.stop": Role.VIEW,
     **operator_messages.NEEDS,
     **alert_messages.NEEDS,
+    **layout_messages.NEEDS,
 }
 TYPES = ("subscribe", "unsubscribe", "ping", *NEEDS)
 _UNKNOWN_TYPE = re.compile(r"Invalid value '(.*)' - at `\$\.type`", re.DOTALL)
 TICK_FIELDS = ("symbol", "bid", "ask", "timestamp", "source", "flags")
-Any_ = Subscribe | Unsubscribe | Ping | Streaming | NepseRead | Command
+Reading = NepseRead | BarsRead
+Any_ = Subscribe | Unsubscribe | Ping | Streaming | Reading | Command
 
 _plain = msgspec.json.Encoder(enc_hook=str)  # extra types of a feed's fields become text
 _decoder: msgspec.json.Decoder[Any_] = msgspec.json.Decoder(Any_)
@@ -158,7 +170,7 @@ def decode(text: str | bytes) -> Any_:
         raise ProtocolError("BAD_MESSAGE", why) from error
 
 
-def need_of(command: Command | Streaming | NepseRead) -> Role:
+def need_of(command: Command | Streaming | Reading) -> Role:
     """Return the role that a command needs."""
     return NEEDS[str(command.__struct_config__.tag)]
 
@@ -209,7 +221,7 @@ def tick_rows(stream: Id, rows: list[dict[str, Any]], *, live: bool) -> bytes:
     return _plain.encode({"type": "ticks", "id": stream, "live": live, "rows": rows})
 
 
-def answer(command: Command | NepseRead, value: Any) -> bytes:
+def answer(command: Command | Reading, value: Any) -> bytes:
     """Return the answer with the broker's result."""
     if not isinstance(command, operator_messages.Local):
         value = operator_messages.with_texts(value)
@@ -228,6 +240,6 @@ def failed(message: Any, why: Exception) -> bytes:
     return error("INTERNAL", f"internal error of the gateway: {type(why).__name__}; see its log", message.id)
 
 
-def bus_error(command: Command | NepseRead, why: BusError) -> bytes:
+def bus_error(command: Command | Reading, why: BusError) -> bytes:
     """Return the error of the broker, or of the connection to it."""
     return error(why.code, str(why), command.id)

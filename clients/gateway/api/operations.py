@@ -7,6 +7,7 @@ operation's. The others have a function in `bus_reads.py` or `bus_writes.py`.
 from http import HTTPStatus
 
 from hulak.bus.core import control_requests as control
+from hulak.bus.core import layout_requests as layouts
 from hulak.clients.gateway.api import arguments, bus_reads, bus_writes
 from hulak.clients.gateway.api.operation import Operation, change, reading
 from hulak.clients.gateway.api.timed_operations import TIMED
@@ -219,6 +220,41 @@ OPERATIONS = (
         control.DisplayRemoveArguments,
         service="hulak.display.remove",
         example={"display": "eurusd-1"},
+    ),
+    # Layouts of the page
+    reading(
+        "layouts.list",
+        "/layouts",
+        "Shared layouts of the page, without their documents",
+        layouts.LayoutListArguments,
+        service="hulak.layout.list",
+        example={"view": "table"},
+    ),
+    reading(
+        "layouts.show",
+        "/layouts/{name}",
+        "A shared layout and its document",
+        layouts.LayoutNameArguments,
+        service="hulak.layout.show",
+        example={"name": "desk"},
+    ),
+    change(
+        "layouts.put",
+        "PUT",
+        "/layouts/{name}",
+        "Add or replace a shared layout",
+        layouts.LayoutPutArguments,
+        service="hulak.layout.put",
+        example={"name": "desk", "document": {"version": 1, "view": "table", "sort": "change"}, "if_version": 0},
+    ),
+    change(
+        "layouts.remove",
+        "DELETE",
+        "/layouts/{name}",
+        "Remove a shared layout",
+        layouts.LayoutRemoveArguments,
+        service="hulak.layout.remove",
+        example={"name": "desk"},
     ),
     # Configuration and keys
     reading(

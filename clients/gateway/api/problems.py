@@ -23,6 +23,7 @@ STATUS_OF_CODE = {
             "UNKNOWN_TOPIC",
             "UNKNOWN_SCHEDULE",
             "UNKNOWN_ALERT",
+            "UNKNOWN_LAYOUT",
             "UNKNOWN_CALENDAR",
             "UNKNOWN_POSITION",
             "UNKNOWN_DISPLAY",

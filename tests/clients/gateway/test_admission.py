@@ -92,6 +92,8 @@ OPERATORS = (  # a valid command of each kind that needs the role operate
     {"type": "alert.add", "alert": {"symbol": "X", "on": "price", "above": 1.0}},
     {"type": "alert.enable", "name": "n", "enabled": False},
     {"type": "alert.remove", "name": "n"},
+    {"type": "layout.put", "name": "n", "document": {"version": 1, "view": "table"}},
+    {"type": "layout.remove", "name": "n"},
 )
 
 

@@ -100,6 +100,15 @@ def test_an_interest_grows_and_shrinks():
         ({"type": "alert.add", "alert": {"symbol": "X"}}, "hulak.alert.add", {"symbol": "X"}),
         ({"type": "alert.enable", "name": "n", "enabled": False}, "hulak.alert.enable", {"name": "n", "enabled": False}),
         ({"type": "alert.remove", "name": "n"}, "hulak.alert.remove", {"name": "n"}),
+        ({"type": "layout.list"}, "hulak.layout.list", {}),
+        ({"type": "layout.list", "view": "table", "revision": 5}, "hulak.layout.list", {"view": "table", "revision": 5}),
+        ({"type": "layout.show", "name": "n"}, "hulak.layout.show", {"name": "n"}),
+        (
+            {"type": "layout.put", "name": "n", "document": {"version": 1}, "if_version": 0},
+            "hulak.layout.put",
+            {"name": "n", "document": {"version": 1}, "by": "gateway", "if_version": 0},
+        ),
+        ({"type": "layout.remove", "name": "n", "if_version": 2}, "hulak.layout.remove", {"name": "n", "if_version": 2}),
         ({"type": "dead.list", "id": 3}, "hulak.tasks", {"state": "failed", "limit": 20}),
         ({"type": "tasks.list"}, "hulak.tasks", {"limit": 100}),
         (
@@ -138,8 +147,8 @@ def test_answers():
     viewers |= {"tasks.list", "calls.list", "task.show", "config.history", "config.version", "schedules.list", "history.read"}
     operators = {"config.set", "display.create", "display.remove", "task.cancel", "task.retry", "task.drop", "worker.drain"}
     operators |= {"service.scale", "config.revert", "schedule.change", "keys.list", "key.revoke", "log.read"}
-    viewers |= {"alert.list", "nepse.read"}
-    operators |= {"alert.add", "alert.enable", "alert.remove"}
+    viewers |= {"alert.list", "nepse.read", "bars.read", "layout.list", "layout.show"}
+    operators |= {"alert.add", "alert.enable", "alert.remove", "layout.put", "layout.remove"}
     assert set(hello["requests"]) == operators | viewers
     hello = json.loads(protocol.hello(16.0, 5.5, Role.VIEW))
     assert (hello["role"], set(hello["requests"])) == ("view", viewers)

@@ -12,8 +12,12 @@ export const ORDERS = { // name -> text, and the figure by which displays are so
   spread: ["spread", (state) => state.spread / state.price],
   rate: ["ticks/s", (state) => state.ticks_per_s],
 };
+const CURRENCIES = "AUD CAD CHF CNH CZK DKK EUR GBP HKD HUF JPY MXN NOK NZD PLN SEK SGD TRY USD ZAR"; // as in bus/wire/price_digits.py
+const METALS = "XAG XAU XPD XPT";
+const PAIR = new RegExp(`(?:^|\\.)(?:(${CURRENCIES.replaceAll(" ", "|")})|${METALS.replaceAll(" ", "|")})(?:${CURRENCIES.replaceAll(" ", "|")})$`);
 export const GROUPS = { // name -> text, and the name of a display's group
   none: ["none", () => ""],
+  market: ["market", (state) => marketOf(state)],
   source: ["venue", (state) => state.source ?? "any venue"],
   currency: ["currency", (state) => (/(?:^|\.)[A-Z]{6}$/.test(state.symbol) ? state.symbol.slice(-3) : "other")],
 };
@@ -42,6 +46,13 @@ export function arrange(displays, { text, order, group }) {
     groups.get(name).push(display.id);
   }
   return [...groups].sort(([one], [other]) => (one < other ? -1 : 1)).map(([name, ids]) => ({ name, ids }));
+}
+
+/** The market of a symbol: currencies and metals of all venues are one market each, all else is of its venue. */
+export function marketOf({ symbol, source }) {
+  const pair = PAIR.exec(symbol);
+  if (pair) return pair[1] ? "currencies" : "metals";
+  return String(source || "any venue");
 }
 
 /** The larger one first; those without a figure last. */

@@ -18,6 +18,13 @@ export function barOf(row) {
   return { symbol: row.symbol, start: row.start, open, high, low, close, ticks: Number.isFinite(row.ticks) ? row.ticks : 0 };
 }
 
+/** Read a bar of the answer to `bars.read`, `[start, open, high, low, close, ticks]`, unchecked; null if it is none. */
+export function barOfRow(symbol, row) {
+  if (!Array.isArray(row) || row.length !== 6 || !row.every(Number.isFinite)) return null;
+  const [start, open, high, low, close, ticks] = row;
+  return { symbol, start, open, high, low, close, ticks };
+}
+
 /** The newest bars of one symbol and interval, in the order of time. */
 export class BarSeries {
   /** @param {number} most bars that are kept */
@@ -35,6 +42,39 @@ export class BarSeries {
     else bars.splice(at, 0, bar);
     if (bars.length > this.most) bars.shift();
     return bars.at(-1) === bar;
+  }
+
+  /**
+   * Put older bars in, in the order of time; a bar that is there is newer, and stays. Beyond `most` the newest bars are left out.
+   *
+   * @returns {{added: number, isCut: boolean}} how many were put in; whether newest ones were left out
+   */
+  merge(older) {
+    const all = [];
+    const present = this.bars;
+    let at = 0;
+    for (const bar of older) {
+      while (at < present.length && present[at].start < bar.start) all.push(present[at++]);
+      if (present[at]?.start !== bar.start) all.push(bar);
+    }
+    for (; at < present.length; at += 1) all.push(present[at]);
+    const added = all.length - present.length;
+    const isCut = all.length > this.most;
+    if (isCut) all.length = this.most;
+    this.bars = all;
+    return { added, isCut };
+  }
+
+  /** The bar that begins at a time in ms. */
+  at(start) {
+    const { bars } = this;
+    let [low, high] = [0, bars.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (bars[middle].start < start) low = middle + 1;
+      else high = middle;
+    }
+    return bars[low]?.start === start ? bars[low] : undefined;
   }
 
   clear() {

@@ -1,13 +1,15 @@
-/** The candles of a symbol: a chart of the topic `bar.INTERVAL.SYMBOL`, from the journal and live. The chart library is loaded at the first use. */
+/**
+ * The candles of a symbol: a chart of the topic `bar.INTERVAL.SYMBOL`, live, and back to the beginning of the journal: older bars are read when
+ * the chart's beginning comes into view. The chart library is loaded at the first use.
+ */
 
-import { BarSeries, barOf } from "./bars.js";
+import { BarSeries, barOf, barOfRow } from "./bars.js";
 import { setText } from "./dom.js";
 import { count, price, timeOfDay } from "./format.js";
 
 const LIBRARY = "./vendor/lightweight-charts.mjs";
 const FIRST = 2000; // messages that are read at first
-const FURTHER = 4; // times as many, when the beginning of the chart comes into view
-const MOST = 100_000;
+const MOST = 300_000; // bars of a chart: with more, its newest ones are left out
 const NEAR = 10; // bars from the beginning
 const STEP = 10; // bars of an arrow key
 const DAY_MS = 86_400_000;
@@ -17,10 +19,10 @@ export class Candles {
   /**
    * @param {HTMLElement} host
    * @param {HTMLElement} legend shows the figures of a bar
-   * @param {function(object, object): function()} read begins a stream, as `Streams.read`
+   * @param {{read: function(object, object): function(), request: function(string, object): Promise}} tools `read` begins a stream, as `Streams.read`
    */
-  constructor(host, legend, read) {
-    Object.assign(this, { host, legend, read, palette: null, chart: null, stop: null, shown: null });
+  constructor(host, legend, { read, request }) {
+    Object.assign(this, { host, legend, read, request, palette: null, chart: null, stop: null, shown: null });
     this.series = new BarSeries(MOST);
     host.addEventListener("keydown", (event) => this._key(event));
   }
@@ -28,7 +30,7 @@ export class Candles {
   /** Show a symbol with this number of decimals. */
   async open(symbol, digits, interval) {
     this.close();
-    const shown = { symbol, digits, interval, last: FIRST, isLive: false, received: 0 };
+    const shown = { symbol, digits, interval, isLive: false, isCut: false, isReading: false, before: null };
     this.shown = shown;
     setText(this.legend, "Reading the bars.");
     const library = await import(LIBRARY);
@@ -57,14 +59,13 @@ export class Candles {
     this.chart.timeScale().applyOptions({ timeVisible: interval !== "1d", secondsVisible: interval === "1s", rightOffset: 3 });
     const priceFormat = { type: "price", precision: digits, minMove: 10 ** -digits };
     this.candles = this.chart.addSeries(CandlestickSeries, { priceFormat, ...candleColours(this.palette) });
-    this.chart.subscribeCrosshairMove(({ time }) => this._describe(this.series.bars.find((bar) => bar.start === time * 1000)));
+    this.chart.subscribeCrosshairMove(({ time }) => this._describe(this.series.at(time * 1000)));
     this.chart.timeScale().subscribeVisibleLogicalRangeChange((range) => this._further(range));
   }
 
   _read() {
-    const { symbol, interval, last } = this.shown;
-    this.stop?.();
-    this.stop = this.read({ topic: `bar.${interval}.${symbol}`, last }, {
+    const { symbol, interval } = this.shown;
+    this.stop = this.read({ topic: `bar.${interval}.${symbol}`, last: FIRST }, {
       began: () => this._began(),
       rows: (rows, live) => this._take(rows, live),
       failed: (text) => setText(this.legend, text),
@@ -73,14 +74,15 @@ export class Candles {
 
   _began() {
     this.series.clear();
-    [this.shown.isLive, this.shown.received] = [false, 0];
+    Object.assign(this.shown, { isLive: false, isCut: false, before: null, began: (this.shown.began ?? 0) + 1 });
   }
 
   _take(rows, live) {
     const { shown, series } = this;
     const before = shown.isLive;
     shown.isLive ||= live;
-    shown.received += before ? 0 : rows.length;
+    if (!before) shown.before ??= Number.isInteger(rows[0]?.sequence) ? rows[0].sequence : null;
+    if (shown.isCut) return; // the chart ends earlier
     let inOrder = before;
     for (const bar of rows.map(barOf)) {
       if (!bar) continue;
@@ -91,19 +93,59 @@ export class Candles {
     if (!shown.isLive) return;
     if (!inOrder) this.candles.setData(series.bars.map(pointOf)); // the journal has been read, or a bar was corrected
     this._describe();
+    if (!before) this._further(this.chart.timeScale().getVisibleLogicalRange());
   }
 
   /** Read more of the past when its beginning comes into view, as long as there is more. */
   _further(range) {
     const { shown } = this;
-    if (!range || !shown.isLive || range.from > NEAR || shown.received < shown.last || shown.last >= MOST) return;
-    shown.last = Math.min(MOST, shown.last * FURTHER);
-    this._read();
+    if (!range || range.from > NEAR || !shown?.isLive || shown.isReading || shown.before === null) return;
+    this._older();
+  }
+
+  async _older() {
+    const { shown } = this;
+    const { symbol, interval, began } = shown;
+    shown.isReading = true;
+    try {
+      const { bars, before } = await this.request("bars.read", { symbol, interval, before: shown.before });
+      if (this.shown !== shown || shown.began !== began) return; // closed, or the stream has begun again
+      shown.before = Number.isInteger(before) && before < shown.before ? before : null;
+      this._put(bars.map((row) => barOfRow(symbol, row)).filter(Boolean));
+    } catch (error) {
+      if (this.shown !== shown || shown.began !== began) return;
+      shown.before = null;
+      setText(this.legend, `Older bars cannot be read: ${error.message}`);
+    } finally {
+      shown.isReading = false;
+    }
+    this._further(this.chart.timeScale().getVisibleLogicalRange()); // still in view, or the page had bars of one interval only
+  }
+
+  /** Show the newest bars; read them again if the chart ends earlier. */
+  _newest() {
+    if (this.shown.isCut) {
+      this.stop();
+      this._read();
+    }
+    this.chart.timeScale().scrollToRealTime();
+  }
+
+  /** Put older bars into the chart; the view stays where it is. */
+  _put(older) {
+    const scale = this.chart.timeScale();
+    const { added, isCut } = this.series.merge(older);
+    if (!added) return;
+    this.shown.isCut ||= isCut;
+    const view = isCut ? scale.getVisibleRange() : null; // the library keeps the distance from the last bar
+    this.candles.setData(this.series.bars.map(pointOf));
+    if (view) scale.setVisibleRange(view);
+    this._describe();
   }
 
   /** Show the figures of a bar; of the last one if none is pointed at. */
   _describe(bar = this.series.bars.at(-1)) {
-    const { digits, interval, symbol } = this.shown;
+    const { digits, interval, symbol, isCut } = this.shown;
     if (!bar) {
       setText(this.legend, `There are no bars of ${interval} of ${symbol}: no tick since, or the topics bar.${interval} are not made ([derive] in the settings).`);
       return;
@@ -111,14 +153,21 @@ export class Candles {
     const at = new Date(bar.start).toISOString().slice(0, 10);
     const time = bar.start % DAY_MS || interval !== "1d" ? ` ${timeOfDay(bar.start)}` : "";
     const figures = [["open", bar.open], ["high", bar.high], ["low", bar.low], ["close", bar.close]].map(([name, value]) => `${name} ${price(value, digits)}`);
-    setText(this.legend, [at + time, ...figures, `${count(bar.ticks)} ticks`].join(" · "));
+    const cut = isCut ? [`newer bars are left out: End, or ${interval} again, shows them`] : [];
+    setText(this.legend, [at + time, ...figures, `${count(bar.ticks)} ticks`, ...cut].join(" · "));
   }
 
-  /** Arrow keys move the chart, + and - zoom. */
+  /** Arrow keys move the chart, + and - zoom, Home and End show the oldest and the newest bars. */
   _key(event) {
     const scale = this.chart?.timeScale();
     const range = scale?.getVisibleLogicalRange();
     if (!range || event.altKey || event.ctrlKey || event.metaKey) return;
+    if (event.key === "Home" || event.key === "End") {
+      event.preventDefault();
+      if (event.key === "Home") scale.setVisibleLogicalRange({ from: 0, to: range.to - range.from });
+      else this._newest();
+      return;
+    }
     const [move, zoom] = [{ ArrowLeft: -STEP, ArrowRight: STEP }[event.key] ?? 0, { "+": -0.2, "-": 0.25 }[event.key] ?? 0];
     if (!move && !zoom) return;
     event.preventDefault();

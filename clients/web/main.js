@@ -46,13 +46,14 @@ connection.subscribe(WANTED);
 
 const grid = new Grid(byId("displays"), store, loop, (id) => detail.open(id));
 new Hints(byId("displays"), byId("hint"), (canvas) => loop.view(canvas));
-const tools = new Tools(store, grid);
-const candles = new Candles(byId("detail-chart"), byId("detail-legend"), (wanted, handlers) => connection.streams.read(wanted, handlers));
+const storage = browserStorage();
+const tools = new Tools(store, grid, { storage, request, offers });
+const candles = new Candles(byId("detail-chart"), byId("detail-legend"), { read: (wanted, handlers) => connection.streams.read(wanted, handlers), request });
 const detail = new Detail({ store, loop, candles, remove: (display) => request("display.remove", { display }), closed: (id) => grid.focus(id) });
 const login = new Login({ fetch: (path, options) => fetch(path, options), changed: reconnect });
 const config = new ConfigPanel(store, request, offers);
 const table = new TableView({
-  latency, spark: (symbol) => store.sparks.line(symbol), storage: browserStorage(), open: openSymbol,
+  latency, spark: (symbol) => store.sparks.line(symbol), storage, open: openSymbol, request, offers,
   subscribe: (part) => connection.add(part), unsubscribe: (part) => connection.remove(part), read: (wanted, handlers) => connection.streams.read(wanted, handlers),
 });
 document.querySelector("main").append(table.element);
@@ -72,7 +73,7 @@ const alerts = new AlertsView(byId("alerts"), byId("notices"), { request, offers
 const market = new MarketView(byId("market"), { request, offers, market: () => store.markets.get("nepse") });
 
 const views = new Views(byId("views"), location, [
-  { name: "displays", title: "Displays", elements: [byId("floor"), byId("panels"), byId("sections")] },
+  { name: "displays", title: "Displays", elements: [byId("floor"), byId("panels"), byId("sections")], open: () => tools.open(), turn: (now) => tools.turn(now) },
   { name: "table", title: "Table", elements: [table.element], open: () => table.open(), close: () => table.close(), turn: (now) => table.turn(now) },
   market.entry,
   alerts.entry,
@@ -88,6 +89,7 @@ const views = new Views(byId("views"), location, [
 function onHello(hello) {
   applyHello(store, hello);
   table.reset();
+  tools.open();
   setText(byId("version"), hello.version ?? "");
   login.welcome(hello);
   byId("add").hidden = !offers("display.create");

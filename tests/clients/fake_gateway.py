@@ -171,6 +171,8 @@ class FakeGateway:
                 return {"type": "error", "code": "BAD_CONFIG", "text": f"key stale_s is {seconds}, must be a number above 0"}
             case {"type": "config.set", "scope": scope, "values": values}:
                 value = self.configure(scope, values, message.get("unset", []))
+            case {"type": "bars.read"}:
+                value = {"bars": [], "before": None}
             case {"type": "display.create", "symbol": symbol}:
                 value = {"display": self.add(symbol)}
             case {"type": "display.remove", "display": display}:

@@ -8,6 +8,7 @@ from browser import browser, opened, until
 from local_bus import LocalBus
 from waiting import eventually
 
+from hulak.clients.calls.client import BusClient
 from hulak.clients.feed import Feed
 
 pytestmark = [pytest.mark.system]
@@ -38,7 +39,7 @@ def served():
         eventually(lambda: "gateway started" in gateway.log.read_text(), within_s=WITHIN_S)
         with Feed("mine", settings=local_bus.settings, home=local_bus.home, timeout_s=WITHIN_S) as feed:
             post(feed, 0)
-            yield f"{local_bus.settings.gateway.url}#/table", feed
+            yield f"{local_bus.settings.gateway.url}#/table", feed, local_bus
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +57,9 @@ def full(page):
 def test_the_table_violates_no_rule_of_axe_and_fits_the_width(chrome, served, scheme, width):
     with opened(chrome, served[0], scheme=scheme, width=width, height=900, bypass_csp=True) as (page, complaints):
         full(page)
+        page.locator(".table .layouts input").fill("axe")
+        page.locator(".table .layouts button", has_text="Keep layout").click()
+        page.locator(".table .layouts output", has_text="kept as axe").wait_for(timeout=WITHIN_S * 1000)
         page.add_script_tag(path=str(AXE_FILE_PATH))
         assert page.evaluate(VIOLATIONS) == []
         page.locator("#quotes").press("Enter")
@@ -95,3 +99,74 @@ def test_the_table_is_sorted_filtered_pinned_and_opened_with_the_keyboard_and_th
         page.reload()
         until(page, f"({NAMES})[0] === '{pinned}' && document.querySelector('.table [type=search]').value === 's %>2.5'")
         assert complaints == []
+
+
+OPTIONS = """[...document.querySelectorAll('.table .layouts optgroup')]
+  .map((group) => [group.label, ...[...group.children].map((one) => one.text)].join())"""
+MESSAGE = "document.querySelector('.table .layouts output').textContent"
+SORTED = "document.querySelector('#quotes .heads [aria-sort=descending]')?.textContent"
+
+
+def ask(local_bus, verb, **args):
+    with BusClient(local_bus.settings, local_bus.home) as client:
+        return client.call(f"hulak.layout.{verb}", "", args)
+
+
+def test_a_layout_is_shared_with_another_browser_which_follows_its_changes(chrome, served):
+    url, _, local_bus = served
+    with opened(chrome, url) as (page, complaints), opened(chrome, url) as (other, _):
+        full(page)
+        full(other)
+        page.locator("#quotes .heads .bid button").click()
+        page.locator(".table .layouts input").fill("desk")
+        page.keyboard.press("Tab")
+        page.keyboard.press("Tab")
+        page.keyboard.press("Enter")
+        until(page, f"{MESSAGE} === '✓ shared as desk'")
+        assert page.evaluate(OPTIONS) == ["Shared,desk"]
+        assert page.locator(".table .layouts select").input_value() == "shared:desk"
+        until(other, f"({OPTIONS}).join() === 'Shared,desk'")
+        other.locator(".table .layouts select").select_option("shared:desk")
+        until(other, f"{SORTED} === 'Bid'")
+        other.locator(".table .layouts button", has_text="Keep layout").click()
+        until(other, f"({OPTIONS}).join(';') === 'In this browser,desk;Shared,desk'")
+        other.locator(".table .layouts select").select_option("shared:desk")
+        page.locator("#quotes .heads .ask button").click()
+        page.locator(".table .layouts button", has_text="Share").click()
+        until(other, f"{SORTED} === 'Ask'")
+        assert "as version 2, by gateway" in other.evaluate(MESSAGE)
+        document = ask(local_bus, "show", name="desk")["document"]
+        assert (document["version"], document["view"], document["sort"]) == (1, "table", "ask")
+        other.locator("#quotes .heads .last button").click()
+        ask(local_bus, "put", name="desk", document={**document, "sort": "change"}, by="ada")
+        until(other, f"{MESSAGE}.includes('by ada') && {SORTED} === 'Last'")
+        page.locator(".table .layouts button", has_text="Remove").press("Enter")
+        page.locator("#confirm-yes").press("Enter")
+        until(page, f"{MESSAGE} === '✓ desk removed'")
+        assert page.evaluate("document.activeElement.ariaLabel") == "Name of the layout"
+        assert ask(local_bus, "list")["layouts"] == []
+        assert complaints == []
+
+
+def test_odd_layouts_of_the_broker_are_refused_with_a_message_and_the_table_stays(chrome, served):
+    url, _, local_bus = served
+    odd = {"newer": {"version": 9}, "wrong": {"columns": 7}, "empty": {}, "unknown": {"columns": ["nosuch"], "sort": "nosuch"}}
+    for name, document in odd.items():
+        ask(local_bus, "put", name=name, document={"version": 1, "view": "table", **document})
+    try:
+        with opened(chrome, url) as (page, complaints):
+            full(page)
+            until(page, f"({OPTIONS}).join() === 'Shared,empty,newer,unknown,wrong'")
+            for name, text in (("newer", "a newer page made it"), ("wrong", "its columns must be an array")):
+                page.locator(".table .layouts select").select_option(f"shared:{name}")
+                until(page, f"{MESSAGE}.startsWith('{name} cannot be shown: {text}')")
+            for name in ("empty", "unknown"):
+                page.locator(".table .layouts select").select_option(f"shared:{name}")
+                until(page, f"{MESSAGE} === ''")
+            full(page)
+            page.reload()
+            full(page)
+            assert complaints == []
+    finally:
+        for name in odd:
+            ask(local_bus, "remove", name=name)

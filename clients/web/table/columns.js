@@ -1,5 +1,6 @@
 /** The columns of the table: names, texts, and what a filter and a sort compare. Pure. */
 
+import { marketOf } from "../arrange.js";
 import { age, count, pips, price, timeOfDay } from "../format.js";
 import { changeText } from "../paint_spark.js";
 import { ageOf } from "./quotes.js";
@@ -41,6 +42,7 @@ export const SHOWN = ["symbol", "last", "change", "prev", "bid", "ask", "spread"
 export const SHOWN_SMALL = ["symbol", "last", "change", "age"]; // on a phone
 export const GROUPS = { // name -> text, and the name of a quote's group
   none: ["none", () => ""],
+  market: ["market", marketOf],
   venue: ["venue", (quote) => String(quote.source || "any venue")],
   currency: ["currency", (quote) => (/(?:^|\.)[A-Z]{6}$/.test(quote.symbol) ? quote.symbol.slice(-3) : "other")],
 };

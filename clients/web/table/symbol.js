@@ -21,14 +21,14 @@ export function figuresOf(quote, now) {
 
 /** The dialog. */
 export class SymbolDialog {
-  /** @param {{quotes: Map<string, object>, read: function(object, object): function()}} tools `read` begins a stream, as `Streams.read` */
-  constructor({ quotes, read }) {
+  /** @param {{quotes: Map<string, object>, read: function(object, object): function(), request: Function}} tools `read` begins a stream, as `Streams.read` */
+  constructor({ quotes, read, request }) {
     Object.assign(this, { quotes, symbol: null, cells: [] });
     this.title = h("h2", { id: "symbol-title" });
     this.legend = h("p", { id: "symbol-legend", class: "note" });
-    this.host = h("div", { class: "chart", role: "group", tabindex: "0", "aria-label": "Candles; arrow keys move, plus and minus zoom", "aria-describedby": "symbol-legend" });
+    this.host = h("div", { class: "chart", role: "group", tabindex: "0", "aria-label": "Candles; arrow keys move, plus and minus zoom, Home and End show the oldest and newest", "aria-describedby": "symbol-legend" });
     this.list = h("dl", {});
-    this.candles = new Candles(this.host, this.legend, read);
+    this.candles = new Candles(this.host, this.legend, { read, request });
     this.views = new Map(INTERVALS.map((interval) => [interval, h("button", { type: "button", class: "small", onclick: () => this._show(interval) }, interval)]));
     const maker = byId("detail-candles").querySelector("p:last-child").cloneNode(true); // the chart library's licence asks for its name
     this.element = h("dialog", { class: "symbol", "aria-labelledby": "symbol-title", onclose: () => this._closed() }, h("div", { class: "sheet" },

@@ -2,10 +2,12 @@
 
 import { h, setText } from "../dom.js";
 import { count } from "../format.js";
+import { Layouts } from "../layouts/own.js";
+import { LayoutPicker } from "../layouts/picker.js";
 import { arrangeQuotes, readFilter } from "./arrange.js";
 import { COLUMNS, GROUPS, SHOWN_SMALL } from "./columns.js";
+import { FORM } from "./form.js";
 import { Grid } from "./grid.js";
-import { Layouts } from "./layouts.js";
 import { QuoteStore } from "./quotes.js";
 import { SymbolDialog } from "./symbol.js";
 
@@ -15,14 +17,14 @@ const SMALL = "(max-width: 700px)";
 /** The view. */
 export class TableView {
   /**
-   * @param {{latency: object, spark: function(string), subscribe: function(object), unsubscribe: function(object), read: function(object, object), open: function(string): boolean, storage: object|null}} tools
+   * @param {{latency: object, spark: function(string), subscribe: function(object), unsubscribe: function(object), read: function(object, object), open: function(string): boolean, storage: object|null, request: Function, offers: function(string): boolean}} tools
    *   `open` shows the details of a symbol's display; false if it has none
    */
   constructor(tools) {
-    Object.assign(this, { tools, store: new QuoteStore(), layouts: new Layouts(tools.storage), shown: false, changed: false, arrangedAt: -Infinity });
+    Object.assign(this, { tools, store: new QuoteStore(), layouts: new Layouts(tools.storage, FORM), shown: false, changed: false, arrangedAt: -Infinity });
     this.small = matchMedia(SMALL);
     this.small.addEventListener("change", () => this._reshape());
-    this.dialog = new SymbolDialog({ quotes: this.store.quotes, read: tools.read });
+    this.dialog = new SymbolDialog({ quotes: this.store.quotes, read: tools.read, request: tools.request });
     this._build();
     const spark = (symbol) => [tools.spark(symbol), this.store.line(symbol)].find((line) => line.length) ?? [];
     this.grid = new Grid(this.body, {
@@ -37,20 +39,16 @@ export class TableView {
     this.boxes = new Map(COLUMNS.slice(1).map(({ name }) => [name, h("input", { type: "checkbox", onchange: () => this._columns() })]));
     const columns = h("details", { class: "columns" }, h("summary", {}, "Columns"),
       h("div", { class: "menu" }, COLUMNS.slice(1).map(({ name, head, title }) => h("label", { title }, this.boxes.get(name), ` ${head}`))));
-    this.layout = h("select", { onchange: () => this._load() });
-    this.name = h("input", { maxlength: "60", placeholder: "name", spellcheck: "false", "aria-label": "Name of the layout" });
-    this.remove = h("button", { type: "button", class: "small", onclick: () => this._remove() }, "Remove");
-    this.said = h("output", { class: "said" });
+    this.picker = new LayoutPicker(this.layouts, this.tools, () => this._apply());
     this.total = h("span", { class: "count" });
     this.trouble = h("p", { class: "note warn", role: "status" });
-    const form = h("form", { class: "keep", autocomplete: "off", onsubmit: (event) => this._save(event) }, this.name, h("button", { type: "submit", class: "small" }, "Keep layout"));
     this.body = h("div", { id: "quotes", role: "grid", tabindex: "0", "aria-label": "Quotes; arrow keys move, Enter opens the details, p pins", "aria-readonly": "true" });
     this.empty = h("p", { class: "empty" }, "No symbol ticks yet. `hulak feeds` shows what is connected.");
     this.element = h("section", { class: "view whole table", "aria-labelledby": "table-head", hidden: true },
       h("div", { class: "head" }, h("h2", { id: "table-head" }, "Quotes ", this.total)),
       h("div", { class: "bar-tools", role: "search", "aria-label": "Quotes" },
         h("label", { title: "Words in the symbol or the venue, and conditions: a column, a sign and a number, such as %>1, spread<2 or age>10" }, "Filter ", this.filter),
-        h("label", {}, "Group by ", this.group), columns, h("label", {}, "Layout ", this.layout), this.remove, form, this.said),
+        h("label", {}, "Group by ", this.group), columns, this.picker.element),
       this.trouble, this.empty, this.body, this.dialog.element);
     this.element.addEventListener("keydown", (event) => {
       if (event.key !== "/" || event.target.matches("input, select")) return;
@@ -63,6 +61,7 @@ export class TableView {
 
   open() {
     this.shown = true;
+    this.picker.soon();
     this.tools.subscribe({ quotes: true });
   }
 
@@ -77,6 +76,8 @@ export class TableView {
   reset() {
     this.store.clear();
     this.changed = true;
+    this.picker.soon(); // its rights may be others
+    this.picker.paint();
   }
 
   /** Take the rows of a frame. */
@@ -90,6 +91,7 @@ export class TableView {
     const figures = !["symbol", "venue"].includes(this.layouts.shown.sort) || /[<>=]/.test(this.layouts.shown.filter);
     if (this.changed || (figures && now - this.arrangedAt >= AGAIN_MS)) this._arrange(now);
     this.grid.paint(now, true);
+    this.picker.turn(now);
     this.dialog.refresh(now);
   }
 
@@ -123,10 +125,6 @@ export class TableView {
     if (this.filter.value !== shown.filter) this.filter.value = shown.filter;
     this.group.value = shown.group;
     for (const [name, box] of this.boxes) box.checked = shown.columns.includes(name);
-    const names = [...this.layouts.named.keys()].sort();
-    this.layout.replaceChildren(h("option", { value: "" }, names.length ? "choose" : "none kept"), ...names.map((name) => h("option", { value: name }, name)));
-    this.layout.value = names.includes(this.name.value) ? this.name.value : "";
-    this.remove.hidden = !this.layout.value;
     this.read = readFilter(shown.filter);
     setText(this.trouble, this.read.error);
     this.trouble.hidden = !this.read.error;
@@ -165,31 +163,5 @@ export class TableView {
 
   _open(symbol) {
     if (!this.tools.open(symbol)) this.dialog.open(symbol);
-  }
-
-  _save(event) {
-    event.preventDefault();
-    const why = this.layouts.save(this.name.value);
-    this._say(why || `✓ kept as ${this.name.value.trim()}`, !why);
-    this.name.value = this.name.value.trim();
-    this._apply();
-  }
-
-  _load() {
-    this.name.value = this.layout.value;
-    this.layouts.load(this.layout.value);
-    this._apply();
-  }
-
-  _remove() {
-    this.layouts.remove(this.layout.value);
-    this._say(`✓ ${this.name.value} removed`, true);
-    this.name.value = "";
-    this._apply();
-  }
-
-  _say(text, good = false) {
-    setText(this.said, text);
-    this.said.className = `said ${good ? "good" : "bad"}`;
   }
 }

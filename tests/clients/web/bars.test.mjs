@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { BarSeries, barOf, Sparks } from "../../../clients/web/bars.js";
+import { BarSeries, barOf, barOfRow, Sparks } from "../../../clients/web/bars.js";
 import { changeOf, changeText } from "../../../clients/web/paint_spark.js";
 import { Streams } from "../../../clients/web/streams.js";
 
@@ -73,4 +73,21 @@ test("an error ends the stream that it names, and no other", () => {
   assert.equal(all.fail({ id: 1, code: "TOO_OLD", text: "it begins later" }), true);
   all.restart();
   assert.deepEqual(calls, ["began", ["TOO_OLD", "it begins later"]]);
+});
+
+test("older bars are put before those that are there, which stay, and beyond the bound the newest are left out", () => {
+  const series = new BarSeries(5);
+  const bar = (start, close) => ({ start, close });
+  [bar(40, 1), bar(50, 1), bar(60, 1)].forEach((each) => series.take(each));
+  assert.deepEqual(series.merge([bar(10, 2), bar(40, 2), bar(45, 2)]), { added: 2, isCut: false });
+  assert.deepEqual(series.bars.map(({ start, close }) => [start, close]), [[10, 2], [40, 1], [45, 2], [50, 1], [60, 1]]);
+  assert.deepEqual(series.merge([]), { added: 0, isCut: false });
+  assert.deepEqual(series.merge([bar(5, 3)]), { added: 1, isCut: true });
+  assert.deepEqual(series.bars.map(({ start }) => start), [5, 10, 40, 45, 50]);
+  assert.deepEqual([series.at(45).close, series.at(46), series.at(99), series.at(1)], [2, undefined, undefined, undefined]);
+});
+
+test("a bar of an answer is six numbers", () => {
+  assert.deepEqual(barOfRow("X", [1, 2, 4, 1, 3, 7]), { symbol: "X", start: 1, open: 2, high: 4, low: 1, close: 3, ticks: 7 });
+  for (const row of [null, [], [1, 2, 3, 4, 5], [1, 2, null, 4, 5, 6], [1, 2, "3", 4, 5, 6]]) assert.equal(barOfRow("X", row), null);
 });

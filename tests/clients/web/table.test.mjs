@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { arrangeQuotes, readFilter } from "../../../clients/web/table/arrange.js";
+import { documentOf, faultOfName, Layouts, readDocument } from "../../../clients/web/layouts/own.js";
 import { BY_NAME, titleOf } from "../../../clients/web/table/columns.js";
-import { checked, DEFAULT, Layouts } from "../../../clients/web/table/layouts.js";
+import { DEFAULT, FORM } from "../../../clients/web/table/form.js";
 import { ageOf, flashOf, QuoteStore } from "../../../clients/web/table/quotes.js";
 import { figuresOf } from "../../../clients/web/table/symbol.js";
 
@@ -78,27 +79,75 @@ test("a tooltip says since when a change is counted if the open is not known", (
 });
 
 test("unknown parts of a layout are left out", () => {
-  assert.deepEqual(checked(null), { ...DEFAULT });
-  assert.deepEqual(checked({ columns: ["bid", "nosuch", "bid"], sort: "toString", descending: 1, group: "constructor", filter: 5, pinned: ["A", 7] }), { ...DEFAULT, columns: ["symbol", "bid"], pinned: ["A"] });
+  assert.deepEqual(FORM.checked({}), { ...DEFAULT });
+  assert.deepEqual(FORM.checked({ columns: ["bid", "nosuch", "bid"], sort: "toString", descending: 1, group: "constructor", filter: 5, pinned: ["A", 7] }), { ...DEFAULT, columns: ["symbol", "bid"], pinned: ["A"] });
 });
 
 test("layouts are kept by name in the storage, and without one until the page is closed", () => {
   const kept = new Map();
   const storage = { getItem: (key) => kept.get(key) ?? null, setItem: (key, value) => kept.set(key, value) };
-  const layouts = new Layouts(storage);
+  const layouts = new Layouts(storage, FORM);
   layouts.change({ sort: "change", descending: true, pinned: ["EURUSD"] });
-  assert.equal(layouts.save(" movers "), "");
+  assert.equal(layouts.save("movers"), "");
   layouts.change({ sort: "symbol" });
-  const again = new Layouts(storage);
+  const again = new Layouts(storage, FORM);
   assert.equal(again.shown.sort, "symbol");
   again.load("movers");
   assert.deepEqual([again.shown.sort, again.shown.descending, again.shown.pinned], ["change", true, ["EURUSD"]]);
   again.remove("movers");
-  assert.equal(new Layouts(storage).named.size, 0);
-  assert.match(again.save(" "), /1 to 60/);
-  const broken = new Layouts({ getItem: () => "{[", setItem: () => { throw new Error("full"); } });
+  assert.equal(new Layouts(storage, FORM).named.size, 0);
+  assert.match(again.save(""), /1 to 60/);
+  const broken = new Layouts({ getItem: () => "{[", setItem: () => { throw new Error("full"); } }, FORM);
   assert.equal(broken.save("x"), "");
-  assert.equal(new Layouts(null).shown.sort, "symbol");
+  assert.equal(new Layouts(null, FORM).shown.sort, "symbol");
+});
+
+test("odd contents of the storage give the default layout", () => {
+  for (const text of ["null", "[]", "7", '{"shown":null,"named":null,"taken":7}', '{"named":{"a":null},"taken":{"name":"x","version":"1"}}']) {
+    const layouts = new Layouts({ getItem: () => text, setItem: () => {} }, FORM);
+    assert.deepEqual([layouts.shown, layouts.taken], [{ ...DEFAULT }, null]);
+  }
+});
+
+test("a layout becomes a document and again a layout", () => {
+  const layout = { ...DEFAULT, sort: "change", pinned: ["EURUSD"] };
+  assert.deepEqual(readDocument(FORM, JSON.parse(JSON.stringify(documentOf(FORM, layout)))), { layout, error: "" });
+  assert.deepEqual(readDocument(FORM, { version: 1, view: "table", colour: "red" }).layout, { ...DEFAULT });
+});
+
+test("odd documents are refused with what is wrong", () => {
+  const good = documentOf(FORM, DEFAULT);
+  for (const [document, why] of [
+    [null, /no map/], [[], /no map/], ["x", /no map/], [{}, /view undefined/], [{ ...good, view: "cards" }, /of the view cards/],
+    [{ ...good, version: "1" }, /version is no number/], [{ ...good, version: 2 }, /newer page/], [{ ...good, columns: "last" }, /columns must be an array/],
+    [{ ...good, pinned: [7] }, /pinned must be/], [{ ...good, descending: 1 }, /true or false/], [{ ...good, filter: null }, /filter must be text/],
+  ]) {
+    const { layout, error } = readDocument(FORM, document);
+    assert.equal(layout, null);
+    assert.match(error, why);
+  }
+});
+
+test("a shared layout that was taken over stays it until something is changed, also over a reload", () => {
+  const kept = new Map();
+  const storage = { getItem: (key) => kept.get(key) ?? null, setItem: (key, value) => kept.set(key, value) };
+  const layouts = new Layouts(storage, FORM);
+  assert.equal(layouts.isTaken, false);
+  layouts.take("desk", 3, FORM.checked({ sort: "bid" }));
+  const again = new Layouts(storage, FORM);
+  assert.deepEqual([again.taken.name, again.taken.version, again.isTaken, again.shown.sort], ["desk", 3, true, "bid"]);
+  again.change({ sort: "ask" });
+  assert.equal(again.isTaken, false);
+});
+
+test("a name is one for the broker too", () => {
+  for (const name of ["", "x".repeat(61), "a/b", "..", "a\\b"]) assert.notEqual(faultOfName(name), "");
+  for (const name of ["FX majors", "नेप्से", "%>1"]) assert.equal(faultOfName(name), "");
+});
+
+test("currencies and metals of all venues are one market each, all else is of its venue", () => {
+  const store = storeOf(row("EURUSD", 1, { source: "fx" }), row("kraken.EURUSD", 1, { source: "kraken" }), row("XAUUSD", 1, { source: "fx" }), row("BTCUSD", 1, { source: "binance" }), row("NABIL", 1, { source: "nepse" }), row("TCKUSDX", 1, { source: "" }));
+  assert.deepEqual(arranged(store, { group: "market" }), ["[any venue 1]", "TCKUSDX", "[binance 1]", "BTCUSD", "[currencies 2]", "EURUSD", "kraken.EURUSD", "[metals 1]", "XAUUSD", "[nepse 1]", "NABIL"]);
 });
 
 test("the line of a symbol has the last price of each minute seen, an hour at most, and is empty for less than two", () => {

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from hulak.bus.wire.price_digits import CURRENCIES, METALS
+
 ROOT = Path(__file__).resolve().parents[2]
 WEB = ROOT / "clients" / "web"
 FILES = sorted(path for path in WEB.rglob("*") if path.suffix in {".js", ".css", ".html"} and path.parent.name != "vendor")
@@ -76,3 +78,9 @@ def test_type_has_the_contrast_of_aa_on_every_ground(block):
         for name in ("ink", "dim", "up", "down", "accent", "warn", "bad"):
             low, high = sorted((luminance(colours[name]), luminance(colours[ground])))
             assert (high + 0.05) / (low + 0.05) >= 4.5, f"{name} on {ground}"
+
+
+def test_the_page_groups_the_currencies_and_metals_that_the_bus_knows():
+    lists = dict(re.findall(r'^const (CURRENCIES|METALS) = "(.*?)"', (WEB / "arrange.js").read_text(), re.MULTILINE))
+    assert set(lists["CURRENCIES"].split()) == CURRENCIES
+    assert set(lists["METALS"].split()) == METALS

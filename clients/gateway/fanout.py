@@ -31,6 +31,7 @@ class ClientState:
     interest: Interest = NOTHING
     before: Interest = NOTHING  # the interest of its last frame
     at: int = 0  # the revision of its last frame
+    quotes_at: int = 0  # the revision up to which it has all quotes: those come in parts
     conflated: int = 0  # frames that it did not get because it was behind
     _behind: float | None = None  # monotonic seconds since when
     _over: float | None = None
@@ -58,7 +59,7 @@ class Fanout:
         self.cache = cache
         self.encoded = 0  # frames encoded since the start
         self._sent_ms = 0.0
-        self._frames: dict[tuple[Interest, Interest, int], bytes | None] = {}
+        self._frames: dict[tuple[Interest, Interest, int, int], tuple[bytes | None, int]] = {}
 
     def begin(self, sent_ms: float) -> None:
         """Start a turn, at a time in ms since 1970 UTC."""
@@ -67,14 +68,25 @@ class Fanout:
 
     def serve(self, client: ClientState) -> bytes | None:
         """Return the frame for a client that keeps up, and record it as sent; None if there is nothing new."""
-        key = (client.interest, client.before, client.at)
-        if key in self._frames:
-            frame = self._frames[key]
-        else:
-            frame = self._frames[key] = self.cache.frame(*key, self._sent_ms)
-            self.encoded += frame is not None
+        if not (client.interest.quotes and client.before.quotes):
+            client.quotes_at = 0
+        key = (client.interest, client.before, client.at, client.quotes_at)
+        if key not in self._frames:
+            self._frames[key] = self._make(*key)
+        frame, client.quotes_at = self._frames[key]
         client.before, client.at = client.interest, self.cache.revision
         return frame
+
+    def _make(self, interest: Interest, before: Interest, at: int, quotes_at: int) -> tuple[bytes | None, int]:
+        """Return a frame, and up to which revision its clients then have all quotes."""
+        quotes = self.cache.next_quotes(quotes_at) if interest.quotes else []
+        frame = self.cache.frame(interest, before, at, self._sent_ms, quotes)
+        self.encoded += frame is not None
+        return frame, quotes[-1].revision if quotes else quotes_at
+
+    def lacks_quotes(self, client: ClientState) -> bool:
+        """Return whether there are quotes that a client does not have yet."""
+        return client.interest.quotes and client.quotes_at < self.cache.last_quote
 
     def withhold(self, client: ClientState) -> None:
         """Count a frame that a client behind does not get, if there is one."""

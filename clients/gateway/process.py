@@ -79,7 +79,7 @@ class Gateway:
         self.health = GatewayHealth(time.monotonic(), settings)
         self.supervisor = SupervisorPoll(home)
         self.source = BusSource(settings, home, self.cache, self._receive_stats)
-        self.quotes = QuoteSource(settings, home, self.cache)
+        self.quotes = QuoteSource(settings, home, self.cache, logger)
         self.calls = BusCalls(settings, home)  # commands
         self.own = OwnAnswers(home, logger)
         self.streams = StreamOpener(settings, home)
@@ -252,8 +252,9 @@ class Gateway:
             await asyncio.sleep(rest_s)
             late_s = max(0.0, time.monotonic() - due)
             self.turn_late_us.add(late_s * 1e6, due)
-            limit_s = PERIOD_S if self.quotes.pending else WAKE_S
-            await readable([*self.source.sockets(), *self.quotes.sockets()], self.woken, limit_s)
+            if not self.quotes.has_more:
+                limit_s = PERIOD_S if self.quotes.pending or self.sessions.lack_quotes() else WAKE_S
+                await readable([*self.source.sockets(), *self.quotes.sockets()], self.woken, limit_s)
 
     def _receive_stats(self, stats: Any) -> None:
         self.health.take_stats(stats, now := time.monotonic())

@@ -8,7 +8,8 @@ from typing import Any
 import msgspec
 import zmq
 
-from hulak.bus.errors import BusTimeout, ProtocolError
+from hulak.bus.errors import BusTimeout, Forbidden, ProtocolError
+from hulak.bus.process.log_type import Log
 from hulak.bus.process.settings import Settings
 from hulak.bus.wire.codec import UNREADABLE
 from hulak.clients.gateway.quotes import Quotes, WideTick
@@ -16,7 +17,8 @@ from hulak.clients.gateway.state_cache import StateCache
 from hulak.clients.subscriber import Event, Subscriber
 
 TICK, BAR = "tick.", "bar.1d."
-EVENTS = 20_000  # maximum per turn
+TURN_S = 0.02  # of one turn of the gateway's loop, at most: all clients wait for it
+AT_ONCE = 100  # events between two looks at the time
 RETRY_S = 0.1  # between two attempts to find the broker
 PERIOD_S = 0.05  # between two updates of the cache: a table is read by eye
 _read_tick = msgspec.msgpack.Decoder(WideTick).decode
@@ -29,11 +31,14 @@ class QuoteSource:
         settings: have the broker's addresses.
         home: the broker's folder.
         cache: receives the rows.
+        log: of this process.
     """
 
-    def __init__(self, settings: Settings, home: Path, cache: StateCache) -> None:
+    def __init__(self, settings: Settings, home: Path, cache: StateCache, log: Log) -> None:
         self.cache = cache
         self.quotes = Quotes()
+        self.has_more = False  # events, after the last turn
+        self._log = log
         self._settings = settings
         self._home = home
         self._subscriber: Subscriber | None = None
@@ -53,7 +58,7 @@ class QuoteSource:
         """Close the connection."""
         if self._subscriber is not None:
             self._subscriber.close()
-            self._subscriber = None
+            self._subscriber, self.has_more = None, False
 
     def _connect(self) -> None:
         now = time.monotonic()
@@ -67,20 +72,30 @@ class QuoteSource:
             return  # tried again in a later turn
 
     def drain(self, now: float) -> None:
-        """Receive what is available, bounded; update the cache if it is time, at `now` in monotonic seconds."""
+        """Receive what is available, for at most `TURN_S`; update the cache if it is time, at `now` in monotonic seconds."""
         if self._subscriber is None:
             return
-        for _ in range(EVENTS):
-            event = self._subscriber.poll(0)
-            if event is None:
-                break
-            try:
-                self._take(event)
-            except (ProtocolError, LookupError, TypeError, ValueError, *UNREADABLE):
-                self.cache.malformed += 1
+        try:
+            self.has_more = self._receive(self._subscriber, time.monotonic() + TURN_S)
+        except Forbidden as error:  # the other subscription stays
+            self._log.warning("quotes lack a part", why=str(error))
         if now - self._given >= PERIOD_S:
             self._given = now
             self.cache.take_quotes(self.quotes.changed())
+
+    def _receive(self, subscriber: Subscriber, until: float) -> bool:
+        """Receive events until there are none, or until a time in monotonic seconds; return whether there may be more."""
+        while True:
+            for _ in range(AT_ONCE):
+                event = subscriber.poll(0)
+                if event is None:
+                    return False
+                try:
+                    self._take(event)
+                except (ProtocolError, LookupError, TypeError, ValueError, *UNREADABLE):
+                    self.cache.malformed += 1
+            if time.monotonic() >= until:
+                return True
 
     @property
     def pending(self) -> bool:
@@ -89,7 +104,7 @@ class QuoteSource:
 
     def _take(self, event: Event) -> None:
         if event.topic.startswith(TICK) and event.packed is not None:
-            self.quotes.take(_read_tick(event.packed))
+            self.quotes.take(_read_tick(event.packed), event.stamp.time_ns)
         elif event.topic.startswith(BAR):
             body = event.body
             self.quotes.take_bar(event.topic.removeprefix(BAR), body["start"], body["mid"] or body["bid"] or body["ask"] or ())

@@ -6,6 +6,7 @@ has them (an exchange's open, high, low and previous close), and from bars of a 
 
 import math
 from collections.abc import Iterable
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -75,7 +76,10 @@ class Quote(msgspec.Struct, gc=False):
 
     def row(self) -> list[Any]:
         """Return the values of `COLUMNS`."""
-        return [getattr(self, name) for name in COLUMNS]
+        return list(_values(self))
+
+
+_values = attrgetter(*COLUMNS)
 
 
 class Quotes:
@@ -86,10 +90,15 @@ class Quotes:
         self._bars: dict[str, tuple[int, list[float]]] = {}  # symbol -> start and prices of its newest bar of a day
         self._changed: dict[str, Quote] = {}
 
-    def take(self, tick: WideTick) -> None:
-        """Take the next tick of a symbol."""
+    def take(self, tick: WideTick, stamped_ns: int) -> None:
+        """Take the next tick of a symbol.
+
+        Args:
+            tick: in the order of its topic.
+            stamped_ns: when the broker received it, ns since 1970 UTC.
+        """
         quote = self.by_symbol.get(tick.symbol)
-        at = _time_of(tick)
+        at = _time_of(tick, stamped_ns)
         day = at // DAY_MS
         if quote is None:
             quote = self.by_symbol[tick.symbol] = _new(tick, at)
@@ -97,7 +106,7 @@ class Quotes:
         elif day > quote.day:
             _begin_day(quote, day)
         price = _price_of(tick)
-        quote.bid, quote.ask = tick.bid, tick.ask
+        quote.source, quote.bid, quote.ask = tick.source, tick.bid, tick.ask
         quote.timestamp, quote.received_ms = tick.timestamp, tick.received_ns / 1e6
         if day == quote.day:
             quote.ticks += 1
@@ -152,13 +161,13 @@ class Quotes:
         self._changed.clear()
 
 
-def _time_of(tick: WideTick) -> int:
-    """Return the time that counts of a tick, ms since 1970 UTC: the venue's, unless that is far ahead of the receipt.
+def _time_of(tick: WideTick, stamped_ns: int) -> int:
+    """Return the time that counts of a tick, ms since 1970 UTC: the venue's, unless the broker received it long before that.
 
     A single tick of the future would begin a day that every later tick is before.
     """
-    received = tick.received_ns // NS_PER_MS
-    return received if received > 0 and tick.timestamp > received + AHEAD_MS else tick.timestamp
+    stamped = stamped_ns // NS_PER_MS
+    return stamped if tick.timestamp > stamped + AHEAD_MS else tick.timestamp
 
 
 def _new(tick: WideTick, at: int) -> Quote:

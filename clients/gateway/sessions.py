@@ -58,6 +58,10 @@ class Sessions:
         """Return whether a client wants quotes."""
         return any(session.state.interest.quotes for session in self.clients)
 
+    def lack_quotes(self) -> bool:
+        """Return whether a client does not have all quotes yet: they come in parts."""
+        return any(self.fanout.lacks_quotes(session.state) for session in self.clients)
+
     def send_updates(self, ticks: list[Tick], now: float, *, broker_up: bool) -> None:
         """Send each client what is new for it.
 

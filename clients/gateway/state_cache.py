@@ -5,6 +5,7 @@ higher one, in its newest form. So a client that reads slowly skips intermediate
 same revision with the same subscription share one frame, encoded once.
 """
 
+import itertools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,6 +20,7 @@ from hulak.clients.gateway.profile_deltas import ProfileDeltas
 
 NS_PER_MS = 1e6
 MAX_UNLISTED = 1000
+QUOTES = 2000  # rows of one frame: a client that reads slowly must get a first part of a large table, too
 MALFORMED = (ProtocolError, LookupError, TypeError, ValueError, AttributeError, ArithmeticError, msgspec.MsgspecError)
 
 encode = msgspec.json.encode
@@ -177,11 +179,12 @@ class StateCache:
         entry.state, entry.head = state, head
         self.of_symbol.setdefault(symbol, name)
 
-    def frame(self, interest: Interest, before: Interest, at: int, sent_ms: float) -> bytes | None:
+    def frame(self, interest: Interest, before: Interest, at: int, sent_ms: float, quotes: Iterable[Row] = ()) -> bytes | None:
         """Return the frame for clients with `interest` that have all of `before` up to the revision `at`.
 
         Args:
             sent_ms: ms since 1970 UTC.
+            quotes: the next ones that they lack, of `next_quotes`.
         Returns:
             JSON, see PROTOCOL.md section 12.3; None if there is nothing new.
         """
@@ -191,8 +194,8 @@ class StateCache:
             parts.append(b'"displays":{%b}' % b",".join(fragments))
         if fragments := self._ticks(interest, before, at, same):
             parts.append(b'"ticks":{%b}' % b",".join(fragments))
-        if interest.quotes and (quotes := self._quotes(at if before.quotes else 0)):
-            parts.append(b'"quotes":[%b]' % b",".join(quotes))
+        if rows := [_quote_json(row) for row in quotes]:
+            parts.append(b'"quotes":[%b]' % b",".join(rows))
         if removed := self._removed(interest, before, at):
             parts.append(b'"removed":%b' % encode(removed))
         parts += self._health(at if before.stats else 0) if interest.stats else []
@@ -243,15 +246,28 @@ class StateCache:
         known = (name for name, revision in self.removed.items() if revision > at)
         return [name for name in known if interest.display(name) and before.display(name)]
 
-    def _quotes(self, since: int) -> list[bytes]:
-        rows = []
-        for row in reversed(self.quotes.values()):
-            if row.revision <= since:
-                break
-            if row.json is None:
-                row.json = encode(row.value)
-            rows.append(row.json)
-        return rows
+    def next_quotes(self, since: int) -> list[Row]:
+        """Return the first `QUOTES` quotes, in the order of their revisions, that have changed after the revision `since`."""
+        if since < self.first_quote:
+            return list(itertools.islice(self.quotes.values(), QUOTES))
+        later = list(itertools.takewhile(lambda row: row.revision > since, reversed(self.quotes.values())))
+        return later[: -QUOTES - 1 : -1]
+
+    @property
+    def first_quote(self) -> int:
+        """Return the revision of the quote that has not changed for the longest time; 0 without any."""
+        return next((row.revision for row in self.quotes.values()), 0)
+
+    @property
+    def last_quote(self) -> int:
+        """Return the revision of the newest quote; 0 without any."""
+        return next((row.revision for row in reversed(self.quotes.values())), 0)
+
+
+def _quote_json(row: Row) -> bytes:
+    if row.json is None:
+        row.json, row.value = encode(row.value), None  # its list takes more than its text
+    return row.json
 
 
 def _fragment(name: str, entry: Entry, since: int) -> bytes:

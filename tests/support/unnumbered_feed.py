@@ -36,4 +36,8 @@ class UnnumberedFeed:
         """Post one tick whose body has this many bytes more."""
         self.price += 1
         body = {"symbol": symbol, "bid": self.price, "ask": self.price, "timestamp": FIRST_MS, "source": "x", "pad": "x" * size}
+        self.post_body(symbol, body)
+
+    def post_body(self, symbol, body):
+        """Post a tick of a symbol with any body."""
         self.socket.send(codec.feed_frame(symbol, 0, 1, time.time_ns(), codec.pack(body)))

@@ -1,6 +1,7 @@
 """The frames of a client: the newest values, only changes, each frame encoded once. PROTOCOL.md section 12.3."""
 
 import json
+import math
 
 import msgpack
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from hulak.bus.wire.messages import Tick
 from hulak.clients.gateway.fanout import ClientPace, ClientState, Fanout
 from hulak.clients.gateway.interest import NOTHING, Interest
-from hulak.clients.gateway.state_cache import StateCache
+from hulak.clients.gateway.state_cache import QUOTES, StateCache
 
 ALL = Interest(displays=frozenset("*"), ticks=frozenset("*"), stats=True, config=True, markets=True)
 
@@ -255,16 +256,48 @@ def test_the_silence_of_the_broker_comes_once_and_its_end_too():
     assert json.loads(cache.frame(interest, interest, at, 3.0))["silent"] is False
 
 
+def quotes_for(client, fanout):
+    """Return the rows of the next frame of a client; None if it gets no frame."""
+    fanout.begin(1_728_043_200_000.5)
+    frame = fanout.serve(client)
+    return None if frame is None else json.loads(frame)["quotes"]
+
+
 def test_quotes_come_whole_at_the_subscription_then_those_that_changed_and_none_after_its_end():
-    cache = StateCache()
-    quotes, later = Interest(quotes=True), 1_728_043_200_000.5
-    cache.take_quotes({"A": ["A", "x", 5, 1.5, None], "B": ["B", "x", 5, 2.5, 3.0]})
-    whole = b'{"type":"frame","sent_ms":1728043200000.5,"quotes":[["B","x",5,2.5,3.0],["A","x",5,1.5,null]]}'
-    assert cache.frame(quotes, NOTHING, 0, later) == whole
-    seen = cache.revision
-    assert cache.frame(quotes, quotes, seen, later) is None
+    fanout, client = Fanout(cache := StateCache()), ClientState(interest=Interest(quotes=True))
+    cache.take_quotes({"A": ["A", "x", 5, 1.5, None], "B": ["B", "x", 5, 2.5, math.nan]})
+    assert quotes_for(client, fanout) == [["A", "x", 5, 1.5, None], ["B", "x", 5, 2.5, None]]
+    assert quotes_for(client, fanout) is None
     for bid in (1.6, 1.7):  # a client that reads slowly gets the newest only
         cache.take_quotes({"A": ["A", "x", 5, bid, None]})
-    changed = b'{"type":"frame","sent_ms":1728043200000.5,"quotes":[["A","x",5,1.7,null]]}'
-    assert cache.frame(quotes, quotes, seen, later) == changed
-    assert cache.frame(NOTHING, quotes, seen, later) is None
+    assert quotes_for(client, fanout) == [["A", "x", 5, 1.7, None]]
+    cache.take_quotes({"A": ["A", "x", 5, 1.8, None]})
+    client.interest = NOTHING
+    assert quotes_for(client, fanout) is None
+    client.interest = Interest(quotes=True)
+    assert len(quotes_for(client, fanout)) == 2, "all of them again"
+
+
+def test_a_large_table_comes_in_parts_each_row_once_and_changed_ones_again():
+    fanout, client = Fanout(cache := StateCache()), ClientState(interest=Interest(quotes=True))
+    symbols = [f"S{number}" for number in range(2 * QUOTES + 500)]
+    cache.take_quotes({symbol: [symbol, 1] for symbol in symbols})
+    first = quotes_for(client, fanout)
+    assert fanout.lacks_quotes(client)
+    cache.take_quotes({symbol: [symbol, 2] for symbol in ("S0", "S2500", symbols[-1])})
+    parts = [quotes_for(client, fanout), quotes_for(client, fanout)]
+    assert [len(part) for part in (first, *parts)] == [QUOTES, QUOTES, 501]
+    assert not fanout.lacks_quotes(client)
+    got = [tuple(row) for part in (first, *parts) for row in part]
+    assert sorted(got) == sorted({*((symbol, 1) for symbol in symbols if symbol not in ("S2500", symbols[-1])), ("S0", 2), ("S2500", 2), (symbols[-1], 2)})
+    assert quotes_for(client, fanout) is None
+
+
+def test_clients_at_the_same_place_of_a_table_share_its_parts():
+    fanout, clients = Fanout(cache := StateCache()), [ClientState(interest=Interest(quotes=True)) for _ in range(3)]
+    cache.take_quotes({str(number): [str(number)] for number in range(3 * QUOTES)})
+    for _ in range(3):
+        fanout.begin(1.0)
+        frames = [fanout.serve(client) for client in clients]
+        assert frames[0] is frames[1] is frames[2]
+    assert fanout.encoded == 3

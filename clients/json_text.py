@@ -1,4 +1,4 @@
-"""Any value of the bus as JSON. Pure."""
+"""Any value of the bus as JSON, and the names in the objects of JSON that is read. Pure."""
 
 import json
 import math
@@ -34,3 +34,21 @@ def _key(key: Any) -> str:
 
 def _plain(value: Any) -> Any:
     return bytes(value).hex() if isinstance(value, bytes | bytearray) else str(value)
+
+
+class NameTwice(ValueError):
+    """A name is there twice in one object of JSON."""
+
+
+def unique(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return the members of an object as a map; an `object_pairs_hook` for `json.loads`.
+
+    Raises:
+        NameTwice: a name is there twice: RFC 8259 leaves open which value counts, so programs differ.
+    """
+    found = dict(members)
+    if len(found) == len(members):
+        return found
+    names = [name for name, _ in members]
+    twice = next(name for at, name in enumerate(names) if name in names[:at])
+    raise NameTwice(f"name {twice[:60]!r} is there twice in one object, must occur once")

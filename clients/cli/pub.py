@@ -13,6 +13,7 @@ from hulak.bus.errors import BusError, FeedError, ProtocolError
 from hulak.bus.wire.own_names import owned_name, topic_of
 from hulak.clients.cli.command import Call, Command, Topic, print_json
 from hulak.clients.cli.help_text import examples
+from hulak.clients.json_text import unique
 
 if TYPE_CHECKING:
     from hulak.clients.own_topics import Publisher
@@ -37,7 +38,7 @@ def body_of(text: str, where: str) -> Any:
         JsonError: it is none; the text says where and why.
     """
     try:
-        return json.loads(text, parse_constant=_refuse, parse_float=_finite)
+        return json.loads(text, object_pairs_hook=unique, parse_constant=_refuse, parse_float=_finite)
     except (ValueError, RecursionError) as error:
         raise JsonError(f"{where} is {text.strip()!r:.60}, must be JSON ({error}); a text is '\"text\"'") from error
 

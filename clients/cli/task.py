@@ -12,6 +12,7 @@ from hulak.clients.cli.groups import Group
 from hulak.clients.cli.help_text import EXAMPLE_TASK, examples
 from hulak.clients.cli.schedule import ensure_calendar, sentence
 from hulak.clients.cli.schedule_options import given_options, schedule_options
+from hulak.clients.json_text import NameTwice, unique
 from hulak.clients.judge.perf import age
 
 STATES = ["queued", "running", "waiting", "done", "failed", "expired", "cancelled", "unreadable"]
@@ -30,7 +31,9 @@ class Argument(click.ParamType[tuple[str, Any]]):
         if not equals or not name:
             self.fail(f"{value!r} must be NAME=VALUE, e.g. symbol=NABIL", param, ctx)
         try:
-            return name, json.loads(text)
+            return name, json.loads(text, object_pairs_hook=unique)
+        except NameTwice as error:
+            self.fail(f"{value!r}: {error}", param, ctx)
         except ValueError:
             return name, text
 

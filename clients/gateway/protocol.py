@@ -10,7 +10,7 @@ from hulak.bus.version import VERSION
 from hulak.bus.wire.plain_values import LARGEST, short, suggestion
 from hulak.clients.gateway import alert_messages, layout_messages, operator_messages
 from hulak.clients.gateway.client_message import Id, Message, Name, Note, Scope
-from hulak.clients.gateway.nesting import check_nesting
+from hulak.clients.gateway.json_form import check_form
 from hulak.clients.gateway.tokens import Role
 from hulak.clients.judge.members import silence
 
@@ -160,7 +160,7 @@ def decode(text: str | bytes) -> Any_:
     """
     if not isinstance(text, str):
         raise ProtocolError("BAD_MESSAGE", f"binary message of {len(text)} bytes, must be text")
-    check_nesting(text)
+    check_form(text)
     try:
         return _decoder.decode(text)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:

@@ -13,7 +13,7 @@ from hulak.bus.errors import BusError, ProtocolError
 from hulak.bus.wire.plain_values import short
 from hulak.clients.calls.posted_tasks import task_id
 from hulak.clients.gateway.api.problems import Problem, bad
-from hulak.clients.gateway.nesting import check_nesting
+from hulak.clients.gateway.json_form import check_form
 
 MOST_BYTES = 1 << 20  # of a body
 LARGEST_INTEGER = (1 << 64) - 1
@@ -34,7 +34,7 @@ def decode_body(body: bytes) -> dict[str, Any]:
     if not body.strip():
         return {}
     try:
-        check_nesting(body.decode())
+        check_form(body.decode())
         value = msgspec.json.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, ProtocolError) as error:
         raise bad(f"the body must be one JSON object: {error}") from error

@@ -16,7 +16,7 @@ from hulak.bus.wire import price_digits as decimals
 from hulak.bus.wire.messages import Tick
 from hulak.clients.feeds.symbol_keys import any_symbol
 from hulak.clients.gateway.fx.candles import PERIODS, Bar
-from hulak.clients.gateway.nesting import check_nesting
+from hulak.clients.gateway.json_form import check_form
 
 VERSION = "1.0.0"
 HEARTBEAT_S = 15.0
@@ -114,7 +114,7 @@ def decode(message: str | bytes) -> Any:
     if not isinstance(message, str):
         raise BadRequest("", "binary message, must be text")
     try:
-        check_nesting(message)
+        check_form(message)
         return _decoder.decode(message)
     except (msgspec.MsgspecError, ProtocolError) as error:
         raise BadRequest("INVALID_SYMBOL" if _AT_SYMBOL.search(str(error)) else "", str(error)) from error

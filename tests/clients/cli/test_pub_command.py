@@ -72,6 +72,7 @@ def test_a_line_that_is_no_json_ends_the_input_and_those_before_it_are_published
         (("app.a b", "1"), "must be letters"),
         (("app.a", "hello"), "BODY is 'hello', must be JSON"),
         (("app.a", "NaN"), "NaN is not JSON"),
+        (("app.a", '{"n":1,"n":2}'), "name 'n' is there twice"),
         (("app.a", "1", "--rate", "5"), "--rate goes with '-'"),
         (("app.a", "-", "--rate", "1e-300"), "is not in the range"),
     ],

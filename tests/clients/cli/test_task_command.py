@@ -4,9 +4,12 @@ import io
 import sys
 from pathlib import Path
 
+import click
+import pytest
+
 from hulak.clients.cli import table
 from hulak.clients.cli.command import Call
-from hulak.clients.cli.task import HEADS, PartPrinter
+from hulak.clients.cli.task import HEADS, Argument, PartPrinter
 from hulak.clients.cli.task import readable as readable_row
 from hulak.clients.cli.task_text import readable
 
@@ -78,3 +81,9 @@ def test_what_comes_before_the_end_of_a_task_is_printed_as_it_comes(capsys):
     parts = PartPrinter(Call(Path(), None, True, None))
     parts.show({"n": 1})
     assert capsys.readouterr().out == '{"part":{"n":1}}\n'
+
+
+def test_an_argument_is_json_or_else_text_and_no_object_has_a_name_twice():
+    assert [Argument()(text) for text in ('a={"n":[1]}', "a=NABIL", "a=")] == [("a", {"n": [1]}), ("a", "NABIL"), ("a", "")]
+    with pytest.raises(click.BadParameter, match="name 'n' is there twice"):
+        Argument()('a={"n":1,"n":2}')

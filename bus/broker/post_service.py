@@ -48,14 +48,14 @@ class PostService:
         return self.put(asker, posting_of(asker.request, args, self.dispatcher.policy))
 
     def retry(self, asker: Asker, args: TaskIdArguments, now: float) -> list[BrokerEffect]:
-        """Post a dead letter again as a new task, so that each task ends once."""
+        """Post a dead letter again as a new task, so that each task ends once; see `dead_letters.post`."""
         del now
         task = args.task
 
         def then(posting: Posting | None, why: str) -> list[BrokerEffect]:
             check_stored(why)
             if posting is None:
-                raise ProtocolError("UNKNOWN_TASK", f"there is no dead letter {task.hex()}")
+                raise no_dead_letter(task)
             return self.put(asker, posting, partial(partial, dead_letters.post, letter=task))
 
         return [Store(partial(dead_letters.read, task=task, new_id=asker.request), then, asker)]
@@ -105,6 +105,8 @@ class PostService:
         check_stored(why, "the task was not accepted")
         if posted is None:
             raise full or ProtocolError("BUSY", "there is no room for it")
+        if posted.is_gone:
+            raise no_dead_letter(posted.task)
         if posted.is_other:  # nothing of it is sent: a key may have no rights for that service
             which = "this id" if posting.key is None else f"the key {posting.key!r} or this id"
             raise ProtocolError(
@@ -117,3 +119,8 @@ class PostService:
             task.trace = None if asker.trace is None else TaskTrace(asker.trace, now)
             effects += self.dispatcher.accept(now, task)
         return [*effects, asker.reply({"task": posted.task, "state": posted.state, "new": posted.new})]
+
+
+def no_dead_letter(task: bytes) -> ProtocolError:
+    """Return the error for a task that is no dead letter."""
+    return ProtocolError("UNKNOWN_TASK", f"there is no dead letter {task.hex()}; `hulak dead ls` lists all")

@@ -61,6 +61,9 @@ def show(call: Call, task: str) -> None:
 def retry(call: Call, task: str) -> None:
     """Post a dead letter again as a new task, and print the id of the new task.
 
+    If it was posted again already, the id is that of the task that does its work: it is not posted a second time, unless that
+    task failed, expired or was cancelled.
+
     Sends REQUEST hulak.retry to the frontend.
     """
     with call.client() as client:

@@ -9,6 +9,8 @@ from hulak.bus.core.tasks.moments import Moment
 from hulak.bus.core.tasks.posted import Posting
 
 COUNT_S = 10.0  # between two counts
+AGAIN = "id = (SELECT retried_as FROM tasks WHERE id = ?)"
+NO_REASON_TO_REPEAT = "state NOT IN ('failed', 'expired', 'cancelled', 'unreadable')"
 
 
 def read(connection: sqlite3.Connection, task: bytes, new_id: bytes) -> Posting | None:
@@ -25,8 +27,18 @@ def read(connection: sqlite3.Connection, task: bytes, new_id: bytes) -> Posting 
 def post(
     connection: sqlite3.Connection, letter: bytes, posting: Posting, moment: Moment, keep_s: float, *, room: bool
 ) -> task_rows.PostingOutcome | None:
-    """Post a dead letter again, and record the new task's id in its row; otherwise as `task_rows.post`."""
-    posted = task_rows.post(connection, posting, moment, keep_s, room=room)
+    """Post a dead letter again, and record the new task's id in its row; otherwise as `task_rows.post`.
+
+    While the task that it was posted again as is not done, or is done well, that one is returned: two operators who see one
+    letter post one task.
+    """
+    row = connection.execute(f"SELECT id, state FROM tasks WHERE {AGAIN} AND {NO_REASON_TO_REPEAT}", (letter,)).fetchone()
+    if row is not None:
+        return task_rows.PostingOutcome(*row, new=False)
+    is_there = connection.execute("SELECT 1 FROM tasks WHERE id = ? AND state = 'failed'", (letter,)).fetchone() is not None
+    posted = task_rows.post(connection, posting, moment, keep_s, room=room and is_there)
+    if posted is None and not is_there:  # it was dropped since it was read
+        return task_rows.PostingOutcome(letter, "", new=False, is_gone=True)
     if posted is not None and posted.new:
         connection.execute("UPDATE tasks SET retried_as = ? WHERE id = ?", (posted.task, letter))
     return posted

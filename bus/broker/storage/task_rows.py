@@ -53,6 +53,7 @@ class PostingOutcome(msgspec.Struct, frozen=True, gc=False):
     state: str
     new: bool
     is_other: bool = False  # the known task is of another service than the posting
+    is_gone: bool = False  # the dead letter to post again was dropped
 
 
 def post(

@@ -1,4 +1,4 @@
-"""The operations that call a task, or publish a message."""
+"""The operations that change something by more than one call of a control service."""
 
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -6,7 +6,7 @@ from typing import Any
 
 from msgspec import UNSET
 
-from hulak.bus.errors import FeedError
+from hulak.bus.errors import BusError, FeedError
 from hulak.bus.wire.own_names import owned_name, topic_of
 from hulak.clients.calls.client import BusClient
 from hulak.clients.feed_symbols import Lists, UnknownFeed, adding, change, check_names, removing
@@ -31,6 +31,13 @@ async def call(context: Context, args: Args) -> Any:
         on_restart=parts.clear,
     )
     return {"value": value, "parts": parts}
+
+
+async def drop(context: Context, args: Args) -> Any:
+    """Delete a dead letter. Raises `BusError`, `UNKNOWN_TASK`, if there is none: also when another one has deleted it."""
+    if not await context.call("hulak.drop", args):
+        raise BusError("UNKNOWN_TASK", f"there is no dead letter {args['task'].hex()}; GET /dead-letters lists all")
+    return True
 
 
 async def add_symbols(context: Context, args: Args) -> Any:

@@ -29,7 +29,7 @@ class Operation:
         need: the role of the client's token.
         args: the type of the arguments. Arguments outside the path are in the body of a POST, PUT or PATCH, else in the query.
         service: the control service that it calls.
-        work: does it, if no single control service does.
+        work: does it, if it is more than one call of a control service.
         status: of the response.
         example: arguments.
         detail: sentences on arguments and response, beyond their types.

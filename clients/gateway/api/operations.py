@@ -170,6 +170,7 @@ OPERATIONS = (
         "Delete a failed task",
         control.TaskIdArguments,
         service="hulak.drop",
+        work=bus_writes.drop,
         example={"task": TASK_EXAMPLE},
     ),
     *TIMED,

@@ -172,7 +172,11 @@ export class Tasks {
     if (action === "drop" && !(await confirmed(confirmation(action, [row]), VERBS[action]))) return;
     try {
       const answer = await this.request(`task.${action}`, { task: row.task });
-      const texts = { cancel: `✓ task ${row.task.slice(0, 8)} is ${answer?.state}`, retry: `✓ posted again as ${answer?.task?.slice(0, 8)}`, drop: "✓ deleted" };
+      const texts = {
+        cancel: `✓ task ${row.task.slice(0, 8)} is ${answer?.state}`,
+        retry: `✓ ${answer?.new === false ? "was posted again already" : "posted again"} as ${answer?.task?.slice(0, 8)}`,
+        drop: answer === false ? "✓ was deleted already" : "✓ deleted",
+      };
       say(this.output, texts[action], "good");
       if (action === "drop") byId("task").close();
     } catch (error) {

@@ -185,17 +185,40 @@ def test_a_dead_letter_is_posted_again_once_for_one_request_and_not_without_room
     assert fixture.ask("retry", task=b"x" * 16) == "UNKNOWN_TASK"
 
 
-def test_a_dead_letter_names_the_task_that_it_was_last_posted_again_as(start):
-    fixture = start(max_tasks=2)
+def dead_letter(fixture):
+    """Return the id of a new dead letter; there is no worker any more."""
     first = fixture.post()["task"]
     fixture.work(first, {"code": "X", "text": "x"}, done=False)
     for name in list(fixture.dispatcher.roster):
         fixture.dispatcher.lost(time.monotonic(), name.identity, "gone")
+    return first
+
+
+def test_a_dead_letter_is_posted_again_once_however_many_ask_and_anew_when_that_task_did_not_end_well(start):
+    fixture = start(max_tasks=2)
+    first = dead_letter(fixture)
     assert fixture.ask("result", task=first)["retried_as"] is None
-    retried = [fixture.ask("retry", task=first)["task"] for _ in range(2)]
-    assert fixture.ask("retry", task=first) == "BUSY"
-    assert fixture.ask("result", task=first)["retried_as"] == retried[1]
-    assert [listed["retried_as"] for listed in fixture.ask("tasks", service="s")] == [None, None, retried[1]]
+    answers = [fixture.ask("retry", task=first) for _ in range(3)]
+    assert [answer["new"] for answer in answers] == [True, False, False]
+    (again,) = {answer["task"] for answer in answers}
+    assert list(fixture.dispatcher.tasks) == [again]
+    assert [listed["retried_as"] for listed in fixture.ask("tasks", service="s")] == [None, again]
+    fixture.ask("cancel", task=again)
+    later = fixture.ask("retry", task=first)
+    assert later["new"]
+    assert fixture.ask("result", task=first)["retried_as"] == later["task"] != again
+    fixture.work(later["task"], 1)
+    assert fixture.ask("retry", task=first) == {"task": later["task"], "state": "done", "new": False}
+
+
+def test_a_dead_letter_that_is_dropped_while_it_is_posted_again_is_not_posted(start):
+    fixture = start()
+    first = dead_letter(fixture)
+    retry, drop = fixture.send("retry", task=first), fixture.send("drop", task=first)  # it is read, dropped, and then posted
+    fixture.until(lambda: fixture.answers_to(retry) and fixture.answers_to(drop))
+    assert (fixture.answers_to(retry)[0].code, fixture.answers_to(drop)[0].value) == ("UNKNOWN_TASK", True)
+    assert not fixture.dispatcher.tasks
+    assert fixture.ask("tasks") == []
 
 
 def test_a_full_queue_still_answers_for_known_tasks(start):

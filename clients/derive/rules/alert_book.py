@@ -5,7 +5,7 @@ so a maker that goes on from a checkpoint fires none twice.
 """
 
 from collections.abc import Iterable, Mapping
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 from typing import Any, NamedTuple
 
 import msgspec
@@ -40,7 +40,7 @@ class Message(NamedTuple):
 
     number: int = 0
     epoch: int = 0
-    at: int = 0  # the largest stamp so far, ms
+    at: int = 0  # the largest stamp since the broker's clock was last set back, ms
 
 
 class Firing(NamedTuple):
@@ -275,6 +275,22 @@ class AlertBook:
             silent_s = (message.at - max(watch.seen, self._opened.get(watch.source, 0))) / MS
             made.append(self._firing(rule, watch, Crossing(STALE, silent_s, rule.after_ms / MS), message, None))
         return made
+
+    def set_back(self, now: int) -> None:
+        """Go on from an earlier stamp of the broker, whose clock was set back: what is remembered is not of the future."""
+        self._opened = {source: min(at, now) for source, at in self._opened.items()}
+        for watch in (watch for watches in self._of.values() for watch in watches):
+            rule, track = self.rules[watch.alert], watch.track
+            watch.seen, track.at = min(watch.seen, now), min(track.at, now)
+            if watch.window is not None and rule.window_ms is not None:
+                watch.window.set_back(now, rule.window_ms)
+        parked = {key for keys in self._parked.values() for key in keys}
+        self._due = [
+            (watch.due(self.rules[key[0]], self._opened) if watch.seen else 0, *key)
+            for key, watch in self._stale.items()
+            if watch.track.armed and key not in parked
+        ]
+        heapify(self._due)
 
     def due(self) -> int | None:
         """Return when an alert may fire although no message comes, ms since 1970 UTC."""

@@ -1,6 +1,6 @@
 """When an alert fires: its limits, and what is remembered of one symbol. PROTOCOL.md section 7.10. Pure.
 
-Times are stamps of the broker, in ms; they never go back.
+Times are stamps of the broker, in ms; they go back only where `set_back` is called.
 """
 
 from math import isfinite
@@ -84,6 +84,11 @@ class PriceWindow(msgspec.Struct, array_like=True):
             keep += 1
         del slots[:keep]
         return slots[0][1]
+
+    def set_back(self, now: int, window_ms: int) -> None:
+        """Let no price be of a time after `now`."""
+        last = now // max(1, window_ms // STEPS)
+        self.slots = [(min(slot, last), price) for slot, price in self.slots]
 
 
 class DayOpen(msgspec.Struct, array_like=True, gc=False):

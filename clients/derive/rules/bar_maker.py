@@ -170,7 +170,7 @@ class BarMaker:
         """Return what the time makes due: bars that are over, corrected ones, and states of unfinished ones.
 
         Args:
-            stamp: the broker's, ms; never less than before.
+            stamp: the broker's, ms; not less than before, unless `set_back` was called.
         """
         made: list[MadeBar] = []
         for clock in self._clocks:
@@ -184,6 +184,13 @@ class BarMaker:
         for clock in self._clocks:
             self._forget_old(clock)
         return [row for row in made if self._is_whole(row.bar)]
+
+    def set_back(self, stamp: int) -> None:
+        """Go on from an earlier stamp of the broker, whose clock was set back."""
+        for clock in self._clocks:
+            clock.accepted = min(clock.accepted, stamp)
+        times = self._touched, self._shown_until, self._corrected_until
+        self._touched, self._shown_until, self._corrected_until = (min(at, stamp) for at in times)
 
     def due(self) -> int | None:
         """Return the broker's stamp, in ms, at which `advance` has something to do even if no further tick comes; None: never."""

@@ -15,12 +15,13 @@ from hulak.clients.derive.rules.alert_book import AlertBook, BookState, Firing, 
 from hulak.clients.derive.rules.bar_maker import BarMaker, BarState, MadeBar
 from hulak.clients.derive.rules.intervals import GRID_MS, is_wanted, time_ms
 from hulak.clients.derive.rules.quality import Quality, QualityState, SymbolState
-from hulak.clients.derive.rules.quote import market_of, quote_of
+from hulak.clients.derive.rules.quote import MarketState, market_of, quote_of
 from hulak.clients.derive.rules.source_clock import AHEAD_MS
 
 CLOCK = "clock"  # the rest of the topic of a message that lets the time go on
 CLOCK_TOPIC = STATE_TOPICS.decode() + CLOCK
 MOST_SYMBOLS = 100_000  # further ones are ignored
+SET_BACK_MS = 60_000  # a stamp further behind the largest one shows that the broker's clock was set back
 
 
 class Wanted(msgspec.Struct, frozen=True, array_like=True):
@@ -75,7 +76,7 @@ class Derivation:
 
     def __init__(self, wanted: Wanted, first: int = 1, stamp_ns: int = 0) -> None:
         self.wanted = wanted
-        self.now = 0  # the largest stamp so far, ms
+        self.now = 0  # the largest stamp since the broker's clock was last set back, ms
         whole_from = 0 if first == 1 else stamp_ns // 1_000_000 + AHEAD_MS
         self._bars = BarMaker(wanted.bars, whole_from) if wanted.bars else None
         self._quality = Quality(wanted.stale_ms) if wanted.states else None
@@ -97,6 +98,8 @@ class Derivation:
         """
         now = time_ns // 1_000_000
         made: list[Derived] = []
+        if now < self.now - SET_BACK_MS:
+            self._set_back(now)
         if now > self.now:
             self.now = now
             if now >= self._next:
@@ -109,11 +112,20 @@ class Derivation:
                 if self._is_wanted.get(symbol) or self._is_new(symbol):
                     made += self._tick(symbol, body)
             elif (self._quality is not None or self.alerts is not None) and (state := market_of(body)) is not None:
-                if self._quality is not None:
-                    made += self._states(self._quality.market(state, self.now))
-                if self.alerts is not None:
-                    self.alerts.market(state, self.now)
+                made += self._market(state)
         return made
+
+    def _market(self, state: MarketState) -> list[Derived]:
+        if self.alerts is not None:
+            self.alerts.market(state, self.now)
+        return [] if self._quality is None else self._states(self._quality.market(state, self.now))
+
+    def _set_back(self, now: int) -> None:
+        """Let the time go on from `now`: else nothing would become due until the stamps have caught up, for a day say."""
+        self.now, self._next = now, 0
+        for part in (self._bars, self._quality, self.alerts):
+            if part is not None:
+                part.set_back(now)
 
     def due_ns(self) -> int | None:
         """Return the time at which something is due even if no further message comes, ns since 1970 UTC; None: never."""

@@ -92,6 +92,11 @@ class Quality:
                 changed.append(row)
         return changed
 
+    def set_back(self, now: int) -> None:
+        """Go on from an earlier stamp of the broker, whose clock was set back: the last ticks are not of the future."""
+        for row in self._symbols.values():
+            row.seen = min(row.seen, now)
+
     def due(self) -> int | None:
         """Return when the next symbol becomes stale."""
         dues = [next(iter(queue.values())).seen + limit for limit, queue in self._fresh.items() if queue]

@@ -1,4 +1,4 @@
-"""The quotes of a gateway from a real broker: begun and ended, over a restart with a new epoch, and with odd and malformed ticks."""
+"""The quotes of a gateway from a real broker: begun and ended, over restarts, and with odd and malformed ticks."""
 
 import json
 import math

@@ -9,8 +9,10 @@ from hulak.bus.core.tasks.moments import Moment
 from hulak.bus.core.tasks.posted import Posting
 
 COUNT_S = 10.0  # between two counts
-AGAIN = "id = (SELECT retried_as FROM tasks WHERE id = ?)"
-NO_REASON_TO_REPEAT = "state NOT IN ('failed', 'expired', 'cancelled', 'unreadable')"
+DOES_ITS_WORK = """
+    SELECT id, state FROM tasks
+    WHERE id = (SELECT retried_as FROM tasks WHERE id = ?) AND state NOT IN ('failed', 'expired', 'cancelled', 'unreadable')
+"""
 
 
 def read(connection: sqlite3.Connection, task: bytes, new_id: bytes) -> Posting | None:
@@ -32,7 +34,7 @@ def post(
     While the task that it was posted again as is not done, or is done well, that one is returned: two operators who see one
     letter post one task.
     """
-    row = connection.execute(f"SELECT id, state FROM tasks WHERE {AGAIN} AND {NO_REASON_TO_REPEAT}", (letter,)).fetchone()
+    row = connection.execute(DOES_ITS_WORK, (letter,)).fetchone()
     if row is not None:
         return task_rows.PostingOutcome(*row, new=False)
     is_there = connection.execute("SELECT 1 FROM tasks WHERE id = ? AND state = 'failed'", (letter,)).fetchone() is not None

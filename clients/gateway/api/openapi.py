@@ -16,10 +16,10 @@ from hulak.clients.gateway.api.problems import MEDIA
 from hulak.clients.json_text import to_json
 
 ABOUT = (
-    "The reads and changes of the command line of Hulak, as JSON. Whole numbers are exact. Epochs and sequences are below "
-    "2^53; times in ns and whole numbers of programs need a decoder with 64 bits. NaN and infinity become null, bytes become hexadecimal text. Errors are "
-    "problems of RFC 9457, with the code of the bus in `code`. A token is sent as `Authorization: Bearer`; the owner of the "
-    "gateway needs none on the loopback while no token was made."
+    "The reads and changes of the command line of Hulak, as JSON. Whole numbers are exact. Epochs and sequences are below 2^53; "
+    "times in ns and whole numbers of programs need a decoder with 64 bits. NaN and infinity become null, bytes become "
+    "hexadecimal text. Errors are problems of RFC 9457, with the code of the bus in `code`. A token is sent as "
+    "`Authorization: Bearer`; the owner of the gateway needs none on the loopback while no token was made."
 )
 PROBLEM = {
     "type": "object",

@@ -32,7 +32,9 @@ def test_a_deep_message_is_refused(text):
         check_form(text)
 
 
-@pytest.mark.parametrize("text", ['{"a":1,"b":{"a":2},"c":[{"a":3},{"a":4}]}', "{", '{"a":1,"a"', "NaN", '"{"', '{"a":' + "9" * 9999 + "}"])
+@pytest.mark.parametrize(
+    "text", ['{"a":1,"b":{"a":2},"c":[{"a":3},{"a":4}]}', "{", '{"a":1,"a"', "NaN", '"{"', '{"a":' + "9" * 9999 + "}"]
+)
 def test_a_name_may_be_in_several_objects_and_what_is_no_json_is_for_the_decoder(text):
     check_form(text)
 

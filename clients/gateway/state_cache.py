@@ -194,8 +194,8 @@ class StateCache:
             parts.append(b'"displays":{%b}' % b",".join(fragments))
         if fragments := self._ticks(interest, before, at, same):
             parts.append(b'"ticks":{%b}' % b",".join(fragments))
-        if rows := [_quote_json(row) for row in quotes]:
-            parts.append(b'"quotes":[%b]' % b",".join(rows))
+        if rows_of_quotes := [_quote_json(row) for row in quotes]:
+            parts.append(b'"quotes":[%b]' % b",".join(rows_of_quotes))
         if removed := self._removed(interest, before, at):
             parts.append(b'"removed":%b' % encode(removed))
         parts += self._health(at if before.stats else 0) if interest.stats else []

@@ -31,7 +31,7 @@ def post(
 ) -> task_rows.PostingOutcome | None:
     """Post a dead letter again, and record the new task's id in its row; otherwise as `task_rows.post`.
 
-    While the task that it was posted again as is not done, or is done well, that one is returned: two operators who see one
+    While the task that it was posted again as is not done, or is done well, that one is returned: two operators that see one
     letter post one task.
     """
     row = connection.execute(DOES_ITS_WORK, (letter,)).fetchone()

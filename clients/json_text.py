@@ -46,9 +46,9 @@ def unique(members: list[tuple[str, Any]]) -> dict[str, Any]:
     Raises:
         NameTwice: a name is there twice: RFC 8259 leaves open which value counts, so programs differ.
     """
-    found = dict(members)
-    if len(found) == len(members):
-        return found
+    result = dict(members)
+    if len(result) == len(members):
+        return result
     names = [name for name, _ in members]
     twice = next(name for at, name in enumerate(names) if name in names[:at])
     raise NameTwice(f"name {twice[:60]!r} is there twice in one object, must occur once")

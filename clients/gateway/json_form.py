@@ -17,7 +17,7 @@ _TOKENS = re.compile(r'"(?:[^"\\]|\\.)*"?|[\[{]|[\]}]', re.DOTALL)
 
 
 def check_form(text: str) -> None:
-    """Check a message before it is decoded; one that is not JSON at all is left to the decoder.
+    """Check a message before it is decoded; text that is not JSON is left to the decoder.
 
     Raises:
         ProtocolError: `BAD_MESSAGE`, it is nested deeper than `MOST` levels, or has a name twice in one object.

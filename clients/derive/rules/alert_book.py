@@ -277,7 +277,7 @@ class AlertBook:
         return made
 
     def set_back(self, now: int) -> None:
-        """Go on from an earlier stamp of the broker, whose clock was set back: what is remembered is not of the future."""
+        """Go on from an earlier stamp of the broker, whose clock was set back: no remembered time is of the future."""
         self._opened = {source: min(at, now) for source, at in self._opened.items()}
         for watch in (watch for watches in self._of.values() for watch in watches):
             rule, track = self.rules[watch.alert], watch.track

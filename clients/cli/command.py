@@ -72,16 +72,19 @@ class Call:
 
         return load_settings.load(self.home, self.file)
 
-    def wait_for_broker(self, name: str = "frontend") -> None:
+    def wait_for_broker(self, name: str = "frontend", within_s: float = BROKER_S) -> None:
         """Wait until a process listens at one of the broker's addresses.
 
+        Args:
+            name: of the address.
+            within_s: seconds; --timeout, if it is given, makes them fewer.
         Raises:
-            NoBroker: none did within `BROKER_S` or the given timeout.
+            NoBroker: none did within these.
             HandshakeFailed: a broker is there, and it and this command do not accept each other's keys.
         """
         from hulak.bus.process import endpoints
 
-        limit_s = min(self.timeout_s or BROKER_S, BROKER_S)
+        limit_s = min(self.timeout_s or within_s, within_s)
         deadline = time.monotonic() + limit_s
         while (where := endpoints.find(self.settings, self.home, name)) is None:
             if time.monotonic() + RETRY_S > deadline:
@@ -100,17 +103,17 @@ class Call:
         from hulak.clients.calls.client import BusClient
 
         with contextlib.suppress(BusError), BusClient(self.settings, self.home) as client:
-            home = client.call("hulak.ping", timeout_s=limit_s).get("home")
+            home = client.submit("hulak.ping", timeout_s=limit_s).result(limit_s).get("home")
             if home and Path(home).resolve() != self.home.resolve():
                 raise OtherHome(self.home, home)
 
-    def client(self) -> "BusClient":
-        """Connect to the broker; a context manager. Raises `NoBroker`."""
+    def client(self, within_s: float = BROKER_S) -> "BusClient":
+        """Connect to the broker; a context manager. Raises `NoBroker`, see `wait_for_broker`."""
         from hulak.bus.process import tracing
         from hulak.clients.calls.client import BusClient
 
         tracing.export(self.settings, "hulak-cli")
-        self.wait_for_broker()
+        self.wait_for_broker(within_s=within_s)
         return BusClient(self.settings, self.home)
 
     def request(self, service: str, action: str = "", args: dict[str, Any] | None = None, *, timeout_s: float = BROKER_S) -> Any:

@@ -97,6 +97,7 @@ class ReportedValues(msgspec.Struct):
     data_age_s: Perhaps = UNSET
     pause_s: Amount = UNSET
     heartbeat_age_s: Perhaps = UNSET
+    asked_to_wait_s: Perhaps = UNSET
     posted: Amount = UNSET
     unconfirmed: Amount = UNSET
     resent: Amount = UNSET

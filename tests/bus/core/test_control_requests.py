@@ -210,6 +210,15 @@ def test_only_a_report_must_have_finite_numbers():
         assert arguments("hulak.display.create", symbol="X", init={"price": value}).init
 
 
+@pytest.mark.parametrize("odd", ["soon", [1], {"s": 1}, True])
+def test_the_time_that_a_venue_asked_a_feed_to_wait_is_a_number(odd):
+    """Its readers print it with a unit."""
+    report = ENOUGH["hulak.report"]
+    assert "asked_to_wait_s" in refused("hulak.report", {**report, "values": {"asked_to_wait_s": odd}})
+    for known in (0.0, 58.5, None):
+        assert arguments("hulak.report", **{**report, "values": {"asked_to_wait_s": known}})
+
+
 def test_an_unknown_service_is_refused_and_the_known_ones_are_named():
     with pytest.raises(ProtocolError, match=r"'hulak.nope' is unknown; control services are .*hulak\.ping") as caught:
         find("hulak.nope")

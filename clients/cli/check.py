@@ -39,6 +39,19 @@ class Check(Command):
         except SystemExit as error:  # with --json, `Command` has printed the usage error
             sys.exit(Level.UNKNOWN if error.code else 0)
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the check; options that exclude each other are a line with UNKNOWN."""
+        try:
+            return super().invoke(ctx)
+        except click.UsageError as error:
+            click.echo(failed(Level.UNKNOWN, error.format_message()).line())
+            ctx.exit(int(Level.UNKNOWN))
+
+    def fail(self, call: Call, error: HulakError, near: str = "") -> int:
+        """Print a line with UNKNOWN; return its exit code."""
+        _show(call, failed(Level.UNKNOWN, f"{error}{near}"))
+        return int(Level.UNKNOWN)
+
 
 class Bound(click.ParamType[tuple[str, float]]):
     """A limit as NAME=VALUE."""

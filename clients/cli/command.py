@@ -209,7 +209,7 @@ class Command(click.Command):
         try:
             context = _apply_context(ctx.meta.get(CONTEXT), home) if self.any_context else ""
         except ConfigError as error:
-            ctx.exit(report(Call(_home(home), file, as_json, timeout_s), error))
+            ctx.exit(self.fail(Call(_home(home), file, as_json, timeout_s), error))
         named = home is not None or bool(os.environ.get("HULAK_HOME"))
         call = Call(_home(home), file, as_json, timeout_s, named, context)
         assert self.callback is not None
@@ -220,14 +220,18 @@ class Command(click.Command):
         except HulakError as error:
             from hulak.clients.cli import nearest
 
-            ctx.exit(report(call, error, nearest.of_error(call, error, _texts(tuple(options.values())))))
+            ctx.exit(self.fail(call, error, nearest.of_error(call, error, _texts(tuple(options.values())))))
         except OSError as error:
             if error.filename is None:  # no file is involved
                 raise
             hint = "check its permissions and its disk"
             if Path(os.fsdecode(error.filename)).absolute().is_relative_to(call.home):
                 hint += ", or choose another home with --home"
-            ctx.exit(report(call, ConfigError(f"{error.filename} cannot be used: {error.strerror}; {hint}")))
+            ctx.exit(self.fail(call, ConfigError(f"{error.filename} cannot be used: {error.strerror}; {hint}")))
+
+    def fail(self, call: Call, error: HulakError, near: str = "") -> int:
+        """Print the error with the nearest name; return the exit code."""
+        return report(call, error, near)
 
 
 def _apply_context(option: str | None, home: Path | None) -> str:

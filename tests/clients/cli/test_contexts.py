@@ -7,9 +7,12 @@ import subprocess
 import sys
 
 import pytest
+from click.testing import CliRunner
+from local_bus import ROOT, LocalBus
+from waiting import eventually
 
 from hulak.bus.errors import ConfigError
-from hulak.clients.cli import contexts
+from hulak.clients.cli import cli, contexts
 from hulak.clients.cli.contexts import Context, Contexts
 
 LIVE, FAR = Context(home="/var/lib/hulak"), Context(host="10.0.0.5", key="/keys/far.key")
@@ -150,3 +153,66 @@ def test_the_commands_change_the_file_and_errors_name_the_context(tmp_path):
     assert hulak("context", "show", "--name-only")[1] == "live\n"
     assert hulak("context", "rm", "live")[:2] == (0, "removed, no context is in use now\n")
     assert hulak("context", "show")[0] == 1
+
+
+UNUSABLE = {
+    "no file": (None, "context 'live' of --context is unknown; there is none; `hulak context add` adds one"),
+    "unknown name": ("[contexts.lvie]\nhome = '/a'", "is unknown; there are lvie; did you mean 'lvie'?"),
+    "malformed": ("[contexts.live", "contexts.toml is wrong: "),
+    "wrong value": ("[contexts.live]\nhome = 5", "[contexts.live] home = 5: must be a text"),
+    "no settings file": ("[contexts.live]\nconfig = '/no.toml'\nhost = 'a'\nkey = '/k'", "settings file /no.toml of the context"),
+}
+
+
+@pytest.mark.parametrize("what", UNUSABLE)
+@pytest.mark.parametrize("words", [("ping",), ("top",), ("status", "--json"), ("check",)], ids=" ".join)
+def test_a_command_with_a_context_that_cannot_be_used_says_why_and_sends_nothing(tmp_path, words, what):
+    text, error = UNUSABLE[what]
+    if text is not None:
+        path = contexts.file_path({"XDG_CONFIG_HOME": str(tmp_path)})
+        path.parent.mkdir()
+        path.write_text(text)
+        path.chmod(0o600)
+    done = CliRunner().invoke(cli, ["--context", "live", *words], env={"XDG_CONFIG_HOME": str(tmp_path), "HULAK_HOME": None})
+    assert (done.exit_code, len(done.output.splitlines())) == (3 if words == ("check",) else 78, 1)
+    assert error in (json.loads(done.stdout)["error"]["text"] if "--json" in words else done.output)
+
+
+def test_a_check_with_a_context_and_a_home_is_unknown_not_critical(tmp_path):
+    variables = {"XDG_CONFIG_HOME": str(tmp_path), "HULAK_HOME": None}
+    done = CliRunner().invoke(cli, ["--context", "live", "check", "--home", str(tmp_path)], env=variables)
+    assert (done.exit_code, done.stdout[:50]) == (3, "HULAK UNKNOWN - --home and --context exclude each ")
+
+
+@pytest.mark.system
+def test_a_context_whose_broker_is_that_of_another_home_is_refused(tmp_path):
+    """Its own home has no broker, and the addresses of its settings file are those of another one."""
+    with LocalBus() as local_bus:
+        local_bus.start("-m", "hulak", "broker")
+        settings = tmp_path / "hulak.toml"
+        lines = [
+            "[security]",
+            'loopback = "open"',
+            "[broker]",
+            *(f'{name} = "{where}"' for name, where in local_bus.addresses.items()),
+        ]
+        settings.write_text("\n".join(lines))
+        contexts.write(
+            contexts.file_path({"XDG_CONFIG_HOME": str(tmp_path)}),
+            Contexts({"mine": Context(home=str(tmp_path), config=str(settings)), "theirs": Context(home=str(local_bus.home))}),
+        )
+        environment = {name: text for name, text in os.environ.items() if not name.startswith("HULAK_")}
+
+        def hulak(context, *words):
+            command = [sys.executable, "-m", "hulak", "--context", context, *words]
+            variables = {**environment, "XDG_CONFIG_HOME": str(tmp_path)}
+            return subprocess.run(command, env=variables, capture_output=True, text=True, timeout=60, check=False, cwd=ROOT)
+
+        eventually(lambda: hulak("theirs", "ping").returncode == 0, within_s=60)
+        done = hulak("mine", "ping")
+        assert (done.returncode, done.stdout) == (1, "")
+        said = f"home {tmp_path} has no broker; the broker that answers is of home {local_bus.home}"
+        assert said in done.stderr
+        assert done.stderr.endswith("(context mine)\n")
+        checked = hulak("mine", "check")
+        assert (checked.returncode, said in checked.stdout) == (3, True)

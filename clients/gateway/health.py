@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from hulak.clients.judge import members
 from hulak.clients.judge.facts import Facts
 from hulak.clients.judge.situations import BROKER_SILENT_S, GATEWAY_LATE_S, STATS_SILENT_S, limits_of
 from hulak.clients.judge.verdict import Verdict, judge
@@ -50,6 +51,10 @@ class GatewayHealth:
     def is_broker_silent(self) -> bool:
         """Return whether the broker has stopped its heartbeats: all served data may be old."""
         return self.broker_silence_s is not None and self.broker_silence_s >= BROKER_SILENT_S
+
+    def silence(self) -> str:
+        """Return the judge's sentence about a silent broker; empty while it is not silent."""
+        return members.silence("broker", self.broker_silence_s or 0.0) if self.is_broker_silent() else ""
 
     def verdict(self, now: float, supervised: Sequence[Mapping[str, Any]]) -> Verdict:
         """Return the verdict on everything behind the gateway.

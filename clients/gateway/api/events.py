@@ -1,12 +1,13 @@
 """Server-sent events of topics: ticks from the journal and then live, every one of them; or the newest states, conflated.
 
-A stream is read no faster than its client reads. A client that takes nothing for `SLOW_S` is disconnected.
+A stream is read no faster than its client reads. A client that takes nothing for `SLOW_S` is disconnected. An event `status` says
+that the broker is frozen or dead, and another one that it lives again: nothing new comes in between.
 """
 
 import asyncio
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
@@ -29,7 +30,7 @@ from hulak.clients.subscriber import LIVE, Event, Subscriber
 
 HEARTBEAT_S = 15.0  # between two comments of a stream without events
 SLOW_S = 20.0  # limit for a client to take what was sent
-WAKE_S = 0.5  # longest wait for events: a client that has gone is noticed
+WAKE_S = 0.25  # longest wait for events: a client that has gone is noticed, and a silent broker
 ROWS = 200  # of one write
 STATES = ("stats", "displays", "display.", "config", "heartbeat")  # topics without a history: their newest message counts
 HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", "X-Accel-Buffering": "no"}
@@ -56,10 +57,12 @@ class EventStreams:
     Args:
         opener: of these and of the WebSockets' streams: the bound counts both.
         log: of this process.
+        silence: returns the judge's sentence about a silent broker; empty while it is not silent.
     """
 
-    def __init__(self, opener: StreamOpener, log: Log) -> None:
+    def __init__(self, opener: StreamOpener, log: Log, silence: Callable[[], str]) -> None:
         self.log = log
+        self.silence = silence
         self._opener = opener
 
     def open(self, args: Mapping[str, Any], last_id: str | None) -> EventStream:
@@ -152,13 +155,16 @@ class EventResponse(Response):
             self._streams.close(self._stream)
 
     async def _pass_on(self, send: Send, gone: "asyncio.Task[None]") -> None:
-        subscriber, sent_at = self._stream.subscriber, 0.0
+        subscriber, sent_at, was_silent = self._stream.subscriber, 0.0, False
         while not gone.done():
             try:
                 text = self._next(subscriber)
                 ends = False
             except BusError as error:
                 text, ends = _last_words(problem_of(error, broker_up=True)), True
+            silence = self._streams.silence()
+            if bool(silence) != was_silent:
+                text, was_silent = _status(silence) + text, bool(silence)
             if not text and time.monotonic() - sent_at > HEARTBEAT_S:
                 text = b": heartbeat\n\n"
             if text:
@@ -185,6 +191,10 @@ async def _gone(receive: Receive) -> None:
     """Return when the client has ended its connection."""
     while (await receive())["type"] != "http.disconnect":
         pass
+
+
+def _status(silence: str) -> bytes:
+    return f"event: status\ndata: {to_json({'silent': bool(silence), 'text': silence})}\n\n".encode()
 
 
 def _last_words(problem: Problem) -> bytes:

@@ -15,6 +15,7 @@ from hulak.bus.wire.messages import Stamp
 from hulak.clients.gateway.api import app, context, events
 from hulak.clients.gateway.api.request_reader import MOST_BYTES
 from hulak.clients.gateway.process import Gateway
+from hulak.clients.judge.members import silence
 
 LIMIT_S = 20
 SOCKET = (
@@ -113,20 +114,29 @@ def test_an_error_of_the_gateway_is_logged_and_answered():
 class Streams:
     """Streams without a bus."""
 
-    def __init__(self):
-        self.log, self.closed = structlog.get_logger(), []
+    def __init__(self, silences=()):
+        self.log, self.closed, self._silences = structlog.get_logger(), [], list(silences)
+
+    def silence(self):
+        return self._silences.pop(0) if self._silences else ""
 
     def close(self, stream):
         self.closed.append(stream)
 
 
-def streamed(messages, send, *, leaves=None):
-    """Serve a stream of messages to a client; returns whether its connection was ended."""
+def streamed(messages, send, silences=()):
+    """Serve a stream of messages to a client; returns whether its connection was ended.
+
+    Args:
+        messages: of the broker.
+        send: to the client.
+        silences: what the judge says about the broker, in turn.
+    """
 
     async def run():
         pending, ended, gone = list(messages), [], asyncio.Event()
         subscriber = SimpleNamespace(poll=lambda _: pending.pop(0) if pending else None, sockets=list)
-        streams, stream = Streams(), events.EventStream(subscriber, True)
+        streams, stream = Streams(silences), events.EventStream(subscriber, True)
         transport = SimpleNamespace(get_extra_info=lambda _: None)
         connection = SimpleNamespace(transport=transport, abort=lambda: ended.append(True))
 
@@ -159,6 +169,20 @@ def test_a_stream_has_events_with_ids_and_a_comment_when_there_are_none(monkeypa
     assert not streamed([TICK], send)
     data = b'{"topic":"tick.A","epoch":7,"sequence":41,"time_ns":1800000000000000000,"bid":1.5}'
     assert sent[1:3] == [b"id: 7/41/1800000000000000000\ndata: " + data + b"\n\n", b": heartbeat\n\n"]
+
+
+def test_a_stream_says_once_that_the_broker_is_silent_and_once_that_it_is_not(monkeypatch):
+    monkeypatch.setattr(events, "WAKE_S", 0.01)
+    sentence, sent = silence("broker", 1.2), []
+
+    async def send(message, gone):
+        sent.append(message.get("body", b""))
+        if b'"silent":false' in sent[-1]:
+            gone.set()
+
+    assert not streamed([TICK], send, ["", "", sentence, silence("broker", 2.4), silence("broker", 3.0), ""])
+    silent = b'event: status\ndata: {"silent":true,"text":"' + sentence.encode() + b'"}\n\n'
+    assert sent[2:4] == [silent, b'event: status\ndata: {"silent":false,"text":""}\n\n']
 
 
 def test_a_client_that_takes_nothing_is_disconnected(monkeypatch):

@@ -188,11 +188,18 @@ class TopApp(App[None]):
         super().__init__()
         self.source, self.state = source, state
         self._judge, self._order = judge, order or Order()
+        self._rests_until = 0.0  # monotonic seconds
 
     def on_mount(self) -> None:
         """Begin with the list of processes."""
         self.push_screen(ListScreen(self.state, self.source, self._order))
-        self.set_interval(TURN_S, self.turn)
+        self.set_interval(TURN_S, self.tick)
+
+    def tick(self) -> None:
+        """Take a turn, and rest as long as it took: with thousands of processes there is time for keys."""
+        if (began := time.monotonic()) >= self._rests_until:
+            self.turn()
+            self._rests_until = 2 * time.monotonic() - began
 
     def turn(self) -> None:
         """Take the updates, and draw."""

@@ -34,6 +34,7 @@ SLOT = re.compile(r"_\d+$")  # end of the name of a slot of supervisord, which i
 SPARKS = "▁▂▃▄▅▆▇█"
 LEVELS = {Level.OK: "green", Level.WARNING: "yellow", Level.CRITICAL: "bold red", Level.UNKNOWN: "bold red"}
 MAJORS = ("EURUSD", "USDJPY", "GBPUSD", "USDCHF", "AUDUSD", "USDCAD", "NZDUSD")  # listed first
+PROBLEMS = 3  # most lines of problems
 LEAST_PRICES = 2  # least lines of prices, also on a small terminal
 KEYS = "q or Ctrl-C stops everything; ? shows the keys or the prices; arrows, PageUp, PageDown, Home and End scroll the prices"
 Cells = tuple[str, str, str, str, str]  # of a process: name, state, pid, memory, work
@@ -114,10 +115,11 @@ def render(
         show_keys: show the keys instead of the prices.
     """
     rows = _process_rows(snapshot)
-    room = max(1, height - FIXED_LINES)
+    top = _top(snapshot, width)
+    room = max(1, height - FIXED_LINES - len(top) + 1)
     shown = _fit(rows, max(1, room - LEAST_PRICES))
     lines = max(1, room - len(shown))
-    parts: list[RenderableType] = [_headline(snapshot, width), *_numbers(snapshot, width)]
+    parts: list[RenderableType] = [*top, *_numbers(snapshot, width)]
     title = Text.assemble(("page ", "dim"), (snapshot.page, "bold")) if snapshot.page else None
     inside = Text(KEYS) if show_keys else _prices(snapshot.prices, width - 4, lines, scroll or Scroll())
     parts.append(Panel(inside, title=title, title_align="left", box=box.ROUNDED, border_style="dim", padding=(0, 1)))
@@ -134,18 +136,28 @@ def _fit(rows: Sequence[Cells], room: int) -> list[Cells]:
     return [*by_need, (f"and {len(rows) - len(by_need)} more", "", "", "", "hulak top lists all")]
 
 
-def _headline(snapshot: Snapshot, width: int) -> Text:
+def _top(snapshot: Snapshot, width: int) -> list[Text]:
+    """Return the headline, and a line for each problem if they do not fit into it."""
     missing, verdict = snapshot.waits_for(), snapshot.verdict
-    minutes, seconds = divmod(int(snapshot.up_s), 60)
+    room, problems = width - BESIDE, []
     if verdict.level is Level.CRITICAL or (verdict.findings and not missing):
-        middle = Text(verdict.headline(), style=LEVELS[verdict.level])
+        text, style = verdict.headline(), LEVELS[verdict.level]
+        if len(verdict.findings) > 1 or cell_len(text) > room:
+            text = verdict.count()
+            problems = [
+                Text(f" {line}", LEVELS[level], no_wrap=True, overflow="ellipsis") for level, line in verdict.lines(PROBLEMS)
+            ]
     elif missing:
-        middle = Text(f"waiting for {missing} ...", style="yellow")
+        text, style = f"waiting for {missing} ...", "yellow"
     else:
-        standing = snapshot.standing()
-        if len(standing) > width - BESIDE:  # the line of the ticks has the number of symbols too
-            standing = snapshot.standing(with_symbols=False)
-        middle = Text(standing, style="green")
+        text, style = snapshot.standing(), "green"
+        if len(text) > room:  # the line of the ticks has the number of symbols too
+            text = snapshot.standing(with_symbols=False)
+    return [_headline(Text(text, style), snapshot.up_s, width), *problems]
+
+
+def _headline(middle: Text, up_s: float, width: int) -> Text:
+    minutes, seconds = divmod(int(up_s), 60)
     text = Text.assemble((" Hulak ", "bold reverse"), " ", middle, overflow="ellipsis", no_wrap=True)
     right = f"{minutes}:{seconds:02d}  ? keys"
     text.truncate(max(0, width - len(right) - 1), overflow="ellipsis", pad=True)

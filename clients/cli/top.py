@@ -34,9 +34,10 @@ SORTS = ("kind", "name", "memory", "growth", "cores", "latency", "restarts")  # 
     help="Number of screens, one per second, after which to stop; no limit by default on a terminal, else 1.",
 )
 def top(call: Call, sort: str, count: int | None) -> None:
-    """Show processes, feeds, topics and posted tasks, and the times of actions, in tabs that are updated each second.
+    """Show processes, feeds, topics, posted tasks, times of actions, and problems, in tabs that are updated each second.
 
-    The first line has the worst finding of `hulak check`; the line of faults begins with slow subscribers. Enter shows the
+    The first lines have the problems that `hulak check` finds, the worst first, then what is frozen; the last tab has all of
+    them. The line of faults begins with slow subscribers. Enter shows the
     details of a row: of a topic its messages as they come, of a task its result and the error of each attempt. `/` filters, `<`
     and `>` sort by another column, `r` reverses the order, `?` shows all keys, `q` quits. NO_COLOR=1 removes the colours; they
     carry no extra information. Without a terminal the processes are printed; --json prints the statistics, one line per second,

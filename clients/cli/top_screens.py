@@ -21,10 +21,9 @@ from hulak.clients.cli.top_tabs import TABS, details
 from hulak.clients.cli.top_view import head
 from hulak.clients.printable import printable
 
-LOW = 16  # lines of a terminal below which only one line is above the tabs
 KEYS = (
     ("q, Ctrl-C", "quit"),
-    ("1 to 5, Tab, Shift-Tab", "choose a tab"),
+    ("1 to 6, Tab, Shift-Tab", "choose a tab"),
     ("arrows, PageUp, PageDown, Home, End", "move; left and right move a table that is wider than the terminal"),
     ("Enter, or a second click", "details of the row; of a topic, its messages as they come"),
     ("Escape", "back; in a list it removes the filter"),
@@ -59,8 +58,9 @@ class TopScreen(Screen[None]):
     def draw_head(self) -> None:
         """Draw the lines above everything."""
         state = self.state
-        lines = head(state.data, state.history, self.size.width, paused=state.paused, context=state.context)
-        self.query_one("#head", Static).update(Group(*(lines[:1] if self.size.height < LOW else lines)))
+        width, height = self.size
+        lines = head(state.data, state.history, width, height=height, paused=state.paused, context=state.context)
+        self.query_one("#head", Static).update(Group(*lines))
 
 
 class DetailScreen(TopScreen):

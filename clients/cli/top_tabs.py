@@ -1,5 +1,6 @@
 """The tabs of `hulak top`: the newest data in, a listing of rows and the details of one row out. Pure."""
 
+import re
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -7,11 +8,13 @@ from typing import Any
 
 from hulak.clients.cli import feeds, stats_tables, table, task_text
 from hulak.clients.cli.listing import Column, Listing, Row
+from hulak.clients.cli.live_view import LEVELS
 from hulak.clients.cli.status import ACTION_HEADS, PROCESS_HEADS, action_cells, process_cells
 from hulak.clients.cli.topic_board import TopicBoard, TopicState
 from hulak.clients.judge.perf import age
 from hulak.clients.judge.processes import Process, processes
-from hulak.clients.judge.verdict import Verdict
+from hulak.clients.judge.situations import SITUATIONS
+from hulak.clients.judge.verdict import ALL_WELL, Verdict
 from hulak.clients.printable import printable
 from hulak.clients.table_files import flat
 
@@ -57,6 +60,8 @@ TASK_COLUMNS = (
     Column("worker", WIDE, is_text=True),
     Column("trouble", is_text=True),
 )
+PROBLEM_COLUMNS = (Column("level", is_text=True), Column("problem", is_text=True), Column("situation", WIDE, is_text=True))
+SUBJECT = re.compile(r" is |[:,]")  # ends the part of a problem's text before its figures, which change
 Pair = tuple[str, str]  # name and value of a detail
 
 
@@ -176,6 +181,19 @@ def _action_row(row: stats_tables.ActionTimes) -> Row:
     return Row(f"{row.service} {row.action}", cells, values, {3: "bold red"} if row.failed else {})
 
 
+def problem_listing(data: TopData, now: float) -> Listing:
+    """List the findings of the judge, in its order."""
+    del now
+    rows: dict[str, Row] = {}
+    for finding in data.verdict.findings if data.verdict else ():
+        key = f"{finding.what} {SUBJECT.split(finding.text, 1)[0]}"
+        while key in rows:
+            key += "'"
+        cells = (finding.level.name, finding.text, finding.what)
+        rows[key] = Row(key, cells, cells, {0: LEVELS[finding.level]})
+    return Listing(PROBLEM_COLUMNS, tuple(rows.values()), ALL_WELL if data.verdict else "waiting for the broker")
+
+
 @dataclass(frozen=True, slots=True)
 class ListTab:
     """One tab."""
@@ -192,6 +210,7 @@ TABS = (
     ListTab("topics", "Topics", "topic", topic_listing),
     ListTab("tasks", "Tasks", "task", task_listing),
     ListTab("actions", "Actions", "action", action_listing),
+    ListTab("problems", "Problems", "problem", problem_listing),
 )
 
 
@@ -212,6 +231,8 @@ def details(data: TopData, tab: str, row: Row, task: Mapping[str, Any] | None = 
         return notes + _pairs(flat(report))
     if tab == "tasks" and task is not None:
         return _pairs(task_text.readable(dict(task), row.key).items())
+    if tab == "problems" and (situation := SITUATIONS.get(row.cells[2])):
+        return [("level", row.cells[0]), ("problem", row.cells[1]), ("situation", row.cells[2]), ("meaning", situation.what)]
     columns = next(item for item in TABS if item.name == tab).listing(data, 0.0).columns
     return [(column.name, cell) for column, cell in zip(columns, row.cells, strict=True)]
 

@@ -6,6 +6,7 @@ Colours carry no extra information.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from rich.cells import cell_len
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
@@ -16,25 +17,53 @@ from hulak.clients.cli.live_view import LEVELS, sparkline
 from hulak.clients.cli.status import short
 from hulak.clients.cli.top_tabs import WIDE, TopData, process_listing
 from hulak.clients.judge.perf import age
+from hulak.clients.judge.verdict import Verdict
 
 HISTORY = 300  # most values of ticks per second, one per second
+LOW, HIGH = 16, 30  # lines of a terminal: below LOW one line is above the tabs, from HIGH on there are more problems
+NARROW = 60  # columns of a terminal below which the first line has the health only
+PROBLEMS, MORE_PROBLEMS = 3, 6  # most lines of problems; a tab lists all
 
 
-def head(data: TopData, history: Sequence[float], width: int, *, paused: bool = False, context: str = "") -> list[Text]:
+def head(
+    data: TopData, history: Sequence[float], width: int, *, height: int = HIGH, paused: bool = False, context: str = ""
+) -> list[Text]:
     """Return the lines above the tabs.
 
     Args:
         data: the newest data.
         history: ticks per second, one value per second.
         width: columns of the terminal.
+        height: its lines.
         paused: there are no updates.
         context: name of the context in use; empty: none.
     """
-    stats, title = data.stats, (f" Hulak top {context} ".replace("  ", " "), "bold reverse")
+    begin = [(f" Hulak top {context} ".replace("  ", " "), "bold reverse")]
+    if (stats := data.stats) is not None and width >= NARROW and height >= LOW:
+        begin.append((f" broker {stats['broker']['version']} up {age(stats['broker']['uptime_s'])}  ", ""))
+    if paused:
+        begin.append(("paused, space continues  ", "yellow"))
+    first, problems = _health(_line(*begin), data.verdict, width, height)
+    if height < LOW:
+        return [first]
     if stats is None:
-        return [_line(title, *_health(data, paused=paused)), _line(("waiting for the broker ... (q quits)", "yellow"))]
-    broker, ticks, tasks = stats["broker"], stats["ticks"], stats["tasks"]
-    first = _line(title, f" broker {broker['version']} up {age(broker['uptime_s'])}  ", *_health(data, paused=paused))
+        return [first, *problems, _line(("waiting for the broker ... (q quits)", "yellow"))]
+    return [first, *problems, *_figures(stats, history, width)]
+
+
+def _health(first: Text, verdict: Verdict | None, width: int, height: int) -> tuple[Text, list[Text]]:
+    """Return the first line with the health: one problem if it fits, else their number, and a line for each of them."""
+    if verdict is None:
+        return first, []
+    style, headline = LEVELS[verdict.level], verdict.headline()
+    if height < LOW or (len(verdict.findings) < 2 and first.cell_len + cell_len(headline) <= width):
+        return first.append(headline, style), []
+    lines = verdict.lines(PROBLEMS if height < HIGH else MORE_PROBLEMS)
+    return first.append(verdict.count(), style), [_line((text, LEVELS[level])) for level, text in lines]
+
+
+def _figures(stats: Mapping[str, Any], history: Sequence[float], width: int) -> list[Text]:
+    ticks, tasks = stats["ticks"], stats["tasks"]
     rate = _line(
         ("ticks    ", "dim"),
         f"{ticks['per_s']:,.0f}/s, {ticks['taken']:,} taken, {stats_tables.symbols(stats)}, {_latency(ticks)} ",
@@ -47,19 +76,12 @@ def head(data: TopData, history: Sequence[float], width: int, *, paused: bool = 
     work += "" if oldest_s is None else f", oldest {age(oldest_s)}"
     lost = [f"subscriber {name} ({where}) {state}" for name, where, state in stats_tables.slow_subscribers(stats)]
     lost += [f"{name} {count:,}" for name, _, count in stats_tables.losses(stats) if count]
-    return [first, rate, _line(("tasks    ", "dim"), work), _line(("faults   ", "dim"), ", ".join(lost) or "none")]
+    return [rate, _line(("tasks    ", "dim"), work), _line(("faults   ", "dim"), ", ".join(lost) or "none")]
 
 
 def _latency(ticks: Mapping[str, Any]) -> str:
     quantiles = ticks["feed_to_broker_us"]
     return "no recent tick" if not quantiles else f"feed to broker p99 {short(quantiles['p99'])}"
-
-
-def _health(data: TopData, *, paused: bool) -> list[tuple[str, str]]:
-    parts = [("paused, space continues  ", "yellow")] if paused else []
-    if data.verdict is not None:
-        parts.append((data.verdict.headline(), LEVELS[data.verdict.level]))
-    return parts
 
 
 def _line(*parts: str | tuple[str, str]) -> Text:

@@ -5,10 +5,9 @@ from dataclasses import dataclass, field
 
 from hulak.clients.cli.live_model import Process, Snapshot
 from hulak.clients.judge.facts import Finding
-from hulak.clients.judge.situations import Level
+from hulak.clients.judge.situations import SILENT, Level
 
 LASTS_S = 3.0  # a finding is printed after this time without a break
-OF_ONE = ("broker_silent", "data_silent", "process_silent")  # each process is printed, at once: the judge has waited already
 GONE_S = 5.0  # and is over after this time without it
 HANGS_S = 30.0  # silence of supervisord or of the broker, after which a restart is the only remedy
 ENDED = {"stopped", "exited"}
@@ -69,7 +68,8 @@ class Changes:
             if known.level != level:
                 known.level, known.since = level, now
             known.text, known.seen = text, now
-            if now - known.since >= (0.0 if what.startswith(OF_ONE) else LASTS_S) and known.printed != level:
+            waits_s = 0.0 if what.startswith(SILENT) else LASTS_S  # about a silent process the judge has waited already
+            if now - known.since >= waits_s and known.printed != level:
                 known.printed = level
                 changes.append(Change(level, f"{level.name}: {text}"))
         for what, known in list(self._conditions.items()):
@@ -83,7 +83,7 @@ class Changes:
 
 def _key(finding: Finding) -> str:
     """Return what makes a finding another one than before."""
-    return f"{finding.what} {finding.text.partition(' is ')[0]}" if finding.what in OF_ONE else finding.what
+    return f"{finding.what} {finding.text.partition(' is ')[0]}" if finding.what in SILENT else finding.what
 
 
 def _process_change(before: Process | None, after: Process) -> Change | None:

@@ -145,6 +145,7 @@ SITUATIONS = {
     "config_behind": Situation("a process has not applied the newest configuration after 5 s", (W,)),
     "memory_growth": Situation("the memory of a process that has run for 15 minutes grows", (W, C), limit="growth"),
 }
+SILENT = ("broker_silent", "data_silent", "process_silent")  # a process is frozen or dead: this may explain others
 
 
 def limits_of(

@@ -11,6 +11,7 @@ from hulak.clients.judge.processes import Process, processes
 from hulak.clients.judge.situations import (
     BROKER_SILENT_S,
     LIMITS,
+    SILENT,
     SITUATIONS,
     START_S,
     STATS_LATE_S,
@@ -35,7 +36,7 @@ class Verdict:
     """The result of the judge."""
 
     level: Level
-    findings: tuple[Finding, ...]  # worst first
+    findings: tuple[Finding, ...]  # the worst one, then those about frozen or dead processes, then the others by level
     summary: str  # of the system, in one line
     perf: str  # performance data of monitoring plugins
     silent: tuple[Process, ...] = ()  # the processes that are frozen or dead
@@ -51,6 +52,19 @@ class Verdict:
             return ALL_WELL
         more = f" ({len(self.findings)} problems)" if len(self.findings) > 1 else ""
         return f"{self.level.name}{more}: {self.findings[0].text}"
+
+    def count(self) -> str:
+        """Return the level and the number of findings, or that all is well."""
+        number = len(self.findings)
+        return f"{self.level.name}, {number} problem{'' if number == 1 else 's'}" if number else ALL_WELL
+
+    def lines(self, most: int) -> list[tuple[Level, str]]:
+        """Return a line for each of the findings, at most so many; if there are more, the last line counts the others."""
+        shown = len(self.findings) if len(self.findings) <= most else max(0, most - 1)
+        lines = [(row.level, f"{row.level.name}: {row.text}") for row in self.findings[:shown]]
+        if rest := self.findings[shown:]:
+            lines.append((max(row.level for row in rest), f"and {len(rest)} more problem{'' if len(rest) == 1 else 's'}"))
+        return lines[:most]
 
     def unready(self) -> list[str]:
         """List the findings that make `/readyz` fail."""
@@ -89,6 +103,7 @@ def judge(facts: Facts, limits: Mapping[str, Limit] = LIMITS) -> Verdict:
         findings = [replace(row, level=Level.WARNING) if row in early else row for row in findings]
         findings = [finding("starting", Level.WARNING, f"starting, up {age(up_s)}"), *findings]
     findings.sort(key=lambda row: -row.level)
+    findings[1:] = sorted(findings[1:], key=lambda row: row.what not in SILENT)
     level = max((row.level for row in findings), default=Level.OK)
     silent = tuple(process for process in known if process.is_silent(limits["silence"]))
     return Verdict(level, tuple(findings), line, perf, silent)

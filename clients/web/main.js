@@ -4,7 +4,7 @@ import { AlertsView } from "./alerts/view.js";
 import { Candles } from "./candles.js";
 import { browserWorld, Connection } from "./connection.js";
 import { Detail } from "./detail.js";
-import { byId, chip, setText } from "./dom.js";
+import { byId, chip, h, setText } from "./dom.js";
 import { age, count, millis, symbolOf } from "./format.js";
 import { Grid } from "./grid.js";
 import { Hints } from "./hints.js";
@@ -233,14 +233,15 @@ function paintStatus(now) {
   }
 }
 
-/** Show the worst problem while connected; the tooltip has all problems. */
+/** Show the level and all problems while connected. */
 function paintHealth() {
   const health = connection.isOpen ? healthText(store.health) : null;
-  const [shown, key] = [byId("health"), health ? health.tone + health.text + health.all : ""];
+  const [shown, list, key] = [byId("health"), byId("problems"), JSON.stringify(health)];
   if (shown.dataset.key === key) return;
   shown.dataset.key = key;
   shown.replaceChildren(...(health ? [chip(health.text, health.tone)] : []));
-  shown.title = health?.all ?? "";
+  list.hidden = !health?.lines.length;
+  list.replaceChildren(...(health?.lines ?? []).map((line) => h("li", {}, chip(line.text, line.tone))));
 }
 
 function paintLatency(now) {

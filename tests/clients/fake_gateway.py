@@ -46,6 +46,19 @@ KEYS = [
     },
 ]
 
+PROBLEMS = (
+    ("store_failed", "critical", "store is failed: no space left on device"),
+    ("process_silent", "warning", "nepse_00 is silent: no sign of life for 2 s, it is frozen or dead"),
+    ("tasks_failing", "critical", "70 of 90 tasks failed in the last 10 min"),
+    ("symbols_refused", "warning", f"feed sim: its venue refuses 1 symbol: {'X' * 90} (SYMBOL_NOT_FOUND)"),
+    ("dead_letters", "warning", "2 new dead letters in the last 10 min, 2 in all: see hulak dead ls"),
+)
+HEALTH = {
+    "level": "CRITICAL",
+    "problems": [{"what": what, "severity": severity, "text": text} for what, severity, text in PROBLEMS],
+    "silent": [],
+}
+
 
 class FakeGateway:
     """All states to send, and the clients that receive them."""
@@ -96,6 +109,7 @@ class FakeGateway:
             frame |= {"removed": self.removed} if self.removed else {}
             frame |= {"stats": self.stats()} if with_stats or not seen else {}
             frame |= {"config": self.config} if with_stats or not seen else {}
+            frame |= {"health": HEALTH} if with_stats or not seen else {}
             seen |= fresh
             if len(frame) > 2:
                 self.sending.add(task := asyncio.ensure_future(send(client, frame)))

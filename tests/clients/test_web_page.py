@@ -14,6 +14,7 @@ PIXELS = """() => [...document.querySelectorAll('#displays canvas')].map((canvas
   return new Set(pixels).size;
 })"""
 CORNERS = "() => document.querySelector('#displays canvas').getContext('2d').getImageData(2, 2, 1, 1).data[0]"
+LIST = "document.querySelector('#problems')"
 COLOURS_OF_A_PICTURE = 12  # background, type, bars of both sides and their pale ones, lines; smoothing makes more
 
 
@@ -200,6 +201,23 @@ def test_a_phone_shows_it_without_scrolling_sideways(chrome, gateway, width):
         assert wide[0] <= wide[1] == width
         drawn = page.evaluate("window.hulak.latency().painted")
         assert drawn < 30 * DISPLAYS, "displays outside the screen are not drawn"
+
+
+@pytest.mark.parametrize(("width", "height"), [(1600, 1000), (412, 740), (360, 640)])
+def test_what_is_frozen_is_read_at_once_and_every_other_problem_by_scrolling(chrome, gateway, width, height):
+    with opened(chrome, gateway.url, width=width, height=height) as (page, complaints):
+        until(page, "document.querySelectorAll('#problems li').length === 5")
+        assert page.locator("#health").inner_text() == "■ CRITICAL, 5 problems"
+        place = page.locator("#problems").bounding_box()
+        seen = page.locator("#problems li").nth(1)
+        assert seen.inner_text() == "▲ warning: nepse_00 is silent: no sign of life for 2 s, it is frozen or dead"
+        box = seen.bounding_box()
+        assert box["y"] + box["height"] <= place["y"] + place["height"] <= height, "it is not cut"
+        assert page.evaluate(f"({LIST}).scrollWidth <= ({LIST}).clientWidth"), "nothing is cut sideways"
+        page.locator("#problems").focus()
+        page.keyboard.press("End")
+        until(page, f"({LIST}).scrollTop + ({LIST}).clientHeight >= ({LIST}).scrollHeight - 1")
+        assert complaints == []
 
 
 def test_displays_without_ticks_show_their_age(chrome):

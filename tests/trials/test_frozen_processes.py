@@ -67,16 +67,32 @@ class Screen:
             self.text = ""
 
 
+class EventStream:
+    """A stream of the gateway's API, with the text of it since the last `clear`."""
+
+    def __init__(self, url):
+        self.text = ""
+        self._stream = urllib.request.urlopen(f"{url}/api/v1/events?topics=stats", timeout=LIMIT_S)
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self):
+        with contextlib.suppress(OSError, ValueError), self._stream:  # its end
+            for line in self._stream:
+                self.text += line.decode()
+
+
 class Surfaces:
     """Everything that tells people or machines about the health of the system."""
 
     def __init__(self, local_bus, up, page):
         self.local_bus, self.up, self.page, self.url = local_bus, up, page, local_bus.settings.gateway.url.rstrip("/")
         self.top = Screen(local_bus, "top")
-        eventually(lambda: "Hulak top" in self.top.text, within_s=LIMIT_S)
+        self.events = EventStream(self.url)
+        eventually(lambda: "Hulak top" in self.top.text and self.events.text, within_s=LIMIT_S)
 
     def clear(self):
         self.top.clear()
+        self.events.text = ""
         self._up_from = self.up.log.stat().st_size
 
     def get(self, path):
@@ -109,8 +125,7 @@ class Surfaces:
         return self.up.log.read_bytes()[self._up_from :].decode()
 
     def on_page(self):
-        shown = "document.querySelector('#status').innerText + ' ' + document.querySelector('#health').innerText"
-        return self.page.evaluate(shown)
+        return self.page.evaluate("['#status', '#problems'].map((name) => document.querySelector(name).innerText).join('\\n')")
 
     def on_cards(self):
         return self.page.evaluate("[...document.querySelectorAll('.card')].map((card) => card.ariaLabel).join('\\n')")
@@ -128,8 +143,8 @@ def first_time(surface, pattern, since, times, name):
         time.sleep(0.02)
 
 
-def measured(surfaces, name, pid):
-    """Stop a process; return the seconds after which each surface says so."""
+def asked(surfaces, name):
+    """Return the surfaces that threads ask, and those of the page: name, what it shows, what it must say of a frozen process."""
     sentence = SENTENCE.format(TITLES.get(name, name))
     what = {"broker": "broker_silent", "nepse_00": "process_silent"}.get(name, "data_silent")
     check = "check" if name == "broker" else "check started"
@@ -140,6 +155,13 @@ def measured(surfaces, name, pid):
     }
     if name != "gateway":
         wanted |= {"readyz": (surfaces.readyz, sentence), "metrics": (surfaces.metrics, what)}
+    if name == "broker":
+        wanted["events"] = (lambda: surfaces.events.text, rf'"silent":true,"text":"{sentence}"')
+    return wanted, asked_of_page(surfaces, name, sentence)
+
+
+def asked_of_page(surfaces, name, sentence):
+    """Return the parts of the page that name a frozen process."""
     on_page = {"page": (surfaces.on_page, sentence)}
     if name in ("broker", "gateway"):
         on_page["cards"] = (surfaces.on_cards, f"{name} is silent")
@@ -147,6 +169,12 @@ def measured(surfaces, name, pid):
         on_page["cards"] = (surfaces.on_cards, r"feed \S+ is silent")
     if name not in ("broker", "gateway"):
         on_page["panels"] = (surfaces.in_panels, rf"{name}\S*.*▲")
+    return on_page
+
+
+def measured(surfaces, name, pid):
+    """Stop a process; return the seconds after which each surface says so."""
+    wanted, on_page = asked(surfaces, name)
     surfaces.clear()
     os.kill(pid, signal.SIGSTOP)
     since, times = time.monotonic(), {}

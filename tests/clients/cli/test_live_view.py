@@ -145,7 +145,10 @@ def test_a_silent_broker_and_a_failing_process_are_shown():
     assert full_model().snapshot(105.0).healthy
     assert not model.snapshot(110.0).healthy
     assert "no statistics from the broker" in line(model.snapshot(110.0))
-    assert "no statistics from the broker" in screen(model.snapshot(110.0), 80, 24)[0]
+    shown = screen(model.snapshot(110.0), 80, 24)
+    assert "CRITICAL, 2 problems" in shown[0]
+    assert shown[1].startswith(" CRITICAL: no statistics from the broker for 6 s"), "of one level what is frozen comes first"
+    assert len(shown) <= 24
     assert facts(model.snapshot(110.0))["health"]["problems"][0]["what"] == "broker_silent"
 
 

@@ -3,6 +3,7 @@
 import io
 
 import pytest
+from healthy_stats import stats as healthy
 from rich.console import Console
 from top_data import Message, quote, report, stats, task_row
 
@@ -18,6 +19,7 @@ from hulak.clients.cli.top_view import head, screen
 from hulak.clients.cli.topic_board import TopicBoard
 from hulak.clients.judge.facts import Facts
 from hulak.clients.judge.processes import process, processes
+from hulak.clients.judge.situations import SITUATIONS
 from hulak.clients.judge.verdict import judge
 
 
@@ -73,7 +75,7 @@ def test_queues_and_losses():
     values = stats()
     values["tasks"]["oldest_s"] = values["tasks"]["services"]["nepse"]["oldest_s"] = 130.0
     assert stats_tables.queues(values) == [("all", 5, 1, 2, 130.0), ("nepse", 5, 1, 2, 130.0)]
-    assert "5 queued, 1 waiting, oldest 2 min" in drawn(with_stats(values))[2]
+    assert any("5 queued, 1 waiting, oldest 2 min" in text for text in drawn(with_stats(values)))
     counts = {name: count for name, _, count in stats_tables.losses(stats())}
     assert counts["ticks.early"] == 4
     assert counts["rejected.total"] == 2
@@ -83,15 +85,17 @@ def test_queues_and_losses():
 def test_one_screen_has_everything_in_80_columns():
     assert "waiting for the broker" in head(TopState().data, (), 80)[1].plain
     lines = drawn(with_stats(stats()))
-    assert lines[0].startswith(" Hulak top  broker 0.1.0 up 90 s  WARNING: feed binance is late: its loop")
-    assert lines[0].endswith("…"), "a cut line ends with a sign"
-    assert "250/s, 5,000 taken, 28 symbols" in lines[1]
-    assert "5 queued, 1 waiting" in lines[2]
-    assert "ticks.early 4" in lines[3]
+    assert lines[0] == " Hulak top  broker 0.1.0 up 90 s  WARNING, 1 problem"
+    assert lines[1] == "WARNING: feed binance is late: its loop stands still for 4 s", "it would be cut in the first line"
+    assert "250/s, 5,000 taken, 28 symbols" in lines[2]
+    assert "5 queued, 1 waiting" in lines[3]
+    assert "ticks.early 4" in lines[4]
     assert all(len(line) <= 80 for line in lines)
-    assert lines[4].split() == ["kind", "name", "state", "memory", "cores", "p99", "lost"]
-    assert "late" in next(line for line in lines[5:] if "binance" in line)
-    assert drawn(with_stats(stats()), 160)[4].split() == [
+    assert lines[5].split() == ["kind", "name", "state", "memory", "cores", "p99", "lost"]
+    assert "late" in next(line for line in lines[6:] if "binance" in line)
+    wide = drawn(with_stats(stats()), 160)
+    assert wide[0].endswith("up 90 s  WARNING: feed binance is late: its loop stands still for 4 s")
+    assert wide[4].split() == [
         *("kind", "name", "pid", "state", "memory", "10", "min", "cores", "conf", "rest", "p50", "p99", "lost")
     ]
     assert head(with_stats(stats()).data, (), 80, context="live")[0].plain.startswith(" Hulak top live  broker")
@@ -99,7 +103,12 @@ def test_one_screen_has_everything_in_80_columns():
 
 def test_a_silent_broker_and_a_degraded_journal_are_shown():
     state = with_stats({**stats(), "journal": {"state": "degraded", "why": "no space"}})
-    assert "CRITICAL (2 problems): journal is degraded: no space" in drawn(state, width=140)[0]
+    lines = drawn(state, width=140)
+    assert lines[0].endswith("CRITICAL, 2 problems")
+    assert lines[1:3] == [
+        "CRITICAL: journal is degraded: no space",
+        "WARNING: feed binance is late: its loop stands still for 4 s",
+    ]
     lines = drawn(with_stats(stats()), now=109.0, width=140)
     assert "CRITICAL: no statistics from the broker for 9 s" in lines[0]
     assert next(line for line in lines if line.startswith("broker")).split()[3:5] == ["hangs", "9"], "its row says so"
@@ -108,12 +117,51 @@ def test_a_silent_broker_and_a_degraded_journal_are_shown():
 
 def test_a_frozen_process_stays_in_the_table_marked():
     lines = drawn(with_stats(stats(report("display", "display_00/9", 9) | {"age_s": 41.0})), width=140)
-    assert "CRITICAL (2 problems): display_00 is silent: no sign of life for 41 s" in lines[0]
+    assert lines[1] == "CRITICAL: display_00 is silent: no sign of life for 41 s, it is frozen or dead"
     assert next(line for line in lines if "display_00/9" in line and line.startswith("display")).split()[3:6] == [
         "hangs",
         "41",
         "s",
     ]
+
+
+def with_problems():
+    """Return a state: the journal failed, a display is frozen, a worker was frozen just now, and three processes are late."""
+    late = [report("sums", f"late_{number}/{number}", number, loop_age_s=4.0) for number in (20, 21)]
+    values = stats(report("display", "display_00/9", 9, age_s=41.0), report("derive", "derive_00/8", 8, silent_s=2.2), *late)
+    state = with_stats({**values, "journal": {"state": "degraded", "why": "no space"}})
+    state.data.verdict = judge(Facts(state.data.stats))
+    return state
+
+
+DISPLAY = "display_00 is silent: no sign of life for 41 s, it is frozen or dead"
+WORKER = "derive_00 is silent: no sign of life for 2 s, it is frozen or dead"
+
+
+def test_a_process_that_is_frozen_is_among_the_first_problems_on_every_terminal():
+    state = with_problems()
+    shown = [line.plain for line in head(state.data, (), 80, height=24)]
+    assert shown[:4] == [
+        " Hulak top  broker 0.1.0 up 90 s  CRITICAL, 6 problems",
+        f"CRITICAL: {DISPLAY}",
+        f"WARNING: {WORKER}",
+        "and 4 more problems",
+    ]
+    assert len(head(state.data, (), 80, height=40)) == 6 + 4, "a high terminal has a line for each"
+    assert [line.plain for line in head(state.data, (), 80, height=12)] == [f" Hulak top CRITICAL (6 problems): {DISPLAY}"]
+    assert [line.plain[:19] for line in head(state.data, (), 20, height=5)] == [" Hulak top CRITICAL"]
+
+
+def test_the_tab_of_problems_lists_all_with_their_meanings():
+    state = with_problems()
+    listing = next(tab for tab in TABS if tab.name == "problems").listing(state.data, 100.0)
+    assert [row.cells[1] for row in listing.rows[:2]] == [DISPLAY, WORKER]
+    assert len({row.key for row in listing.rows}) == len(listing.rows) == 6
+    assert dict(details(state.data, "problems", listing.rows[1]))["meaning"] == SITUATIONS["process_silent"].what
+    assert listing.rows[1].key == "process_silent derive_00", "it has no figures, so that details stay open while they change"
+    state.data.verdict = judge(Facts(healthy()))
+    listing = next(tab for tab in TABS if tab.name == "problems").listing(state.data, 100.0)
+    assert (listing.rows, listing.empty) == ((), "all is well")
 
 
 def test_an_order_puts_high_numbers_first_texts_from_a_on_and_unknown_values_last():

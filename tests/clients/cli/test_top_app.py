@@ -1,16 +1,18 @@
 """`hulak top` on a terminal: its keys and its mouse, on textual's test terminal, with data from a fake source."""
 
 import asyncio
+from types import SimpleNamespace
 
 import pytest
 from textual.widgets import Input, Static
-from top_data import quote, stats, task_row
+from top_data import quote, report, stats, task_row
 
+from hulak.clients.cli import top_app
 from hulak.clients.cli.grid import Grid
 from hulak.clients.cli.listing import Order
 from hulak.clients.cli.top_app import ListScreen, TopApp
 from hulak.clients.cli.top_screens import DetailScreen, KeysScreen
-from hulak.clients.cli.top_source import MessageUpdate, Shown, StatsUpdate, TasksUpdate, TopicsUpdate
+from hulak.clients.cli.top_source import MessageUpdate, ProblemUpdate, Shown, StatsUpdate, TasksUpdate, TopicsUpdate
 from hulak.clients.cli.top_state import TopState
 from hulak.clients.judge.facts import Facts
 from hulak.clients.judge.verdict import judge
@@ -199,3 +201,38 @@ def test_a_resized_terminal_shows_as_many_columns_as_it_has_room_for(size):
         assert len(grid.columns) == 5
 
     run(trial, size)
+
+
+ODD = ("[red]x[/]", "[/]", "[link=http://x]y", "a\x1b[2Jb\rc\n", "\u202eabc", "日本" * 60, "é" * 300, " ", "")
+
+
+@pytest.mark.parametrize("size", [(20, 5), (80, 24), (1, 1)])
+def test_odd_names_are_shown_as_they_are_and_break_nothing(size):
+    async def trial(top):
+        rows = [report(kind, name, 100 + at, state=name, why=name) for at, name in enumerate(ODD) for kind in ("feed", "nepse")]
+        top.source.waiting.append(StatsUpdate(stats(*rows), 0.0))
+        top.source.waiting.append(ProblemUpdate("processes", "[red]bad[/]\x1b[2J"))
+        for tab in "21634":
+            await top.press(tab, "down", "enter")
+            await top.press("escape")
+        await top.press("1", "slash", *"[red]x")
+        assert [row[:9] for row in top.cells(1)] == ["[red]x[/]"] * 2
+        assert top.app.is_running
+
+    app = run(trial, size)
+    assert app.return_code == 0
+
+
+def test_a_view_of_very_many_processes_rests_as_long_as_it_works(monkeypatch):
+    app, clock, turns = TopApp(FakeSource(), lambda data, now: None, TopState()), SimpleNamespace(now=100.0), []
+    monkeypatch.setattr(top_app, "time", SimpleNamespace(monotonic=lambda: clock.now))
+
+    def turn():
+        turns.append(clock.now)
+        clock.now += 0.7
+
+    monkeypatch.setattr(app, "turn", turn)
+    for _ in range(12):
+        app.tick()
+        clock.now += 0.25
+    assert turns == pytest.approx([100.0, 101.45, 102.9, 104.35]), "a turn takes 0.7 s, then come three quarters of a second"

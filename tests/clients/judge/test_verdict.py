@@ -147,6 +147,24 @@ def test_the_worst_comes_first_and_decides():
     assert result.line().startswith("HULAK CRITICAL - 1 of at least 3 workers of nepse; display is late: its loop stands still")
 
 
+def test_what_is_frozen_comes_right_after_the_worst():
+    """Else a worker that was frozen just now, a warning, stands behind all that is critical, where nobody looks."""
+    statistics = with_process(loop_age_s=9.0)
+    statistics["processes"].append(report("derive", "derive_00/8", 8, silent_s=1.6))
+    result = verdict({**statistics, "store": {"state": "failed", "why": "no space"}}, workers=3)
+    assert [finding.what for finding in result.findings] == ["loop_late", "process_silent", "store_failed", "workers_missing"]
+    assert result.count() == "CRITICAL, 4 problems"
+    lines = result.lines(3)
+    assert [text for _, text in lines] == [
+        "CRITICAL: display is late: its loop stands still for 9 s",
+        "WARNING: derive_00 is silent: no sign of life for 2 s, it is frozen or dead",
+        "and 2 more problems",
+    ]
+    assert [level for level, _ in lines] == [Level.CRITICAL, Level.WARNING, Level.CRITICAL]
+    assert len(result.lines(4)) == len(result.lines(9)) == 4
+    assert (verdict().count(), verdict().lines(3)) == ("all is well", [])
+
+
 def test_limits_are_the_operators():
     assert verdict(limits=limits_of(None, {"queue": 2})).level is Level.WARNING
     assert verdict(limits=limits_of(None, {}, {"queue": 3})).level is Level.CRITICAL

@@ -144,15 +144,16 @@ test("the status never says connected alone while data is stale", () => {
   assert.equal(text("reconnecting", 24, 24, { retryAt: 2400 }), "reconnecting in 3 s: why");
 });
 
-test("problems have the texts of the judge, worst first", () => {
-  const problem = { what: "dead_letters", severity: "warning", text: "2 new dead letters" };
+test("problems have the texts of the judge, each with its own tone, in its order", () => {
+  const problem = { what: "process_silent", severity: "warning", text: "nepse_00 is silent" };
   assert.equal(healthText(null), null);
-  assert.deepEqual(healthText({ level: "OK", problems: [] }), { text: "all is well", tone: "good", all: "" });
-  assert.deepEqual(healthText({ level: "WARNING", problems: [problem] }), { text: "WARNING: 2 new dead letters", tone: "warn", all: "warning: 2 new dead letters" });
+  assert.deepEqual(healthText({ level: "OK", problems: [] }), { text: "all is well", tone: "good", lines: [] });
+  const line = { text: "warning: nepse_00 is silent", tone: "warn" };
+  assert.deepEqual(healthText({ level: "WARNING", problems: [problem] }), { text: "WARNING, 1 problem", tone: "warn", lines: [line] });
   const worse = { what: "store_failed", severity: "critical", text: "store is failed" };
   const health = healthText({ level: "CRITICAL", problems: [worse, problem] });
-  assert.deepEqual([health.text, health.tone], ["CRITICAL (2 problems): store is failed", "bad"]);
-  assert.equal(health.all, "critical: store is failed\nwarning: 2 new dead letters");
+  assert.deepEqual([health.text, health.tone], ["CRITICAL, 2 problems", "bad"]);
+  assert.deepEqual(health.lines, [{ text: "critical: store is failed", tone: "bad" }, line]);
 });
 
 test("an input is parsed by the type of its key, and sent unchanged if it does not parse", () => {

@@ -37,11 +37,10 @@ def top(call: Call, sort: str, count: int | None) -> None:
     """Show processes, feeds, topics, posted tasks, times of actions, and problems, in tabs that are updated each second.
 
     The first lines have the problems that `hulak check` finds, the worst first, then what is frozen; the last tab has all of
-    them. The line of faults begins with slow subscribers. Enter shows the
-    details of a row: of a topic its messages as they come, of a task its result and the error of each attempt. `/` filters, `<`
-    and `>` sort by another column, `r` reverses the order, `?` shows all keys, `q` quits. NO_COLOR=1 removes the colours; they
-    carry no extra information. Without a terminal the processes are printed; --json prints the statistics, one line per second,
-    with the findings under `health`.
+    them. The line of faults begins with slow subscribers. Enter shows the details of a row: of a topic its messages as they
+    come, of a task its result and the error of each attempt. `/` filters, `<` and `>` sort by another column, `r` reverses the
+    order, `?` shows all keys, `q` quits. NO_COLOR=1 removes the colours; they carry no extra information. Without a terminal
+    the processes are printed; --json prints the statistics, one line per second, with the findings under `health`.
 
     Subscribes to the topics stats and heartbeat, with NUL at their ends, and queries the supervisord of this home, if one runs;
     while a tab shows them, sends REQUEST hulak.last, hulak.tasks and hulak.task.show.

@@ -60,10 +60,10 @@ SHOWN_NEPSE = ("NEPSE", "BANKING", "HYDROPOWER", "NABIL")  # indices and a secur
 def up(ctx: click.Context, call: Call, demo: bool, for_s: float | None, quiet: bool, detach: bool) -> None:
     """Start broker, feed, workers and gateway under supervisord, and show their status until q or Ctrl-C stops them.
 
-    The first lines have the problems that `hulak check` finds, the worst first, then what is frozen; ? shows the keys. Without a terminal the command prints one line for
-    each change. The exit code of --for is 0 if all processes were healthy at the end, else 1. SIGHUP without a terminal is
-    `hulak reload`. Subscribes to the topic stats, with the live view also to ticks; with --demo it sends REQUEST nepse
-    market-status every few seconds. In a service of systemd it notifies systemd.
+    The first lines have the problems that `hulak check` finds, the worst first, then what is frozen; ? shows the keys. Without a
+    terminal the command prints one line for each change. The exit code of --for is 0 if all processes were healthy at the end,
+    else 1. SIGHUP without a terminal is `hulak reload`. Subscribes to the topic stats, with the live view also to ticks; with
+    --demo it sends REQUEST nepse market-status every few seconds. In a service of systemd it notifies systemd.
     """
     from hulak.bus.process import key_files
     from hulak.clients import supervisord

@@ -59,7 +59,7 @@ class Verdict:
         return f"{self.level.name}, {number} problem{'' if number == 1 else 's'}" if number else ALL_WELL
 
     def lines(self, most: int) -> list[tuple[Level, str]]:
-        """Return a line for each of the findings, at most so many; if there are more, the last line counts the others."""
+        """Return a line for each finding, at most `most` lines; if there are more findings, the last line counts the others."""
         shown = len(self.findings) if len(self.findings) <= most else max(0, most - 1)
         lines = [(row.level, f"{row.level.name}: {row.text}") for row in self.findings[:shown]]
         if rest := self.findings[shown:]:

@@ -166,7 +166,7 @@ UNUSABLE = {
 
 @pytest.mark.parametrize("what", UNUSABLE)
 @pytest.mark.parametrize("words", [("ping",), ("top",), ("status", "--json"), ("check",)], ids=" ".join)
-def test_a_command_with_a_context_that_cannot_be_used_says_why_and_sends_nothing(tmp_path, words, what):
+def test_a_command_with_a_context_that_cannot_be_used_is_refused_with_the_reason(tmp_path, words, what):
     text, error = UNUSABLE[what]
     if text is not None:
         path = contexts.file_path({"XDG_CONFIG_HOME": str(tmp_path)})
@@ -186,7 +186,7 @@ def test_a_check_with_a_context_and_a_home_is_unknown_not_critical(tmp_path):
 
 @pytest.mark.system
 def test_a_context_whose_broker_is_that_of_another_home_is_refused(tmp_path):
-    """Its own home has no broker, and the addresses of its settings file are those of another one."""
+    """The home of the context has no broker, and its settings file has the addresses of another broker."""
     with LocalBus() as local_bus:
         local_bus.start("-m", "hulak", "broker")
         settings = tmp_path / "hulak.toml"

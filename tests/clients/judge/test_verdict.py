@@ -148,7 +148,7 @@ def test_the_worst_comes_first_and_decides():
 
 
 def test_what_is_frozen_comes_right_after_the_worst():
-    """Else a worker that was frozen just now, a warning, stands behind all that is critical, where nobody looks."""
+    """Else a worker that was frozen just now, a warning, is the last line, behind all that is critical."""
     statistics = with_process(loop_age_s=9.0)
     statistics["processes"].append(report("derive", "derive_00/8", 8, silent_s=1.6))
     result = verdict({**statistics, "store": {"state": "failed", "why": "no space"}}, workers=3)

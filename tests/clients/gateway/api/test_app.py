@@ -130,7 +130,7 @@ def streamed(messages, send, silences=()):
     Args:
         messages: of the broker.
         send: to the client.
-        silences: what the judge says about the broker, in turn.
+        silences: the sentences of the judge about the broker, in turn.
     """
 
     async def run():
@@ -171,7 +171,7 @@ def test_a_stream_has_events_with_ids_and_a_comment_when_there_are_none(monkeypa
     assert sent[1:3] == [b"id: 7/41/1800000000000000000\ndata: " + data + b"\n\n", b": heartbeat\n\n"]
 
 
-def test_a_stream_says_once_that_the_broker_is_silent_and_once_that_it_is_not(monkeypatch):
+def test_a_stream_has_one_event_when_the_broker_is_silent_and_one_when_it_is_not(monkeypatch):
     monkeypatch.setattr(events, "WAKE_S", 0.01)
     sentence, sent = silence("broker", 1.2), []
 

@@ -199,7 +199,7 @@ def test_a_context_whose_broker_is_that_of_another_home_is_refused(tmp_path):
         settings.write_text("\n".join(lines))
         contexts.write(
             contexts.file_path({"XDG_CONFIG_HOME": str(tmp_path)}),
-            Contexts({"mine": Context(home=str(tmp_path), config=str(settings)), "theirs": Context(home=str(local_bus.home))}),
+            Contexts({"wrong": Context(home=str(tmp_path), config=str(settings)), "right": Context(home=str(local_bus.home))}),
         )
         environment = {name: text for name, text in os.environ.items() if not name.startswith("HULAK_")}
 
@@ -208,11 +208,11 @@ def test_a_context_whose_broker_is_that_of_another_home_is_refused(tmp_path):
             variables = {**environment, "XDG_CONFIG_HOME": str(tmp_path)}
             return subprocess.run(command, env=variables, capture_output=True, text=True, timeout=60, check=False, cwd=ROOT)
 
-        eventually(lambda: hulak("theirs", "ping").returncode == 0, within_s=60)
-        done = hulak("mine", "ping")
+        eventually(lambda: hulak("right", "ping").returncode == 0, within_s=60)
+        done = hulak("wrong", "ping")
         assert (done.returncode, done.stdout) == (1, "")
-        said = f"home {tmp_path} has no broker; the broker that answers is of home {local_bus.home}"
-        assert said in done.stderr
-        assert done.stderr.endswith("(context mine)\n")
-        checked = hulak("mine", "check")
-        assert (checked.returncode, said in checked.stdout) == (3, True)
+        reason = f"home {tmp_path} has no broker; the broker that answers is of home {local_bus.home}"
+        assert reason in done.stderr
+        assert done.stderr.endswith("(context wrong)\n")
+        checked = hulak("wrong", "check")
+        assert (checked.returncode, reason in checked.stdout) == (3, True)

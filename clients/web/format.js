@@ -1,6 +1,7 @@
 /** Numbers and times as text. Pure. */
 
-const FIRST_BUCKET = 7; // exponent of the first bound of the times of tasks, microseconds
+const PER_DOUBLING = 32; // buckets of a histogram; bucket i ends at 2 ** (i / 32) s
+const LEAST_US = 1; // all that is shorter counts as this
 
 /**
  * Split a price into big figure, pips and pipette; joined they are the price with all its decimals.
@@ -102,19 +103,22 @@ export function span(us) {
 }
 
 /**
- * Estimate a quantile of a histogram of the times of tasks, between the bounds of its bucket.
+ * A quantile of a histogram of times, within 1.1 %: the middle of its bucket, as the broker's own quantiles are.
  *
- * @param {{count: number, le: number[]}} totals the number of values that are at most 128 µs, 256 µs and so on
+ * @param {{count: number, native: number[]}} totals `native` has for each bucket with values, in ascending order, the step from the
+ *   index of the one before (from 0) and the number of values (PROTOCOL.md section 7.2)
  * @param {number} share from 0 to 1
- * @returns {number} microseconds; NaN without a value
+ * @returns {number} microseconds; NaN without a value, and of a broker that sends no buckets
  */
 export function quantile(totals, share) {
-  if (!(totals?.count > 0) || !Array.isArray(totals.le)) return NaN;
-  const rank = share * totals.count;
-  const at = totals.le.findIndex((below) => below >= rank);
-  if (at < 0) return 2 ** (FIRST_BUCKET + totals.le.length - 1);
-  const [low, below] = at ? [2 ** (FIRST_BUCKET + at - 1), totals.le[at - 1]] : [0, 0];
-  return low + ((2 ** (FIRST_BUCKET + at) - low) * (rank - below)) / Math.max(1, totals.le[at] - below);
+  if (!(totals?.count > 0) || !Array.isArray(totals.native)) return NaN;
+  const { count: all, native } = totals;
+  let [bucket, seen] = [0, 0];
+  for (let at = 0; at + 1 < native.length && (at === 0 || seen < share * all); at += 2) {
+    bucket += native[at];
+    seen += native[at + 1];
+  }
+  return Math.max(LEAST_US, 1e6 * 2 ** ((bucket - 0.5) / PER_DOUBLING));
 }
 
 /** Format the time of day in UTC of a time in ms since 1970 UTC. */

@@ -11,7 +11,7 @@ import { Hints } from "./hints.js";
 import { Latency } from "./latency.js";
 import { Login } from "./login.js";
 import { Loop } from "./loop.js";
-import { healthText, marketTexts, marksOf, silentBroker, statusText } from "./marks.js";
+import { marketTexts, marksOf, silentBroker, statusText } from "./marks.js";
 import { MarketView } from "./market/view.js";
 import { Charts } from "./operate/charts.js";
 import { Configuration } from "./operate/configuration.js";
@@ -21,6 +21,7 @@ import { Tasks } from "./operate/tasks.js";
 import { paintBridge } from "./panel_bridge.js";
 import { ConfigPanel } from "./panel_config.js";
 import { paintFeeds, paintPool, paintProcesses } from "./panels.js";
+import { Problems } from "./problems.js";
 import { applyFrame, applyHello, createStore, dropLapsed, lapse } from "./store.js";
 import { TableView } from "./table/view.js";
 import { Theme } from "./theme.js";
@@ -50,6 +51,7 @@ const storage = browserStorage();
 const tools = new Tools(store, grid, { storage, request, offers });
 const candles = new Candles(byId("detail-chart"), byId("detail-legend"), { read: (wanted, handlers) => connection.streams.read(wanted, handlers), request });
 const detail = new Detail({ store, loop, candles, remove: (display) => request("display.remove", { display }), closed: (id) => grid.focus(id) });
+const problems = new Problems();
 const login = new Login({ fetch: (path, options) => fetch(path, options), changed: reconnect });
 const config = new ConfigPanel(store, request, offers);
 const table = new TableView({
@@ -204,19 +206,19 @@ function turn() {
   tools.refresh(now, false);
   views.turn(now);
   paintStatus(now);
-  paintHealth();
+  problems.paint(connection.isOpen ? store.health : null);
   paintLatency(now);
   paintAge(now);
   requestLetters(now);
 }
 
-/** Show the age of the panels if the statistics, which arrive each second, are late. */
+/** Show the age of the figures if the statistics, which arrive each second, are late. */
 function paintAge(now) {
   const old = (now - store.statsAt) / 1000;
   const late = store.stats !== null && old > STATS_S;
   byId("stats-age").hidden = !late;
   document.documentElement.toggleAttribute("data-late", late);
-  if (late) setText(byId("stats-age"), `▲ Data is ${age(old)} old`);
+  if (late) setText(byId("stats-age"), `▲ figures are ${age(old)} old`);
 }
 
 function paintStatus(now) {
@@ -231,17 +233,6 @@ function paintStatus(now) {
     page.announced = connection.status.state; // once per change, not per second of waiting
     setText(byId("announced"), announced);
   }
-}
-
-/** Show the level and all problems while connected. */
-function paintHealth() {
-  const health = connection.isOpen ? healthText(store.health) : null;
-  const [shown, list, key] = [byId("health"), byId("problems"), JSON.stringify(health)];
-  if (shown.dataset.key === key) return;
-  shown.dataset.key = key;
-  shown.replaceChildren(...(health ? [chip(health.text, health.tone)] : []));
-  list.hidden = !health?.lines.length;
-  list.replaceChildren(...(health?.lines ?? []).map((line) => h("li", {}, chip(line.text, line.tone))));
 }
 
 function paintLatency(now) {

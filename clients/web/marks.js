@@ -58,14 +58,13 @@ export function marketTexts(markets) {
 
 const TONES = { OK: "good", WARNING: "warn", CRITICAL: "bad" };
 
-/** The health as `hulak check` judges it: level and count as text and tone, and a line for each problem in its order; null before the first report. */
+/** The problems of `hulak check`: the worst one as text and tone, and all of them likewise; null before the first report. */
 export function healthText(health) {
   if (!health) return null;
-  const problems = health.problems ?? [];
-  if (!problems.length) return { text: "all is well", tone: "good", lines: [] };
-  const count = `${problems.length} problem${problems.length === 1 ? "" : "s"}`;
-  const lines = problems.map((problem) => ({ text: `${problem.severity}: ${problem.text}`, tone: TONES[problem.severity.toUpperCase()] ?? "bad" }));
-  return { text: `${health.level}, ${count}`, tone: TONES[health.level] ?? "bad", lines };
+  const problems = (health.problems ?? []).map(({ severity, text }) => ({ text: `${severity}: ${text}`, tone: TONES[severity.toUpperCase()] ?? "bad" }));
+  if (!problems.length) return { text: "all is well", tone: "good", problems };
+  const more = problems.length > 1 ? ` (${problems.length} problems)` : "";
+  return { text: `${health.level}${more}: ${health.problems[0].text}`, tone: TONES[health.level] ?? "bad", problems };
 }
 
 /** What the judge says about a silent broker; empty while it is not silent. */

@@ -1,12 +1,10 @@
 """The views of alerts and of the exchange in a real browser: with the keyboard alone, in both themes, and by role."""
 
 import pytest
-from axe_playwright_python.base import AXE_FILE_PATH
+from axe import violations
 from browser import FakeGateway, browser, opened, until
 
 pytestmark = [pytest.mark.system]
-AXE = AXE_FILE_PATH.read_text()
-VIOLATIONS = "axe.run().then(({ violations }) => violations.map(({ id, nodes }) => [id, nodes[0].html]))"
 COUNT_NOTIFICATIONS = """
   globalThis.shown = [];
   globalThis.Notification = class {
@@ -91,7 +89,6 @@ def test_a_viewer_is_not_offered_what_it_may_not_do(chrome):
 def test_no_view_violates_a_rule_of_axe(chrome, gateway, scheme, width):
     with opened(chrome, f"{gateway.url}#/alerts", scheme=scheme, width=width) as (page, _):
         shown(page, "alerts")
-        page.evaluate(AXE)
         page.locator("#alert-symbol").fill("USDJPY")
         page.locator("#alert-value").fill("1")
         page.locator("#alert-form button").click()
@@ -99,10 +96,10 @@ def test_no_view_violates_a_rule_of_axe(chrome, gateway, scheme, width):
             page,
             "document.querySelector('#notices .notice') && document.querySelector('#alerts-fired td')",
         )
-        assert page.evaluate(VIOLATIONS) == []
+        assert violations(page) == []
         page.evaluate("location.hash = '#/market'")
         until(page, f"{text(page, '#market-sectors')}.includes('Banking')")
         page.locator("#market-gainers button").first.click()
         until(page, f"{text(page, '#book')}.includes('496.60')")
-        assert page.evaluate(VIOLATIONS) == []
+        assert violations(page) == []
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")

@@ -3,7 +3,7 @@
 import time
 
 import pytest
-from axe_playwright_python.base import AXE_FILE_PATH
+from axe import violations
 from browser import browser, opened, until
 from local_bus import LocalBus
 from waiting import eventually
@@ -14,7 +14,6 @@ from hulak.clients.feed import Feed
 pytestmark = [pytest.mark.system]
 WITHIN_S = 30
 SYMBOLS = 300
-VIOLATIONS = "axe.run().then(({ violations }) => violations.map(({ id, nodes }) => [id, nodes[0].html]))"
 NAMES = """[...document.querySelectorAll('#quotes .row:not([hidden])')]
   .sort((one, other) => one.ariaRowIndex - other.ariaRowIndex)
   .map((row) => row.querySelector('.symbol span')?.textContent ?? row.textContent)"""
@@ -55,16 +54,15 @@ def full(page):
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1440])
 def test_the_table_violates_no_rule_of_axe_and_fits_the_width(chrome, served, scheme, width):
-    with opened(chrome, served[0], scheme=scheme, width=width, height=900, bypass_csp=True) as (page, complaints):
+    with opened(chrome, served[0], scheme=scheme, width=width, height=900) as (page, complaints):
         full(page)
         page.locator(".table .layouts input").fill("axe")
         page.locator(".table .layouts button", has_text="Keep layout").click()
         page.locator(".table .layouts output", has_text="kept as axe").wait_for(timeout=WITHIN_S * 1000)
-        page.add_script_tag(path=str(AXE_FILE_PATH))
-        assert page.evaluate(VIOLATIONS) == []
+        assert violations(page) == []
         page.locator("#quotes").press("Enter")
         until(page, "document.querySelector('dialog.symbol[open] dd')")
-        assert page.evaluate(VIOLATIONS) == []
+        assert violations(page) == []
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         assert complaints == []
 

@@ -38,11 +38,12 @@ test("numbers that are not there are dashes, never zeros", () => {
   assert.deepEqual([count(12345.6), millis(3.14), millis(42.4), pips(0.00008, 5)], ["12,346", "3.1 ms", "42 ms", "0.8"]);
 });
 
-test("quantiles of the times of tasks are estimated between the bounds of a bucket", () => {
-  const le = [...Array(25).keys()].map((at) => (at < 3 ? 0 : at < 10 ? 90 : 99));
-  const totals = { count: 100, sum_us: 1, le };
-  assert.deepEqual([quantile(totals, 0.45), quantile(totals, 0.9), quantile(totals, 1)], [768, 1024, 2 ** 31]);
-  assert.ok([quantile(null, 0.5), quantile({ count: 0, le }, 0.5), quantile({ count: 1 }, 0.5)].every(Number.isNaN));
+test("quantiles of the times of tasks are those of the broker, by the buckets that it sends", () => {
+  const totals = { count: 100, sum_us: 1, native: [-393, 90, 64, 8, 487, 2] };
+  const near = (share) => Math.round(quantile(totals, share));
+  assert.deepEqual([near(0.5), near(0.9), near(0.95), near(1)], [199, 199, 795, 30313216]);
+  assert.ok([quantile(null, 0.5), quantile({ count: 0, native: [] }, 0.5), quantile({ count: 1, le: [1] }, 0.5)].every(Number.isNaN));
+  assert.ok(quantile({ count: 1, native: [-637, 1] }, 0.5) < 1.02);
   assert.deepEqual([span(NaN), span(120), span(2100), span(12.4e6)], ["–", "120 µs", "2.1 ms", "12 s"]);
 });
 
@@ -107,7 +108,7 @@ test("an unchanged price of a market is not stale while its feed has new data", 
 test("the state of a market has its next opening", () => {
   const markets = new Map([["nepse", { market: "nepse", state: "closed", next_opening: Date.UTC(2026, 10, 30, 5, 15) }]]);
   assert.deepEqual(marketTexts(markets), [{ text: "NEPSE closed", tone: "calm", all: "next opening Mon 30 Nov, 05:15 UTC" }]);
-  assert.deepEqual(marketTexts(new Map([["x", { market: "x", state: "open", next_opening: null }]])), [{ text: "X open", tone: "good", all: "" }]);
+  assert.deepEqual(marketTexts(new Map([["x", { market: "x", state: "open", next_opening: null }]])), [{ text: "X open", tone: "good", problems: [] }]);
 });
 
 test("a symbol with a tick size has no pips: all its decimals are shown, and its spread is a price or the last one", () => {
@@ -147,13 +148,12 @@ test("the status never says connected alone while data is stale", () => {
 test("problems have the texts of the judge, each with its own tone, in its order", () => {
   const problem = { what: "process_silent", severity: "warning", text: "nepse_00 is silent" };
   assert.equal(healthText(null), null);
-  assert.deepEqual(healthText({ level: "OK", problems: [] }), { text: "all is well", tone: "good", lines: [] });
-  const line = { text: "warning: nepse_00 is silent", tone: "warn" };
-  assert.deepEqual(healthText({ level: "WARNING", problems: [problem] }), { text: "WARNING, 1 problem", tone: "warn", lines: [line] });
+  assert.deepEqual(healthText({ level: "OK", problems: [] }), { text: "all is well", tone: "good", problems: [] });
+  assert.deepEqual(healthText({ level: "WARNING", problems: [problem] }), { text: "WARNING: 2 new dead letters", tone: "warn", problems: [{ text: "warning: 2 new dead letters", tone: "warn" }] });
   const worse = { what: "store_failed", severity: "critical", text: "store is failed" };
   const health = healthText({ level: "CRITICAL", problems: [worse, problem] });
-  assert.deepEqual([health.text, health.tone], ["CRITICAL, 2 problems", "bad"]);
-  assert.deepEqual(health.lines, [{ text: "critical: store is failed", tone: "bad" }, line]);
+  assert.deepEqual([health.text, health.tone], ["CRITICAL (2 problems): store is failed", "bad"]);
+  assert.deepEqual(health.problems.map(({ text, tone }) => [text, tone]), [["critical: store is failed", "bad"], ["warning: 2 new dead letters", "warn"]]);
 });
 
 test("an input is parsed by the type of its key, and sent unchanged if it does not parse", () => {

@@ -42,7 +42,7 @@ class _Published(msgspec.Struct, frozen=True):
 class BarHistory(NamedTuple):
     """Bars of one symbol and interval."""
 
-    bars: list[dict[str, Any]]  # bodies as in the topic, the newest revision of each, in the order of their starts
+    bars: list[dict[str, Any]]  # bodies as in the topic, the newest revision of each, in the order of their starts; mid: `tidy`
     origin: str  # `PUBLISHED` or `MADE`
     source: str  # of the symbol's ticks
     refused: int = 0  # messages of the topic that are no bars, and left out
@@ -90,7 +90,16 @@ def bars_of(
     begin_ms = begin_ns // 1_000_000
     rows = [row for row in rows if not 0 <= begin_ms - row["end"] < LATE_MS]  # it was published just after the beginning
     source = "" if ticks is None else str(ticks.body.get("source", ""))
-    return BarHistory(rows if last is None else rows[-last:], MADE if bars is None else PUBLISHED, source, refused)
+    rows = [row | {"mid": row["mid"] and [tidy(price) for price in row["mid"]]} for row in (rows if last is None else rows[-last:])]
+    return BarHistory(rows, MADE if bars is None else PUBLISHED, source, refused)
+
+
+def tidy(middle: float) -> float:
+    """Return a middle of bid and ask without the error of the division: 1.1 for 1.1000000000000001.
+
+    A price of up to 14 digits has a middle of up to 15, and a number of 15 digits is the nearest one of exactly one float.
+    """
+    return float(f"{middle:.15g}")
 
 
 def bars_before(client: BusClient, symbol: str, interval: str, before: int, least: int, timeout_s: float) -> BarPage:

@@ -1,5 +1,7 @@
 /** Small helpers for elements. Text is always set as text, never as markup. */
 
+const BROAD = 5; // columns: more than a phone has room for
+
 /** Make an element: `h("td", {class: "num"}, "12")`. Properties that begin with `on` are listeners; false and null are left out. */
 export function h(tag, properties = {}, ...children) {
   const element = document.createElement(tag);
@@ -16,11 +18,28 @@ export function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
+/** A text as nodes: what stands between backticks is code, such as a command to type. */
+export function prose(text) {
+  return String(text).split("`").map((part, at) => (at % 2 ? h("code", {}, part) : part)).filter((part) => part !== "");
+}
+
+/** Set the text of an element, with its code; an equal text does not touch the page. */
+export function setProse(element, text) {
+  if (element.dataset.prose === text) return;
+  element.dataset.prose = text;
+  element.replaceChildren(...prose(text));
+}
+
+/** A long text, cut after two lines; all of it in the tooltip. */
+export function cut(text) {
+  return text && h("span", { class: "cut", title: text }, text);
+}
+
 /** Find an element by its id. */
 export const byId = (id) => document.getElementById(id);
 
 /**
- * Make a table.
+ * Make a table. On a phone a wide one shows each row as a block, in which each cell has the text of its head.
  *
  * @param {string} caption for screen readers
  * @param {(string|{text: string, num?: boolean})[]} heads
@@ -28,10 +47,10 @@ export const byId = (id) => document.getElementById(id);
  * @param {string} empty text for a table without rows
  */
 export function table(caption, heads, rows, empty) {
-  if (!rows.length) return h("p", { class: "empty" }, empty);
+  if (!rows.length) return h("p", { class: "empty" }, prose(empty));
   const columns = heads.map((head) => (typeof head === "string" ? { text: head } : head));
-  const cell = (content, at) => h(at ? "td" : "th", { class: columns[at].num && "num", scope: at ? null : "row" }, content);
-  return h("div", { class: "scroll" }, h("table", {},
+  const cell = (content, at) => h(at ? "td" : "th", { class: columns[at].num && "num", scope: at ? null : "row", "data-head": at ? columns[at].text : null }, content);
+  return h("div", { class: "scroll" }, h("table", { class: heads.length >= BROAD && "broad" },
     h("caption", { class: "unseen" }, caption),
     h("thead", {}, h("tr", {}, columns.map((column) => h("th", { scope: "col", class: column.num && "num" }, column.text)))),
     h("tbody", {}, rows.map((row) => h("tr", {}, row.map(cell)))),
@@ -46,5 +65,5 @@ export function figures(pairs) {
 /** A state as a word after a shape; `tone` is good, warn, bad or calm. */
 export function chip(text, tone) {
   const shapes = { good: "●", warn: "▲", bad: "■", calm: "○" };
-  return h("span", { class: `chip ${tone}` }, h("span", { "aria-hidden": "true" }, shapes[tone]), ` ${text}`);
+  return h("span", { class: `chip ${tone}` }, h("span", { "aria-hidden": "true" }, shapes[tone]), " ", prose(text));
 }

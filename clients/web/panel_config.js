@@ -1,6 +1,6 @@
 /** The live configuration: its version, the processes that apply it, the set values, and a form to change a key. */
 
-import { byId, chip, h, setText, table } from "./dom.js";
+import { byId, chip, h, setProse, setText, table } from "./dom.js";
 import { timeOfDay } from "./format.js";
 import { appliedBy } from "./store.js";
 
@@ -27,6 +27,14 @@ export function scopesOf(stats, config, displays) {
 export function keyText(row) {
   const parts = [row.help, `must be ${row.allowed}`, `now ${row.value}${row.from === "default" ? ", the default" : ` (${row.from}), default ${row.default}`}`];
   return parts.join("; ");
+}
+
+/** What stands in place of a key's description: which keys there are, those first that the text is a part of. */
+export function keysText(keys, scope, typed) {
+  if (!keys.length) return "";
+  const found = keys.filter((key) => key.includes(typed));
+  if (!found.length) return `${scope} has no key ${typed}; it has ${keys.join(", ")}`;
+  return `${typed ? "do you mean" : "the keys of this scope:"} ${found.join(", ")}${typed ? "?" : ""}`;
 }
 
 /** The panel. */
@@ -61,7 +69,7 @@ export class ConfigPanel {
     const content = `${version} ${this.offers("config.set")} ${rows.map((row) => row.slice(0, 3).join(" ")).join("; ")}`;
     if (this.shown !== content) {
       this.shown = content; // unchanged buttons stay, and keep the focus
-      byId("config-values").replaceChildren(table("Values that are set", ["scope", "key", "value", ""], rows, "Nothing is set: every key has its default."));
+      byId("config-values").replaceChildren(table("Values that are set", ["scope", "key", "value", "action"], rows, "Nothing is set: every key has its default."));
     }
     this.paintApplied(version);
   }
@@ -79,7 +87,7 @@ export class ConfigPanel {
   _unsetButton(scope, key) {
     if (!this.offers("config.set")) return "";
     const unset = () => this._send({ scope, values: {}, unset: [key] }, `${key} of ${scope} has its default again`);
-    return h("button", { type: "button", class: "small", "aria-label": `unset ${key} of ${scope}`, onclick: unset }, "unset");
+    return h("button", { type: "button", class: "small", "aria-label": `unset ${key} of ${scope}`, onclick: unset }, "Unset");
   }
 
   /** The label of a scope; that of a display has its symbol. */
@@ -109,7 +117,7 @@ export class ConfigPanel {
 
   _help() {
     const row = this._known();
-    setText(byId("config-help"), row ? keyText(row) : "");
+    setProse(byId("config-help"), row ? keyText(row) : keysText(this.rows.map(({ key }) => key), this.scope.value, this.key.value.trim()));
   }
 
   _known() {
@@ -125,13 +133,13 @@ export class ConfigPanel {
 
   async _send(values, done) {
     this.output.className = "said";
-    setText(this.output, "…");
+    setProse(this.output, "…");
     try {
       const answer = await this.request("config.set", values);
-      setText(this.output, answer?.changed === false ? "nothing changed: the value is set already" : `✓ ${done}${answer?.version ? `: version ${answer.version}` : ""}`);
+      setProse(this.output, answer?.changed === false ? "nothing changed: the value is set already" : `✓ ${done}${answer?.version ? `: version ${answer.version}` : ""}`);
       this.output.className = "said good";
     } catch (error) {
-      setText(this.output, `${error.code ? `${error.code}: ` : ""}${error.message}`);
+      setProse(this.output, `${error.code ? `${error.code}: ` : ""}${error.message}`);
       this.output.className = "said bad";
     }
   }

@@ -1,6 +1,6 @@
 /** The panels beside the displays: pool, feeds, processes. Each shows a part of the statistics in its section. */
 
-import { chip, figures, table } from "./dom.js";
+import { chip, cut, figures, prose, table } from "./dom.js";
 import { age, bytes, count, quantile, span } from "./format.js";
 import { isSilent, keyOf, processesOf } from "./store.js";
 
@@ -56,9 +56,9 @@ function deadLetters(tasks, letters) {
   const title = Object.assign(document.createElement("h3"), { textContent: "Dead letters" });
   if (!letters) {
     const failed = tasks.failed ?? 0;
-    return [title, paragraph(failed ? `${count(failed)} tasks failed since the broker's start; hulak dead ls shows them.` : "None since the broker's start.")];
+    return [title, paragraph(failed ? `${count(failed)} tasks failed since the broker's start; `hulak dead ls` shows them.` : "None since the broker's start.")];
   }
-  const rows = letters.map((row) => [`${row.service} ${row.action}`, row.trouble || "–", count(row.attempt)]);
+  const rows = letters.map((row) => [`${row.service} ${row.action}`, cut(row.trouble || "–"), count(row.attempt)]);
   return [title, table("Dead letters, newest first", ["task", "why", num("attempts")], rows, "None.")];
 }
 
@@ -138,5 +138,7 @@ function marked(text, needsAttention) {
 }
 
 function paragraph(text, tone = "") {
-  return Object.assign(document.createElement("p"), { className: `note ${tone}`.trim(), textContent: text });
+  const element = Object.assign(document.createElement("p"), { className: `note ${tone}`.trim() });
+  element.append(...prose(text));
+  return element;
 }

@@ -43,7 +43,7 @@ def test_an_alert_is_added_turned_off_and_removed_with_the_keyboard_and_a_note_s
         page.locator("#views a[href='#/alerts']").focus()
         page.keyboard.press("Enter")
         shown(page, "alerts")
-        until(page, f"{text(page, '#alerts-evaluated')}.includes('`hulak derive` is not running')")
+        until(page, f"{text(page, '#alerts-evaluated')}.includes('hulak derive is not running')")
         page.locator("#alerts-fired").locator("xpath=..").get_by_text("Turn on").focus()
         page.keyboard.press("Enter")
         until(page, "Notification.permission === 'granted'")
@@ -51,9 +51,9 @@ def test_an_alert_is_added_turned_off_and_removed_with_the_keyboard_and_a_note_s
         for key in ("eur/usd", "Tab", "Tab", "2.5", "Tab", "high", "Tab", "sell", "Tab", "Space", "Enter"):
             page.keyboard.press(key) if key[0].isupper() else page.keyboard.type(key)
         until(page, f"{text(page, '#alerts-rows')}.includes('mid at or above 2.5, each time')")
-        until(page, f"{text(page, '#notices')}.includes('EURUSD: price 2.5, above 2.5')")
+        until(page, f"{text(page, '#notices')}.includes('EURUSD: price 2.5, at or above 2.5')")
         until(page, f"{text(page, '#alerts-fired')}.includes('sell')")
-        assert page.evaluate("shown") == [["Hulak: high", "EURUSD: price 2.5, above 2.5\nsell", True]]
+        assert page.evaluate("shown") == [["Hulak: high", "EURUSD: price 2.5, at or above 2.5\nsell", True]]
         for name, after in (("Turn off high", "Turn on"), ("Remove high", "No alerts yet")):
             page.get_by_role("button", name=name).focus()
             page.keyboard.press("Enter")

@@ -51,6 +51,18 @@ def test_counters_are_shown_as_rates_only():
         assert set(counters) <= {"rate(", "increase("}, f"{title}: {expression}"
 
 
+def test_every_quantile_is_of_native_histograms_or_else_of_those_with_buckets():
+    found = [expression for _, expression in expressions() if "histogram_quantile" in expression]
+    assert found
+    for expression in found:
+        native, classic = expression.split(" or ")
+        without_le = classic.replace("sum by (le) (", "sum(").replace("sum by (le, ", "sum by (")
+        assert native == without_le.replace("_bucket{", "{"), expression
+    for _, expression in expressions():
+        for name in re.findall(r"(hulak_\w+)_(?:bucket|count|sum)\{", expression):
+            assert f"(rate({name}{{" in expression, "a Prometheus that keeps native histograms has no other series of it"
+
+
 def test_every_metric_of_a_loss_is_on_the_dashboard():
     shown = {name for _, expression in expressions() for name in re.findall(r"\bhulak_\w+", expression)}
     losses = re.compile("(lost|failed|refused|rejected|errors|dropped|expired|cut_off|restarts|duplicate|early|conflated)")

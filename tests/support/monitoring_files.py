@@ -20,7 +20,7 @@ def names_of(text):
     """Return the names of the series that a text of /metrics may have: also of families that have no sample yet."""
     names = set(ALWAYS)
     for family in text_string_to_metric_families(text):
-        suffixes = {"counter": ["_total"], "histogram": ["_bucket", "_sum", "_count"]}.get(family.type, [""])
+        suffixes = {"counter": ["_total"], "histogram": ["_bucket", "_sum", "_count", ""]}.get(family.type, [""])
         names |= {f"{family.name}{suffix}" for suffix in suffixes}
     return names
 

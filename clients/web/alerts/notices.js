@@ -1,10 +1,10 @@
 /** Tells people of alerts that fire: notes on the page, which screen readers read out, and notifications of the desktop. */
 
 import { h } from "../dom.js";
-import { timeOfDay } from "../format.js";
+import { count, timeOfDay } from "../format.js";
 import { firingText } from "./texts.js";
 
-const MOST = 4; // notes at a time; the view has all firings
+const MOST = 3; // notes at a time, one of each alert; the view has all firings
 const SHOWN_MS = 20000;
 const KEY = "hulak-notify";
 
@@ -43,7 +43,8 @@ export class Notices {
    * @param {object} world see `browserWorld`
    */
   constructor(root, world) {
-    Object.assign(this, { root, world });
+    Object.assign(this, { root, world, notes: new Map() }); // name of an alert -> its note
+    new ResizeObserver(() => document.body.style.setProperty("--notices", `${root.offsetHeight}px`)).observe(root); // room below the content
   }
 
   /** Turn notifications of the desktop on or off; the browser asks the user the first time, which only a click may cause. */
@@ -53,16 +54,31 @@ export class Notices {
     else if ((await Notification?.requestPermission()) === "granted") want(true);
   }
 
-  /** Show a firing. */
+  /** Show a firing: of an alert that fires again, in the note that is there, with the number of its firings. */
   show(row) {
-    const text = firingText(row);
+    const [name, text] = [row.alert ?? "alert", firingText(row)];
+    const before = this.notes.get(name);
+    const times = (before?.times ?? 0) + 1;
     const note = h("div", { class: "notice" },
-      h("div", {}, h("strong", {}, `▲ ${row.alert ?? "alert"}`), ` ${text}`, row.note ? h("span", { class: "note" }, ` ${row.note}`) : null, h("span", { class: "note" }, ` ${timeOfDay(row.at)}`)),
-      h("button", { type: "button", class: "small", "aria-label": `Dismiss ${row.alert ?? "alert"}`, onclick: () => note.remove() }, "✕"));
-    this.root.append(note);
-    while (this.root.children.length > MOST) this.root.firstElementChild.remove();
-    setTimeout(() => note.remove(), SHOWN_MS);
+      h("div", {}, h("strong", {}, `▲ ${name}`), ` ${text}`, row.note ? h("span", { class: "note" }, ` ${row.note}`) : null,
+        h("span", { class: "note" }, ` ${timeOfDay(row.at)}${times > 1 ? `, ${count(times)} times` : ""}`)),
+      h("button", { type: "button", class: "small", "aria-label": `Dismiss ${name}`, onclick: () => this._remove(name) }, "✕"));
+    const isFocused = before?.note.contains(document.activeElement);
+    if (before) before.note.replaceWith(note);
+    else this.root.append(note);
+    if (isFocused) note.querySelector("button").focus();
+    clearTimeout(before?.timer);
+    this.notes.set(name, { note, times, timer: setTimeout(() => this._remove(name), SHOWN_MS) });
+    if (this.notes.size > MOST) this._remove(this.notes.keys().next().value);
     this._notify(row, text);
+  }
+
+  _remove(name) {
+    const shown = this.notes.get(name);
+    if (!shown) return;
+    clearTimeout(shown.timer);
+    shown.note.remove();
+    this.notes.delete(name);
   }
 
   _notify(row, text) {

@@ -7,14 +7,14 @@ const NUMBER = new Intl.NumberFormat("en", { maximumFractionDigits: 8, maximumSi
 
 /** The conditions of the form: name, label, unit of the value, and what else they need. */
 export const CONDITIONS = [
-  { name: "above", label: "price at or above", unit: "price" },
-  { name: "below", label: "price at or below", unit: "price" },
-  { name: "change", label: "price has moved by", unit: "%", window: true },
+  { name: "above", label: "mid at or above", unit: "price" },
+  { name: "below", label: "mid at or below", unit: "price" },
+  { name: "change", label: "change of mid, up or down", unit: "%", window: true },
   { name: "spread", label: "spread at or above", unit: "pips" },
   { name: "stale", label: "no tick for", unit: "seconds" },
 ];
 
-const figure = (value) => (Number.isFinite(value) ? NUMBER.format(value) : "–");
+const figure = (value) => (Number.isFinite(value) ? NUMBER.format(value).replace("-", "−") : "–");
 
 /** A time in words: 300 is "5 min". */
 export function spanText(seconds) {
@@ -51,7 +51,7 @@ export function firingText(row) {
   const symbol = typeof row.symbol === "string" ? row.symbol : "–";
   if (row.on === "stale") return `${symbol}: no tick for ${figure(row.value)} s`;
   const unit = UNITS[row.unit] ?? "";
-  return `${symbol}: ${row.on} ${figure(row.value)}${unit}, ${row.way} ${figure(row.limit)}${unit}`;
+  return `${symbol}: ${row.on} ${figure(row.value)}${unit}, at or ${row.way} ${figure(row.limit)}${unit}`;
 }
 
 /**

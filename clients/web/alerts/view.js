@@ -1,6 +1,6 @@
 /** The view of alerts: the list, a form to add one, what has fired, and notifications of the desktop. */
 
-import { chip, h, setText, table } from "../dom.js";
+import { chip, h, prose, setText, table } from "../dom.js";
 import { count } from "../format.js";
 import { browserWorld, Notices, permissionText } from "./notices.js";
 import { alertOf, conditionText, CONDITIONS, firingText, patternOf, stateOf } from "./texts.js";
@@ -11,7 +11,7 @@ const PAST = 50; // firings that are read from the journal
 const WINDOWS = [["60", "in 1 minute"], ["300", "in 5 minutes"], ["3600", "in 1 hour"], ["", "since the day began"]];
 
 const num = (text) => ({ text, num: true });
-const when = (ms) => (Number.isFinite(ms) && Math.abs(ms) < 8e15 ? `${new Date(ms).toISOString().slice(0, 19).replace("T", " ")} UTC` : "–");
+const when = (ms) => (Number.isFinite(ms) && Math.abs(ms) < 8e15 ? `${new Date(ms).toISOString().slice(0, 19).replace("T", " ")}` : "–");
 
 export class AlertsView {
   /**
@@ -94,7 +94,7 @@ export class AlertsView {
       },
       failed: (text) => {
         this.firings = [];
-        this.fired.replaceChildren(h("p", { class: "empty" }, `The firings cannot be read: ${text}`));
+        this.fired.replaceChildren(h("p", { class: "empty" }, prose(`The firings cannot be read: ${text}`)));
       },
     });
   }
@@ -116,12 +116,12 @@ export class AlertsView {
   }
 
   _paint({ alerts, evaluated, why }) {
-    this.evaluated.replaceChildren(evaluated ? chip("evaluated by hulak derive", "good") : chip(`not evaluated: ${why}`, "warn"));
+    this.evaluated.replaceChildren(evaluated ? chip("evaluated by `hulak derive`", "good") : chip(`not evaluated: ${why}`, "warn"));
     const key = JSON.stringify(alerts.map((row) => [row, stateOf(row, Date.now()).text]));
     if (key === this.painted) return; // so that the focus stays on a button
     this.painted = key;
     const may = this.page.offers("alert.remove");
-    const heads = ["alert", "symbol", "condition", "state", num("fired"), "last", "note", ...(may ? ["change"] : [])];
+    const heads = ["alert", "symbol", "condition", "state", num("fired"), "last, UTC", "note", ...(may ? ["action"] : [])];
     this.rows.replaceChildren(table("Alerts", heads, alerts.map((row) => this._row(row, may)), `No alerts yet.${may ? " Add one with the form." : ""}`));
   }
 
@@ -167,7 +167,7 @@ export class AlertsView {
 
   _paintFirings() {
     const rows = this.firings.map((row) => [when(row.at), row.alert ?? "–", firingText(row), count(row.number), row.note ?? ""]);
-    this.fired.replaceChildren(table("Firings, newest first", ["time", "alert", "what", num("tick number"), "note"], rows, "Nothing has fired yet."));
+    this.fired.replaceChildren(table("Firings, newest first", ["time, UTC", "alert", "what", num("tick number"), "note"], rows, "Nothing has fired yet."));
   }
 
   _paintPermission() {

@@ -31,6 +31,9 @@ export function stateText(market, timeText) {
   return { text: `${market.state}${asOf}${opening}`, tone: market.state === "open" ? "good" : "calm" };
 }
 
+/** What is shown while no answer has come for a while. */
+export const WAITING = "No answer yet. A worker of NEPSE reads this at the exchange: `hulak workers` says whether one runs, `hulak up` starts one.";
+
 /** What is shown in place of a list that cannot be read. */
 export function troubleText(error) {
   if (error.code === "TIMEOUT") return "No NEPSE worker answers. `hulak up` runs one; `hulak workers` lists them.";

@@ -1,17 +1,20 @@
 /** The view of the exchange: state, indices, breadth, lists of securities, and the order book of one. */
 
-import { chip, figures, h, table } from "../dom.js";
+import { chip, figures, h, prose, table } from "../dom.js";
 import { dayAndTime } from "../format.js";
-import { amount, change, price, shares, stateText, troubleText, whole } from "./texts.js";
+import { amount, change, price, shares, stateText, troubleText, WAITING, whole } from "./texts.js";
 
 const READ_MS = 10000; // between two reads of the lists while the view is shown
 const BOOK_MS = 3000; // likewise of the order book
+const PATIENCE_MS = 2000; // for an answer, before the view says what it needs
 
 const num = (text) => ({ text, num: true });
 const changed = (value, unit) => {
   const { text, tone } = change(value, unit);
   return h("span", { class: tone || null }, text);
 };
+
+const empty = (text) => h("p", { class: "empty" }, prose(text));
 
 export class MarketView {
   /**
@@ -21,7 +24,7 @@ export class MarketView {
   constructor(root, page) {
     Object.assign(this, { root, page, now: 0, readAt: -Infinity, bookAt: -Infinity, symbol: "" });
     this.state = h("p", { id: "market-state" });
-    this.parts = Object.fromEntries(["indices", "summary", "breadth", "gainers", "losers", "turnover", "quantity", "sectors"].map((name) => [name, h("div", { id: `market-${name}` }, h("p", { class: "empty" }, "Reading."))]));
+    this.parts = Object.fromEntries(["indices", "summary", "breadth", "gainers", "losers", "turnover", "quantity", "sectors"].map((name) => [name, h("div", { id: `market-${name}` }, h("p", { class: "empty waiting" }, "Reading."))]));
     this.bookField = h("input", { id: "book-symbol", required: true, maxlength: 40, placeholder: "NABIL", spellcheck: "false", autocapitalize: "characters" });
     this.book = h("div", { id: "book", "aria-live": "polite" }, h("p", { class: "empty" }, "Give the symbol of a security."));
     const form = h("form", { id: "book-form", autocomplete: "off", onsubmit: (event) => this._choose(event) },
@@ -29,8 +32,9 @@ export class MarketView {
     const section = (title, id, ...content) => h("section", { "aria-labelledby": id }, h("h2", { id }, title), ...content);
     root.replaceChildren(
       h("section", { class: "wide", "aria-labelledby": "market-head" }, h("h2", { id: "market-head" }, "NEPSE"), this.state, this.parts.summary),
-      section("Indices", "indices-head", this.parts.indices),
-      section("Advances and declines", "breadth-head", this.parts.breadth),
+      h("div", { class: "stack" },
+        section("Indices", "indices-head", this.parts.indices),
+        section("Advances and declines", "breadth-head", this.parts.breadth)),
       section("Order book", "book-head", form, this.book),
       section("Top gainers", "gainers-head", this.parts.gainers),
       section("Top losers", "losers-head", this.parts.losers),
@@ -41,13 +45,14 @@ export class MarketView {
 
   /** The entry of the page's list of views. */
   get entry() {
-    return { name: "market", title: "Market", elements: [this.root], offered: () => this.page.offers("nepse.read"), open: () => this._readAll(), turn: (now) => this._turn(now) };
+    return { name: "market", title: "Market", elements: [this.root], offered: () => this.page.offers("nepse.read"), open: () => this._turn(performance.now(), true), turn: (now) => this._turn(now) };
   }
 
-  _turn(now) {
+  _turn(now, isOpened = false) {
     this.now = now;
     this._paintState();
-    if (now - this.readAt >= READ_MS) this._readAll();
+    if (isOpened || now - this.readAt >= READ_MS) this._readAll();
+    if (this.reading && now - this.readAt >= PATIENCE_MS) this._tell(WAITING);
     if (this.symbol && now - this.bookAt >= BOOK_MS) this._readBook();
   }
 
@@ -60,18 +65,26 @@ export class MarketView {
 
   /** Read all lists, one after the other, as a worker does: a browser has at most a few requests in progress. */
   async _readAll() {
-    this.readAt = this.now;
     this._paintState();
     if (this.reading) return;
+    this.readAt = this.now;
     this.reading = true;
     for (const [what, part] of Object.entries(this.parts)) {
       try {
         part.replaceChildren(this[`_${what}`](await this.page.request("nepse.read", { what })));
       } catch (error) {
-        part.replaceChildren(h("p", { class: "empty" }, troubleText(error)));
+        part.replaceChildren(empty(troubleText(error)));
+        if (error.code !== "TIMEOUT") continue;
+        this._tell(troubleText(error)); // no worker answers: the next reads would wait as long
+        break;
       }
     }
     this.reading = false;
+  }
+
+  /** Say why there is nothing, in each list that was not read yet. */
+  _tell(text) {
+    for (const element of this.root.querySelectorAll(".waiting")) if (element.textContent !== text) element.replaceChildren(...prose(text));
   }
 
   _choose(event) {
@@ -84,7 +97,7 @@ export class MarketView {
   _show(symbol) {
     this.symbol = symbol;
     this.bookField.value = symbol;
-    this.book.replaceChildren(h("p", { class: "empty" }, `Reading the order book of ${symbol}.`));
+    this.book.replaceChildren(empty(`Reading the order book of ${symbol}.`));
     this._readBook();
   }
 
@@ -95,13 +108,13 @@ export class MarketView {
     try {
       shown = this._bookOf(symbol, await this.page.request("nepse.read", { what: "book", symbol }));
     } catch (error) {
-      shown = [h("p", { class: "empty" }, `${symbol}: ${troubleText(error)}`)];
+      shown = [empty(`${symbol}: ${troubleText(error)}`)];
     }
     if (symbol === this.symbol) this.book.replaceChildren(...shown);
   }
 
   _bookOf(symbol, { bids, asks, bid_total: bidTotal, ask_total: askTotal }) {
-    if (!bids.length && !asks.length) return [h("p", { class: "empty" }, `${symbol} has no orders: the market is closed, or there is no offer.`)];
+    if (!bids.length && !asks.length) return [empty(`${symbol} has no orders: the market is closed, or there is no offer.`)];
     const side = (rows, tone) => rows.map((row) => [h("span", { class: tone }, price(row.price)), whole(row.quantity), whole(row.orders)]);
     const heads = (title) => [title, num("shares"), num("orders")];
     return [
@@ -120,13 +133,13 @@ export class MarketView {
   }
 
   _summary(rows) {
-    const name = (text) => String(text).replace(/ Rs:?$/, "").replace(/^Total /, "");
+    const name = (text) => String(text).replace(/ Rs:?$/, "").replace(/^Total /, "").toLowerCase();
     return figures(rows.map((row) => [name(row.name), /Rs/.test(row.name) ? `Rs ${amount(row.value)}` : whole(row.value)]));
   }
 
   _breadth(counts) {
     const parts = shares(counts);
-    if (!parts.some(({ number }) => number)) return h("p", { class: "empty" }, "No security has traded in this session.");
+    if (!parts.some(({ number }) => number)) return empty("No security has traded in this session.");
     const bars = parts.map(({ name, number, tone, share }) => h("div", { class: `part ${tone}`.trim() },
       h("span", { class: "what" }, name), h("meter", { min: 0, max: 100, value: share.toFixed(1), "aria-label": name }), h("span", { class: "num" }, `${whole(number)} (${share.toFixed(0)} %)`)));
     return h("div", { class: "breadth" }, bars);

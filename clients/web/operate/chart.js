@@ -3,19 +3,19 @@
 import { h, setText } from "../dom.js";
 import { greatestOf, indexAt, linesOf, scaleOf, segmentsOf, timesOf, valueText } from "./chart_math.js";
 
-const [LEFT, RIGHT, TOP, BOTTOM] = [46, 8, 8, 20];
-const HEIGHT = 150;
+const [LEFT, RIGHT, TOP, BOTTOM] = [46, 8, 22, 20];
+const HEIGHT = 164;
 const COLOURS = ["accent", "down", "up", "warn", "bad", "dim", "ink", "faint"];
 const DASHES = [[], [], [], [], [], [4, 3], [2, 2], [6, 2]];
 
 /** One chart. */
 export class Chart {
   /**
-   * @param {{figure: string, title: string, unit: string}} what
+   * @param {{figure: string, title: string, unit: string, axis: string}} what `unit` follows each value of the legend, `axis` is above the values
    * @param {function(number)} pointed called with the index of a point that the pointer is on
    */
-  constructor({ figure, title, unit }, pointed) {
-    Object.assign(this, { figure, title, unit, answer: null, lines: [], cursor: null, palette: null });
+  constructor({ figure, title, unit, axis }, pointed) {
+    Object.assign(this, { figure, title, unit, axis, answer: null, lines: [], cursor: null, palette: null });
     this.canvas = h("canvas", { role: "img", "aria-label": title });
     this.legend = h("ul", { class: "legend-list" });
     this.note = h("p", { class: "note" });
@@ -76,6 +76,10 @@ export class Chart {
       context.textAlign = "right";
       context.fillText(valueText(value, ""), LEFT - 6, place.y(value));
     }
+    context.textAlign = "left";
+    context.fillText(this.axis, 0, 7);
+    context.textAlign = "right";
+    context.fillText("UTC", LEFT - 6, HEIGHT - 8);
     const end = answer.begin_ms + (this._count() - 1) * answer.step_ms;
     context.textAlign = "center";
     for (const time of timesOf(answer.begin_ms, end, Math.max(2, Math.floor(this._width() / 70)))) {

@@ -8,15 +8,15 @@ import { Poll, why } from "./common.js";
 const POINTS = 240;
 const EVERY_MS = { hour: 5000, day: 60_000 };
 const FIGURES = [
-  { figure: "ticks", title: "Ticks per second", unit: "" },
-  { figure: "feed_latency", title: "Latency, feed to broker", unit: "ms" },
-  { figure: "display_latency", title: "Latency, feed to display, slowest worker", unit: "ms" },
-  { figure: "queue", title: "Tasks in the queue", unit: "" },
-  { figure: "tasks", title: "Tasks per second", unit: "" },
-  { figure: "run_times", title: "Run time of tasks, by action", unit: "ms" },
-  { figure: "memory", title: "Memory, by process", unit: "MB" },
-  { figure: "repairs", title: "Gaps and repairs, per second", unit: "" },
-  { figure: "slow_subscribers", title: "Slow subscribers", unit: "" },
+  { figure: "ticks", title: "Ticks per second", unit: "", axis: "ticks/s" },
+  { figure: "feed_latency", title: "Latency, feed to broker", unit: "ms", axis: "ms" },
+  { figure: "display_latency", title: "Latency, feed to display, slowest worker", unit: "ms", axis: "ms" },
+  { figure: "queue", title: "Tasks in the queue", unit: "", axis: "tasks" },
+  { figure: "tasks", title: "Tasks per second", unit: "", axis: "tasks/s" },
+  { figure: "run_times", title: "Run time of tasks, by action", unit: "ms", axis: "ms" },
+  { figure: "memory", title: "Memory, by process", unit: "MB", axis: "MB" },
+  { figure: "repairs", title: "Gaps and repairs", unit: "", axis: "per second" },
+  { figure: "slow_subscribers", title: "Slow subscribers", unit: "", axis: "subscribers" },
 ];
 
 /** The view. */

@@ -1,11 +1,11 @@
 /** What the views of operators share: a status line, buttons, a question before a change, and requests that are not repeated while one runs. */
 
-import { byId, h, setText } from "../dom.js";
+import { byId, h, setProse, setText } from "../dom.js";
 
 /** Show what became of an action, in an `output`. */
 export function say(output, text, tone = "") {
   output.className = `said ${tone}`.trim();
-  setText(output, text);
+  setProse(output, text);
 }
 
 /** The text of a failed request. */

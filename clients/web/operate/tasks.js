@@ -1,6 +1,6 @@
 /** The view of tasks: posted ones by state, calls in progress, dead letters to retry and drop; a task with all that is known of it. */
 
-import { byId, chip, h, setText, table } from "../dom.js";
+import { byId, chip, cut, h, setText, table } from "../dom.js";
 import { age, count } from "../format.js";
 import { button, confirmed, each, Poll, say, why } from "./common.js";
 import { actionsOf, confirmation, detailOf, matching, moment, OPEN, seconds, TONES } from "./task_rows.js";
@@ -12,6 +12,7 @@ const CALLS = "calls"; // of the choice of states: tasks that are not posted
 const ALL_OPEN = "open";
 const LISTS = [[ALL_OPEN, "not ended"], ["", "all"], ...Object.keys(TONES).map((state) => [state, state === "failed" ? "failed (dead letters)" : state]), [CALLS, "calls in progress"]];
 const VERBS = { cancel: "Cancel", retry: "Retry", drop: "Drop" };
+const NONE = { [ALL_OPEN]: "No posted task waits or runs.", "": "No task was posted. `hulak task post SERVICE ACTION` posts one.", failed: "No dead letters: no posted task has failed." };
 const num = (text) => ({ text, num: true });
 
 /** The view. */
@@ -126,12 +127,12 @@ export class Tasks {
   _taskTable(rows, now, many) {
     const cells = (row) => [
       h("button", { type: "button", class: "link", "data-key": `show-${row.task}`, "aria-label": `show task ${row.task}`, onclick: () => this._show(row.task) }, `${row.service} ${row.action} `, h("small", {}, row.task.slice(0, 8))),
-      chip(row.state, TONES[row.state] ?? "calm"), `${row.attempt}/${row.retries + 1}`, moment(row.posted_ns, now), row.worker || "–", row.retried_as ? `retried; ${row.trouble}` : row.trouble || "",
+      chip(row.state, TONES[row.state] ?? "calm"), `${row.attempt}/${row.retries + 1}`, moment(row.posted_ns, now), row.worker || "–", cut(row.retried_as ? `retried; ${row.trouble}` : row.trouble || ""),
       h("span", { class: "actions" }, actionsOf(row, this.offers).map((action) => this._act(action, row))),
       ...(many ? [h("input", { type: "checkbox", "data-key": `mark-${row.task}`, checked: this.chosen.has(row.task), "aria-label": `select task ${row.task}`, onchange: (event) => this._choose(row.task, event.target.checked) })] : []),
     ];
     const heads = ["task", "state", num("attempt"), "posted, UTC", "worker", "trouble", "action", ...(many ? ["selected"] : [])];
-    return table("Tasks, the newest first", heads, rows.map(cells), this.rows.length ? "No loaded task has that." : "No such task.");
+    return table("Tasks, the newest first", heads, rows.map(cells), this.rows.length ? "No loaded task has that." : NONE[this.state.value] ?? `No task is ${this.state.value}.`);
   }
 
   _act(action, row) {
@@ -211,7 +212,7 @@ export class Tasks {
     byId("task").dataset.content = content;
     setText(byId("task-title"), `${task.service} ${task.action}`);
     byId("task-figures").replaceChildren(...figures.map(([name, text]) => h("div", {}, h("dt", {}, name), h("dd", {}, text))));
-    const runs = task.runs.map((run) => [String(run.attempt), run.worker, seconds(run.after_s), run.run_s === null ? chip("worker lost", "bad") : seconds(run.run_s), run.trouble || "–"]);
+    const runs = task.runs.map((run) => [String(run.attempt), run.worker, seconds(run.after_s), run.run_s === null ? chip("worker lost", "bad") : seconds(run.run_s), run.trouble || ""]);
     byId("task-runs").replaceChildren(table("Attempts", ["attempt", "worker", num("began after"), num("ran"), "trouble"], runs, OPEN.includes(task.state) ? "No attempt has ended yet." : "No times of its attempts were kept."));
     byId("task-blocks").replaceChildren(...blocks.flatMap(({ name, text }) => [h("h3", {}, name), h("pre", { tabindex: "0", role: "region", "aria-label": name }, text)]));
     byId("task-actions").replaceChildren(...actionsOf(task, this.offers).map((action) => this._act(action, task)));

@@ -10,7 +10,7 @@ import { ageOf } from "./quotes.js";
  * @property {string} name as in filters and layouts
  * @property {string} head
  * @property {string} title what it is, in words
- * @property {string} width of the grid's track
+ * @property {string} width least one of the grid's track
  * @property {function(object, number): (number|string)} value compared by filters and sorts
  * @property {function(object, number): string} text shown
  * @property {boolean} isChange its sign has a colour
@@ -20,12 +20,12 @@ const isPair = (quote) => quote.digits === 5 || quote.digits === 3;
 
 /** @type {Column[]} */
 export const COLUMNS = [
-  column("symbol", "Symbol", "The symbol, with the prefix of its feed", "minmax(7.5rem, 1.4fr)", (quote) => quote.symbol, (quote) => quote.symbol),
-  column("last", "Last", "The last trade, or the middle of bid and ask", "minmax(5.5rem, 1fr)", (quote) => quote.price, (quote) => price(quote.price, quote.digits)),
+  column("symbol", "Symbol", "The symbol, with the prefix of its feed", "7.5rem", (quote) => quote.symbol, (quote) => quote.symbol),
+  column("last", "Last", "The last trade, or the middle of bid and ask", "5.5rem", (quote) => quote.price, (quote) => price(quote.price, quote.digits)),
   column("change", "Change", "Change since the open of the day (00:00 UTC; an exchange's own open)", "5.2rem", (quote) => quote.change, (quote) => changeText(quote.change), true),
   column("prev", "Prev. close", "Change since the close of the day before", "5.8rem", (quote) => quote.previous_change, (quote) => changeText(quote.previous_change), true),
-  column("bid", "Bid", "The best bid", "minmax(5.5rem, 1fr)", (quote) => quote.bid, (quote) => price(quote.bid, quote.digits)),
-  column("ask", "Ask", "The best ask", "minmax(5.5rem, 1fr)", (quote) => quote.ask, (quote) => price(quote.ask, quote.digits)),
+  column("bid", "Bid", "The best bid", "5.5rem", (quote) => quote.bid, (quote) => price(quote.bid, quote.digits)),
+  column("ask", "Ask", "The best ask", "5.5rem", (quote) => quote.ask, (quote) => price(quote.ask, quote.digits)),
   column("spread", "Spread", "Ask less bid: in pips for currency pairs, else in hundredths of a percent of the price; none where both are the last price", "5rem", spreadOf, spreadText),
   column("range", "Range", "Where the last price is between the low (left) and the high (right) of the day", "6.5rem", (quote) => quote.place * 100, rangeText),
   column("width", "High–low", "High of the day above its low", "5rem", (quote) => quote.range, (quote) => changeText(quote.range).replace("+", "")),
@@ -34,7 +34,7 @@ export const COLUMNS = [
   column("ticks", "Ticks", "Ticks of the day since the table was opened", "5rem", (quote) => quote.ticks, (quote) => count(quote.ticks)),
   column("age", "Age", "Time since the newest tick", "4.4rem", ageOf, (quote, now) => age(ageOf(quote, now))),
   column("venue", "Venue", "The source of the ticks", "6rem", (quote) => String(quote.source), (quote) => String(quote.source)),
-  column("hour", "Last hour", "Closes of the last 60 minutes, of the bars of hulak derive; without them, of the minutes since the table was opened", "6.5rem", (quote) => quote.change, () => ""),
+  column("hour", "Last hour", "Closes of the last 60 minutes, of the bars of hulak derive; without them, of the minutes since the table was opened", "7.6rem", (quote) => quote.change, () => ""),
 ];
 
 export const BY_NAME = new Map(COLUMNS.map((each) => [each.name, each]));

@@ -49,7 +49,7 @@ export class Grid {
   shape(columns, sort, descending) {
     if (columns.join() !== this.columns.join()) {
       this.columns = columns;
-      this.element.style.setProperty("--tracks", columns.map((name) => BY_NAME.get(name).width).join(" "));
+      this.element.style.setProperty("--tracks", columns.map((name) => `minmax(${BY_NAME.get(name).width}, 1fr)`).join(" "));
       for (const row of [...this.rows.values(), ...this.free]) row.element.remove();
       [this.rows, this.free] = [new Map(), []];
       this.element.setAttribute("aria-colcount", String(columns.length));

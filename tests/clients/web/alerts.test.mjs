@@ -8,7 +8,7 @@ const price = { name: "n", symbol: "EURUSD", on: "price", side: "mid", above: 1.
 
 test("a condition says what is measured and in which unit", () => {
   assert.equal(conditionText(price), "mid at or above 1.1");
-  assert.equal(conditionText({ ...price, on: "change", above: 1, below: -1, window_s: 300 }), "change of mid at or above 1 % or at or below -1 % in 5 min");
+  assert.equal(conditionText({ ...price, on: "change", above: 1, below: -1, window_s: 300 }), "change of mid at or above 1 % or at or below −1 % in 5 min");
   assert.equal(conditionText({ ...price, on: "change", window_s: null }), "change of mid at or above 1.1 % since the day began");
   assert.equal(conditionText({ on: "spread", unit: "pips", above: 3 }), "spread at or above 3 pips");
   assert.equal(conditionText({ on: "stale", after_s: 90 }), "no tick for 90 s");
@@ -38,9 +38,9 @@ test("a symbol is upper case but for its prefix", () => {
 });
 
 test("a firing says what was reached, and odd values are dashes", () => {
-  assert.equal(firingText({ symbol: "X", on: "spread", value: 3.5, limit: 3, way: "above", unit: "pips" }), "X: spread 3.5 pips, above 3 pips");
+  assert.equal(firingText({ symbol: "X", on: "spread", value: 3.5, limit: 3, way: "above", unit: "pips" }), "X: spread 3.5 pips, at or above 3 pips");
   assert.equal(firingText({ symbol: "X", on: "stale", value: 30.25, unit: "s" }), "X: no tick for 30.25 s");
-  assert.equal(firingText({ symbol: 5, on: "price", value: "x", limit: null, way: "above", unit: "price" }), "–: price –, above –");
+  assert.equal(firingText({ symbol: 5, on: "price", value: "x", limit: null, way: "above", unit: "price" }), "–: price –, at or above –");
 });
 
 test("the state of notifications is shown, and a button is there where it has an effect", () => {

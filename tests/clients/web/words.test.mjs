@@ -108,7 +108,7 @@ test("an unchanged price of a market is not stale while its feed has new data", 
 test("the state of a market has its next opening", () => {
   const markets = new Map([["nepse", { market: "nepse", state: "closed", next_opening: Date.UTC(2026, 10, 30, 5, 15) }]]);
   assert.deepEqual(marketTexts(markets), [{ text: "NEPSE closed", tone: "calm", all: "next opening Mon 30 Nov, 05:15 UTC" }]);
-  assert.deepEqual(marketTexts(new Map([["x", { market: "x", state: "open", next_opening: null }]])), [{ text: "X open", tone: "good", problems: [] }]);
+  assert.deepEqual(marketTexts(new Map([["x", { market: "x", state: "open", next_opening: null }]])), [{ text: "X open", tone: "good", all: "" }]);
 });
 
 test("a symbol with a tick size has no pips: all its decimals are shown, and its spread is a price or the last one", () => {

@@ -56,7 +56,7 @@ function deadLetters(tasks, letters) {
   const title = Object.assign(document.createElement("h3"), { textContent: "Dead letters" });
   if (!letters) {
     const failed = tasks.failed ?? 0;
-    return [title, paragraph(failed ? `${count(failed)} tasks failed since the broker's start; `hulak dead ls` shows them.` : "None since the broker's start.")];
+    return [title, paragraph(failed ? `${count(failed)} tasks failed since the broker's start; \`hulak dead ls\` shows them.` : "None since the broker's start.")];
   }
   const rows = letters.map((row) => [`${row.service} ${row.action}`, cut(row.trouble || "–"), count(row.attempt)]);
   return [title, table("Dead letters, newest first", ["task", "why", num("attempts")], rows, "None.")];

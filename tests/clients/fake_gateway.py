@@ -2,7 +2,7 @@
 
     python tests/clients/fake_gateway.py --displays 24 --rate 1000
 
-Prints its port on a separate line. SIGUSR1 stops the market, and starts it again.
+Prints its port on a separate line. SIGUSR1 stops the market, and starts it again; SIGUSR2 makes problems, and ends them.
 """
 
 import argparse
@@ -27,6 +27,13 @@ POLICY = (
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 FRAME_S = 0.016
+LONG = "tasks wait for services that have no worker: report, statements, settlement; and the feed of the simulated venue is late"
+SILENT = "nepse_00 is silent: no sign of life for 2 s, it is frozen or dead"
+PROBLEMS = [
+    {"what": "no_worker", "severity": "warning", "text": LONG},
+    {"what": "process_silent", "severity": "warning", "text": SILENT},
+    {"what": "dead_letters", "severity": "warning", "text": "2 new dead letters; see `hulak dead ls`"},
+]
 VIEWERS_REQUESTS = ["config.get", "config.history", "dead.list", "ticks.read", "ticks.stop", *VIEWERS]
 OPERATORS = [*VIEWERS_REQUESTS, "config.set", "display.create", "display.remove", *REQUESTS]
 KEYS = [
@@ -46,25 +53,12 @@ KEYS = [
     },
 ]
 
-PROBLEMS = (
-    ("store_failed", "critical", "store is failed: no space left on device"),
-    ("process_silent", "warning", "nepse_00 is silent: no sign of life for 2 s, it is frozen or dead"),
-    ("tasks_failing", "critical", "70 of 90 tasks failed in the last 10 min"),
-    ("symbols_refused", "warning", f"feed sim: its venue refuses 1 symbol: {'X' * 90} (SYMBOL_NOT_FOUND)"),
-    ("dead_letters", "warning", "2 new dead letters in the last 10 min, 2 in all: see hulak dead ls"),
-)
-HEALTH = {
-    "level": "CRITICAL",
-    "problems": [{"what": what, "severity": severity, "text": text} for what, severity, text in PROBLEMS],
-    "silent": [],
-}
-
 
 class FakeGateway:
     """All states to send, and the clients that receive them."""
 
     def __init__(self, displays, rate, stale_s, seed=5, role="operate"):
-        self.draw, self.rate, self.still = random.Random(seed), rate, False
+        self.draw, self.rate, self.still, self.ill = random.Random(seed), rate, False, False
         self.markets = {}
         for at in range(displays):
             symbol, price = list(PAIRS.items())[at % len(PAIRS)]
@@ -109,7 +103,7 @@ class FakeGateway:
             frame |= {"removed": self.removed} if self.removed else {}
             frame |= {"stats": self.stats()} if with_stats or not seen else {}
             frame |= {"config": self.config} if with_stats or not seen else {}
-            frame |= {"health": HEALTH} if with_stats or not seen else {}
+            frame |= {"health": self.health()} if with_stats or not seen else {}
             seen |= fresh
             if len(frame) > 2:
                 self.sending.add(task := asyncio.ensure_future(send(client, frame)))
@@ -206,6 +200,10 @@ class FakeGateway:
         self.config = {**self.config, "version": self.config["version"] + 1, "scopes": scopes, "by": "gateway", "note": ""}
         return {"version": self.config["version"]}
 
+    def health(self):
+        """Make a report of the judge."""
+        return {"level": "WARNING" if self.ill else "OK", "problems": PROBLEMS if self.ill else []}
+
     def stats(self):
         """Make statistics in the broker's form."""
         uptime = time.monotonic()
@@ -292,7 +290,11 @@ async def main(gateway, port):
     def stand_still():
         gateway.still = not gateway.still
 
+    def fall_ill():
+        gateway.ill = not gateway.ill
+
     asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, stand_still)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR2, fall_ill)
     async with serve(gateway.serve, "127.0.0.1", port, process_request=serve_file, compression=None) as server:
         print(server.sockets[0].getsockname()[1], flush=True)  # noqa: T201
         await gateway.run()

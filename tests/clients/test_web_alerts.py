@@ -64,6 +64,21 @@ def test_an_alert_is_added_turned_off_and_removed_with_the_keyboard_and_a_note_s
         assert complaints == []
 
 
+def test_an_alert_that_fires_again_has_one_note_and_leaves_room_for_the_content(chrome, gateway):
+    with opened(chrome, f"{gateway.url}#/alerts") as (page, complaints):
+        shown(page, "alerts")
+        for times in ("", ", 2 times", ", 3 times"):
+            page.locator("#alert-symbol").fill("USDJPY")
+            page.locator("#alert-value").fill("1")
+            page.locator("#alert-name").fill("again")
+            page.locator("#alert-name").press("Enter")
+            until(page, f"{text(page, '#notices')}.includes(' UTC{times}\\n')")
+        assert page.locator("#notices .notice").count() == 1
+        room = "parseFloat(getComputedStyle(document.querySelector('main')).paddingBottom)"
+        until(page, f"{room} > document.querySelector('#notices').offsetHeight")
+        assert complaints == []
+
+
 def test_the_exchange_is_shown_and_the_order_book_of_a_security_from_a_list(chrome, gateway):
     with opened(chrome, f"{gateway.url}#/market") as (page, complaints):
         shown(page, "market")

@@ -12,6 +12,8 @@ pytestmark = [pytest.mark.system]
 WITHIN_S = 30
 WITHIN_MS = 30_000
 SERVICE = "sleepy"
+CUT = """[...document.querySelectorAll('.scroll, dialog[open] .sheet')]
+  .filter((part) => part.scrollWidth > part.clientWidth).map((part) => part.innerText)"""
 VIEWS = ("displays", "tasks", "charts", "processes", "config")
 
 
@@ -73,6 +75,34 @@ def test_no_view_violates_a_rule_of_axe(chrome, bus, scheme):
         page.locator("#task-blocks").get_by_text("KeyError").first.wait_for(timeout=WITHIN_MS)
         assert violations(page) == []
         assert complaints == []
+
+
+def test_no_part_of_a_view_is_cut_on_a_phone(chrome, bus):
+    with opened(chrome, bus.settings.gateway.url, width=390, height=844) as (page, complaints):
+        for view in VIEWS:
+            shown(page, view)
+            if view == "tasks":
+                page.locator("#tasks-state").select_option("failed")
+            until(page, READY[view])
+            assert page.evaluate(CUT) == [], view
+            assert page.evaluate("document.documentElement.scrollWidth") <= 390, view
+        shown(page, "tasks")
+        page.locator("#tasks-list button.link").first.press("Enter")
+        page.locator("#task-blocks").get_by_text("KeyError").first.wait_for(timeout=WITHIN_MS)
+        assert page.evaluate(CUT) == []
+        assert complaints == []
+
+
+def test_a_list_without_a_task_says_why_and_a_key_without_a_value_has_a_hint(chrome, bus):
+    with opened(chrome, bus.settings.gateway.url) as (page, _):
+        shown(page, "tasks")
+        page.locator("#tasks-list").get_by_text("No posted task waits or runs.").wait_for(timeout=WITHIN_MS)
+        page.locator("#tasks-state").select_option("running")
+        page.locator("#tasks-list").get_by_text("No task is running.").wait_for(timeout=WITHIN_MS)
+        shown(page, "config")
+        page.locator("#config-help").get_by_text("the keys of this scope: ").wait_for(timeout=WITHIN_MS)
+        page.locator("#config-key").press_sequentially("level")
+        page.locator("#config-help").get_by_text("do you mean log_level?").wait_for(timeout=WITHIN_MS)
 
 
 def test_a_task_is_cancelled_and_dead_letters_are_seen_retried_and_dropped_with_the_keyboard(chrome, bus):

@@ -3,6 +3,7 @@
 import signal
 
 import pytest
+from fake_gateway import LONG
 from browser import FakeGateway, browser, opened, until
 
 pytestmark = [pytest.mark.system]
@@ -111,6 +112,48 @@ def test_everything_can_be_done_with_the_keyboard(chrome, gateway):
         until(page, f"!document.querySelector('#detail').open && document.activeElement.dataset.display === '{ids[-1]}'")
         page.keyboard.press("Tab")
         assert not focused(page).endswith("-1"), "the grid is one stop of the tab order"
+
+
+def test_every_view_is_reached_with_the_keyboard_and_the_content_by_the_first_link(chrome, gateway):
+    with opened(chrome, gateway.url) as (page, complaints):
+        live(page)
+        page.keyboard.press("Tab")
+        assert page.evaluate("document.activeElement.className") == "skip"
+        names = page.locator("#views a:not([hidden])").evaluate_all("links => links.map((link) => link.hash)")
+        assert names == ["#/displays", "#/table", "#/market", "#/alerts", "#/config"]
+        for name in names:
+            page.keyboard.press("Tab")
+            assert page.evaluate("document.activeElement.hash") == name
+            page.keyboard.press("Enter")
+            until(page, f"document.querySelector('#views [aria-current]').hash === '{name}'")
+        page.locator(".skip").press("Enter")
+        until(page, "document.activeElement.id === 'content'")
+        assert page.evaluate("document.querySelector('#views [aria-current]').hash") == names[-1]
+        assert complaints == []
+
+
+@pytest.mark.parametrize("width", [1440, 390])
+def test_a_problem_moves_nothing_on_a_desktop_is_whole_on_a_phone_and_all_are_shown_with_the_keyboard(chrome, gateway, width):
+    with opened(chrome, gateway.url, width=width) as (page, complaints):
+        live(page)
+        height = "document.querySelector('.bar').offsetHeight"
+        until(page, "document.querySelector('#health').textContent.includes('all is well')")
+        before = page.evaluate(height)
+        gateway.process.send_signal(signal.SIGUSR2)
+        until(page, "document.querySelector('#health').textContent.includes('WARNING (2 problems)')")
+        if width == 1440:
+            assert page.evaluate(height) == before
+        else:
+            cut = "[...document.querySelectorAll('.status *')].filter((part) => part.scrollWidth > part.clientWidth + 1 && part.clientWidth)"
+            assert page.evaluate(f"{cut}.length") == 0
+        page.locator("#health").press("Enter")
+        assert page.locator("#problems li").all_inner_texts() == ["▲ warning: " + LONG, "▲ warning: 2 new dead letters; see hulak dead ls"]
+        assert page.locator("#problems code").inner_text() == "hulak dead ls"
+        page.locator("#health").press("Enter")
+        assert page.locator("#problems").is_hidden()
+        gateway.process.send_signal(signal.SIGUSR2)
+        until(page, "document.querySelector('#health').disabled")
+        assert complaints == []
 
 
 def test_displays_come_and_go_from_the_page(chrome, gateway):

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { adrUsed, age, bytes, count, hasPips, millis, pips, quantile, span, splitPrice, spoken, spreadText, symbolOf } from "../../../clients/web/format.js";
 import { nextIndex } from "../../../clients/web/grid.js";
 import { healthText, marketTexts, markOf, silentBroker, staleAfter, statusText } from "../../../clients/web/marks.js";
-import { keyText, readValue, scopesOf } from "../../../clients/web/panel_config.js";
+import { keysText, keyText, readValue, scopesOf } from "../../../clients/web/panel_config.js";
 import { dataAgeOf } from "../../../clients/web/store.js";
 import { detailRows } from "../../../clients/web/detail.js";
 import { someState } from "./context.mjs";
@@ -154,6 +154,14 @@ test("problems have the texts of the judge, each with its own tone, in its order
   const health = healthText({ level: "CRITICAL", problems: [worse, problem] });
   assert.deepEqual([health.text, health.tone], ["CRITICAL (2 problems): store is failed", "bad"]);
   assert.deepEqual(health.problems.map(({ text, tone }) => [text, tone]), [["critical: store is failed", "bad"], ["warning: 2 new dead letters", "warn"]]);
+});
+
+test("without a known key the keys are named, those first that have the typed text", () => {
+  const keys = ["log_level", "stale_s"];
+  assert.equal(keysText(keys, "global", ""), "the keys of this scope: log_level, stale_s");
+  assert.equal(keysText(keys, "global", "level"), "do you mean log_level?");
+  assert.equal(keysText(keys, "global", "x"), "global has no key x; it has log_level, stale_s");
+  assert.equal(keysText([], "global", "x"), "");
 });
 
 test("an input is parsed by the type of its key, and sent unchanged if it does not parse", () => {

@@ -90,7 +90,8 @@ def bars_of(
     begin_ms = begin_ns // 1_000_000
     rows = [row for row in rows if not 0 <= begin_ms - row["end"] < LATE_MS]  # it was published just after the beginning
     source = "" if ticks is None else str(ticks.body.get("source", ""))
-    rows = [row | {"mid": row["mid"] and [tidy(price) for price in row["mid"]]} for row in (rows if last is None else rows[-last:])]
+    rows = rows if last is None else rows[-last:]
+    rows = [row | {"mid": row["mid"] and [tidy(price) for price in row["mid"]]} for row in rows]
     return BarHistory(rows, MADE if bars is None else PUBLISHED, source, refused)
 
 

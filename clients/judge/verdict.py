@@ -134,6 +134,11 @@ def _silent_broker(facts: Facts) -> Iterator[Finding]:
     yield finding("broker_silent", level, f"no statistics from the broker for {facts.stats_age_s:.0f} s")
 
 
+def _figure(value: float) -> str:
+    """Return a figure in three digits, or whole from 1,000 on: "2,570"."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+
+
 def _findings(
     facts: Facts, known: Sequence[Process], limits: Mapping[str, Limit], values: Mapping[str, float | None]
 ) -> Iterator[Finding]:
@@ -155,7 +160,6 @@ def _findings(
         if value is not None and (level := limit.level(value)) is not Level.OK:
             bound = limit.critical if level is Level.CRITICAL else limit.warn
             unit = f" {limit.unit}".rstrip()
-            shown = f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"  # not 1.21e+05
-            yield finding(what, level, f"{limit.what}: {shown}{unit}, should be below {bound:g}{unit}")
+            yield finding(what, level, f"{limit.what}: {_figure(value)}{unit}, should be below {bound:g}{unit}")
     yield from members.supervised(facts, known)
     yield from members.config(facts, known, limits["silence"])

@@ -21,7 +21,7 @@ export function detailRows(display, now) {
   return [
     ["source", state.source ?? "any"],
     ["bid", show(state.bid)], ["ask", show(state.ask)], ["mid", price(state.mid, state.digits + 1)], ...(hasPips(state) ? [] : [["tick size", show(state.tick_size)]]),
-    ["spread", spreadText(state, "pips")],
+    ["spread", spreadText(state)],
     ["open", show(state.open)], ["change", changeText(changeOf(state))], ["day", range(state.low, state.high)], ["ADR", state.adr_source === "day" ? "–" : range(state.adr_low, state.adr_high)],
     ["ADR used", Number.isFinite(used) ? `${Math.round(used * 100)} %` : "–"], ["ADR tier", Number.isFinite(state.adr_tier) && state.adr_source !== "day" ? `${Math.round(state.adr_tier * 100)} %` : "–"],
     ["volatility", count(state.volatility, 3)], ["intensity", `${Math.round(state.volatility_intensity * 100)} %`],

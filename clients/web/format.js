@@ -65,8 +65,8 @@ export function hasPips(state) {
 }
 
 /** Format the spread of a state: in pips, or as a price; "last" where bid and ask are the last price. */
-export function spreadText(state, unit) {
-  if (hasPips(state)) return `${pips(state.spread, state.digits)} ${unit}`;
+export function spreadText(state) {
+  if (hasPips(state)) return `${pips(state.spread, state.digits)} pips`;
   return state.spread === 0 ? "last" : price(state.spread, state.digits);
 }
 

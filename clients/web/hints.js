@@ -57,7 +57,7 @@ function footRegions(view) {
   if (mark) return [{ ...row, x: box.foot.x, w: box.foot.w, text: `out of date: ${mark}` }];
   const names = {
     range: "range of the day as a share of the average daily range (ADR)",
-    spread: `spread, ask less bid: ${spreadText(state, "pip")}`,
+    spread: `spread, ask less bid: ${spreadText(state)}`,
     rate: market && market.state !== "open" ? `the market is ${market.state}` : "ticks per second, over the last 10 s",
   };
   return footTexts(view).map(({ name, x, width }) => ({ ...row, x: x - NEAR_PX, w: width + 2 * NEAR_PX, text: names[name] }));

@@ -122,7 +122,7 @@ function paintHead(context, view) {
  * @returns {{name: string, text: string, x: number, width: number}[]}
  */
 export function footTexts({ state, box, fonts, market }) {
-  const [range, spread] = [rangeText(state), spreadText(state, "pip")];
+  const [range, spread] = [rangeText(state), spreadText(state)];
   const number = count(state.ticks_per_s, state.ticks_per_s < 10 ? 1 : 0);
   const closed = market && market.state !== "open" ? market.state : "";
   const named = /\d/.test(spread) ? `spread ${spread}` : spread;

@@ -1,6 +1,6 @@
 /** The view of the exchange: state, indices, breadth, lists of securities, and the order book of one. */
 
-import { chip, figures, h, prose, table } from "../dom.js";
+import { chip, figures, h, prose, setProse, table } from "../dom.js";
 import { dayAndTime } from "../format.js";
 import { amount, change, price, shares, stateText, troubleText, WAITING, whole } from "./texts.js";
 
@@ -82,9 +82,9 @@ export class MarketView {
     this.reading = false;
   }
 
-  /** Say why there is nothing, in each list that was not read yet. */
+  /** Say why there is nothing: in the first list that was not read yet; the others say only that there is none. */
   _tell(text) {
-    for (const element of this.root.querySelectorAll(".waiting")) if (element.textContent !== text) element.replaceChildren(...prose(text));
+    [...this.root.querySelectorAll(".waiting")].forEach((element, at) => setProse(element, at ? "No answer yet." : text));
   }
 
   _choose(event) {

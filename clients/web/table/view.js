@@ -1,6 +1,6 @@
 /** The view "Table": all symbols that tick, with filter, order, groups, pinned rows, columns and layouts. */
 
-import { h, setText } from "../dom.js";
+import { h, prose, setText } from "../dom.js";
 import { count } from "../format.js";
 import { Layouts } from "../layouts/own.js";
 import { LayoutPicker } from "../layouts/picker.js";
@@ -43,7 +43,7 @@ export class TableView {
     this.total = h("span", { class: "count" });
     this.trouble = h("p", { class: "note warn", role: "status" });
     this.body = h("div", { id: "quotes", role: "grid", tabindex: "0", "aria-label": "Quotes; arrow keys move, Enter opens the details, p pins", "aria-readonly": "true" });
-    this.empty = h("p", { class: "empty" }, "No symbol ticks yet. `hulak feeds` shows what is connected.");
+    this.empty = h("p", { class: "empty" }, prose("No symbol ticks yet. `hulak feeds` shows what is connected."));
     this.element = h("section", { class: "view whole table", "aria-labelledby": "table-head", hidden: true },
       h("div", { class: "head" }, h("h2", { id: "table-head" }, "Quotes ", this.total)),
       h("div", { class: "bar-tools", role: "search", "aria-label": "Quotes" },

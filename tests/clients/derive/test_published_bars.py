@@ -43,7 +43,7 @@ def test_a_body_without_the_parts_of_a_bar_is_none(body):
     assert not is_bar(body)
 
 
-@pytest.mark.parametrize(("bid", "ask", "middle"), [(1.1, 1.10002, 1.10001), (1.1, 1.1000000000000003, 1.1), (2716.5, 2716.6, 2716.55)])
+@pytest.mark.parametrize(("bid", "ask", "middle"), [(1.1, 1.10002, 1.10001), (1.1, 1.1000000000000003, 1.1), (99.1, 99.2, 99.15)])
 def test_a_middle_has_no_error_of_the_division(bid, ask, middle):
     assert tidy((bid + ask) / 2) == middle
 

@@ -69,7 +69,7 @@ test("tiers lie about the middle of the projected range", () => {
 
 test("a picture shows price, direction, range, profile, levels and orb", () => {
   const { texts, named } = painted({}, someState({ visual_low: 1.094, visual_high: 1.106 }));
-  for (const text of ["EURUSD", "1.10", "00", "0", "▲", "H 1.10200", "L 1.09800", "POC", "TW", "1.50", "ADR 50%", "0.8 pip", "12 ticks/s"]) {
+  for (const text of ["EURUSD", "1.10", "00", "0", "▲", "H 1.10200", "L 1.09800", "POC", "TW", "1.50", "ADR 50%", "0.8 pips", "12 ticks/s"]) {
     assert.ok(texts.includes(text), `${text} in ${texts}`);
   }
   const bars = named("fillRect").map((call) => call[1]);
@@ -94,7 +94,7 @@ test("a picture that may be out of date says so, is pale, and tells no figures o
 test("the foot of a display says that its market is closed, in place of its rate", () => {
   const nepse = someState({ digits: 2, tick_size: 0.1, spread: 0, ticks_per_s: 0 });
   const closed = painted({ market: { state: "closed" } }, nepse).texts;
-  assert.ok(closed.includes("closed") && closed.includes("last") && !closed.some((text) => text.endsWith("pip") || text.endsWith("/s")));
+  assert.ok(closed.includes("closed") && closed.includes("last") && !closed.some((text) => text.endsWith("pips") || text.endsWith("/s")));
   assert.ok(painted({ market: { state: "open" } }, nepse).texts.includes("0.0 ticks/s"));
 });
 

@@ -81,10 +81,10 @@ test("the name of one of two displays of a symbol never runs into the volatility
 
 test("the foot names its figures where there is space, and has no range where there is no average", () => {
   const texts = (state, width) => footTexts(view(state, { width })).map(({ text }) => text);
-  assert.deepEqual(texts({}, 400), ["ADR 50%", "spread 0.8 pip", "12 ticks/s"]);
-  assert.deepEqual(texts({}, 190), ["ADR 50%", "0.8 pip", "12 ticks/s"]);
-  assert.deepEqual(texts({}, 140), ["ADR 50%", "0.8 pip", "12/s"]);
-  assert.deepEqual(texts({ adr_source: "day" }, 190), ["spread 0.8 pip", "12 ticks/s"]);
+  assert.deepEqual(texts({}, 400), ["ADR 50%", "spread 0.8 pips", "12 ticks/s"]);
+  assert.deepEqual(texts({}, 190), ["ADR 50%", "0.8 pips", "12 ticks/s"]);
+  assert.deepEqual(texts({}, 140), ["ADR 50%", "0.8 pips", "12/s"]);
+  assert.deepEqual(texts({ adr_source: "day" }, 190), ["spread 0.8 pips", "12 ticks/s"]);
   assert.deepEqual(fittingRow([["long"], ["s"]], 0, (text) => text.length), ["s"]);
 });
 

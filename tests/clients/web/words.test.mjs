@@ -116,8 +116,8 @@ test("a symbol with a tick size has no pips: all its decimals are shown, and its
   const whole = ({ big, pips, pipette }) => [big, pips, pipette];
   assert.deepEqual(whole(splitPrice(2713.92, 2, hasPips(state))), ["2713.", "92", ""]);
   assert.deepEqual(whole(splitPrice(9.9, 2, hasPips(state))), ["9.", "90", ""]);
-  assert.deepEqual([spreadText(state, "pip"), spreadText({ ...state, spread: 0 }, "pip")], ["0.20", "last"]);
-  assert.equal(spreadText(someState(), "pip"), "0.8 pip");
+  assert.deepEqual([spreadText(state), spreadText({ ...state, spread: 0 })], ["0.20", "last"]);
+  assert.equal(spreadText(someState()), "0.8 pips");
 });
 
 test("a typed symbol keeps a slash between digits as part of its name", () => {

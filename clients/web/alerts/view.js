@@ -167,7 +167,7 @@ export class AlertsView {
 
   _paintFirings() {
     const rows = this.firings.map((row) => [when(row.at), row.alert ?? "–", firingText(row), count(row.number), row.note ?? ""]);
-    this.fired.replaceChildren(table("Firings, newest first", ["time, UTC", "alert", "what", num("tick number"), "note"], rows, "Nothing has fired yet."));
+    this.fired.replaceChildren(table("Firings, newest first", ["time, UTC", "alert", "what", num("tick number"), "note"], rows, this.live ? "Nothing has fired yet." : "Reading what has fired."));
   }
 
   _paintPermission() {

@@ -18,7 +18,7 @@ export class Chart {
     Object.assign(this, { figure, title, unit, axis, answer: null, lines: [], cursor: null, palette: null });
     this.canvas = h("canvas", { role: "img", "aria-label": title });
     this.legend = h("ul", { class: "legend-list" });
-    this.note = h("p", { class: "note" });
+    this.note = h("p", { class: "note" }, "Reading.");
     this.root = h("section", { class: "chart", "aria-label": title }, h("h3", {}, title), this.canvas, this.legend, this.note);
     this.canvas.addEventListener("pointermove", (event) => this._count() && pointed(indexAt(event.offsetX, LEFT, this._width(), this._count())));
   }

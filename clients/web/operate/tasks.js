@@ -19,7 +19,7 @@ const num = (text) => ({ text, num: true });
 export class Tasks {
   /** @param {{store: object, request: function, offers: function(string): boolean}} page */
   constructor({ store, request, offers }) {
-    Object.assign(this, { store, request, offers, rows: [], more: false, pages: 1, chosen: new Set(), detail: null, content: "", isBusy: false });
+    Object.assign(this, { store, request, offers, rows: [], more: false, pages: 1, chosen: new Set(), detail: null, content: "", isBusy: false, isRead: false });
     this.poll = new Poll(() => this._load(), EVERY_MS);
     this.list = byId("tasks-list");
     this.state = byId("tasks-state");
@@ -59,7 +59,7 @@ export class Tasks {
   }
 
   _again() {
-    Object.assign(this, { rows: [], pages: 1, more: false, content: "" });
+    Object.assign(this, { rows: [], pages: 1, more: false, content: "", isRead: false });
     this.chosen.clear();
     say(this.output, "");
     this._paint();
@@ -76,7 +76,8 @@ export class Tasks {
     try {
       const found = state === CALLS ? await this._calls(service, pages) : await this._posted(state, service, pages);
       if (state !== this.state.value || (service ?? "") !== this.service.value) return;
-      Object.assign(this, found);
+      Object.assign(this, found, { isRead: true });
+      if (this.isFailed) say(this.output, "");
       this.isFailed = false;
       this._paint();
     } catch (error) {
@@ -116,7 +117,7 @@ export class Tasks {
     byId("tasks-more").hidden = !this.more;
     this._paintMany(rows, many);
     setText(byId("tasks-total"), rows.length === this.rows.length ? count(rows.length) : `${count(rows.length)} of ${count(this.rows.length)}`);
-    const content = JSON.stringify([this.state.value, this.find.value, rows, isCalls && Math.floor(now / 1000), [...this.chosen]]);
+    const content = JSON.stringify([this.state.value, this.find.value, this.isRead, rows, isCalls && Math.floor(now / 1000), [...this.chosen]]);
     if (content === this.content) return; // unchanged rows keep the focus
     this.content = content;
     const focused = document.activeElement?.closest?.("#tasks-list [data-key]")?.dataset.key;
@@ -132,7 +133,13 @@ export class Tasks {
       ...(many ? [h("input", { type: "checkbox", "data-key": `mark-${row.task}`, checked: this.chosen.has(row.task), "aria-label": `select task ${row.task}`, onchange: (event) => this._choose(row.task, event.target.checked) })] : []),
     ];
     const heads = ["task", "state", num("attempt"), "posted, UTC", "worker", "trouble", "action", ...(many ? ["selected"] : [])];
-    return table("Tasks, the newest first", heads, rows.map(cells), this.rows.length ? "No loaded task has that." : NONE[this.state.value] ?? `No task is ${this.state.value}.`);
+    return table("Tasks, the newest first", heads, rows.map(cells), this._none());
+  }
+
+  /** Why the list is empty. */
+  _none() {
+    if (!this.isRead) return "Reading the tasks.";
+    return this.rows.length ? "No loaded task has that." : (NONE[this.state.value] ?? `No task is ${this.state.value}.`);
   }
 
   _act(action, row) {

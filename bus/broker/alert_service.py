@@ -68,7 +68,7 @@ class AlertService:
                 raise _unknown(args.name)
             return [asker.reply({**head, "alerts": listed})]
 
-        return [Store(partial(_with_firings, lasts), then, asker)]
+        return [Store(partial(_with_firings, lasts), then, [asker])]
 
     def enable(self, asker: Asker, args: AlertEnableArguments, now: float) -> list[BrokerEffect]:
         """Let an alert be evaluated, or not."""
@@ -97,7 +97,7 @@ class AlertService:
             self.revision += 1
             return [asker.reply(value)]
 
-        return Store(answered, then, asker)
+        return Store(answered, then, [asker])
 
     def _evaluation(self, now: float) -> dict[str, Any]:
         """Return whether the definitions of this revision are evaluated, and why not."""

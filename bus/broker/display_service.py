@@ -163,7 +163,7 @@ class DisplayService:
             del value
             if error is not None:
                 return self._refused(row, error)
-            return [Store(partial(display_rows.insert, row=row), partial(self._created, row), self.coming[row.id][1][0])]
+            return [Store(partial(display_rows.insert, row=row), partial(self._created, row), self.coming[row.id][1][:1])]
 
         if config is None:
             return then(None, None)
@@ -207,7 +207,7 @@ class DisplayService:
             answer = {"display": display, "updated": row is not None}
             return [*self._changed([] if row is None else [row]), asker.reply(answer)]
 
-        return [Store(partial(display_rows.set_init, display=display, init=init), then, asker)]
+        return [Store(partial(display_rows.set_init, display=display, init=init), then, [asker])]
 
     def remove(self, asker: Asker, args: DisplayRemoveArguments, now: float) -> list[BrokerEffect]:
         """Remove displays; answers when they are removed from the store."""
@@ -228,7 +228,7 @@ class DisplayService:
                 effects += self._changed(self.assignment.rebalance(self.assignment.workers, settled=self.settled))
             return [*effects, asker.reply({"removed": removed})]
 
-        return [Store(partial(display_rows.delete, gone=gone), then, asker)]
+        return [Store(partial(display_rows.delete, gone=gone), then, [asker])]
 
     def day(self, asker: Asker, args: DisplayDayArguments, now: float) -> list[BrokerEffect]:
         """Store the values with which the day of a display began: a worker that takes it over needs no earlier ticks.
@@ -255,7 +255,7 @@ class DisplayService:
                 effects.append(Store(job, self._not_written))
             return [*effects, asker.reply({"display": display, "from": first})]
 
-        return [Store(partial(display_rows.set_day, display=display, init=init, first=first), then, asker)]
+        return [Store(partial(display_rows.set_day, display=display, init=init, first=first), then, [asker])]
 
     def _not_written(self, value: Any, why: str) -> list[BrokerEffect]:
         del value

@@ -1,20 +1,24 @@
 """Carries out the effects that the core and the services return; they hold no part of the loop.
 
 Messages to peers are sent with the next flush of the outbox, publications at once, jobs go to the store's thread. The callback
-of a job runs in the loop's thread when the job has finished, and its effects are carried out likewise.
+of a job runs in the loop's thread when the job has finished, and its effects are carried out likewise. Consecutive posts, and
+what became of tasks, are one job for each kind.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from itertools import groupby
 from typing import Any
 
 from hulak.bus.broker.bug_guard import BugGuard, internal
 from hulak.bus.broker.outbox import Outbox
 from hulak.bus.broker.storage.database import Database
 from hulak.bus.broker.store_effects import AfterJob, BrokerEffect, Load, Store
-from hulak.bus.core.effects import Asker, Begun, Delayed, Ended, LogLine, Publish, ToClient
+from hulak.bus.core.effects import Asker, LogLine, Publish, ToClient
 from hulak.bus.errors import ProtocolError
 from hulak.bus.process.log_type import Log
+
+TaskWriters = Mapping[type, Callable[[Sequence[Any]], list[Store]]]
 
 
 class EffectRunner:
@@ -24,7 +28,7 @@ class EffectRunner:
         outbox: sends messages to peers.
         publish: sends a message to the subscribers.
         database: runs jobs.
-        note: returns what to write about a posted task.
+        writers: return the jobs for effects on posted tasks, by the class of these effects.
         guard: counts and logs bugs.
         log: of this process.
     """
@@ -34,14 +38,14 @@ class EffectRunner:
         outbox: Outbox,
         publish: Callable[[bytes], None],
         database: Database,
-        note: Callable[[Begun | Delayed | Ended], Store],
+        writers: TaskWriters,
         guard: BugGuard,
         log: Log,
     ) -> None:
         self._outbox = outbox
         self._publish = publish
         self._database = database
-        self._note = note
+        self._writers = writers
         self._guard = guard
         self._log = log
         self._following: list[BrokerEffect] | None = None  # effects of the jobs of one transaction, while these are collected
@@ -49,8 +53,13 @@ class EffectRunner:
     def carry_out(self, effects: Sequence[BrokerEffect]) -> None:
         """Carry out effects, in order; a bug met by one does not prevent the others."""
         run, do = self._guard.run, self._do
-        for effect in self._outbox.put(effects):
-            run("an effect", do, effect, otherwise=None)
+        for kind, alike in groupby(self._outbox.put(effects), type):
+            writer = self._writers.get(kind)
+            if writer is not None:
+                nothing: list[Store] = []
+                alike = iter(run("tasks for the store", writer, list(alike), otherwise=nothing))
+            for effect in alike:
+                run("an effect", do, effect, otherwise=None)
 
     def finish_jobs(self) -> None:
         """Run the callbacks of finished jobs, and carry out their effects together: peers get them in few frames."""
@@ -64,29 +73,24 @@ class EffectRunner:
 
     def _do(self, effect: BrokerEffect) -> None:
         match effect:
-            case Store():
-                self._store(effect)
-            case Begun() | Delayed() | Ended():
-                self._store(self._note(effect))
+            case Store(job, then, askers):
+                self._database.put(job, partial(self._follow, then, askers))
             case LogLine(event, fields):
                 self._log.info(event, **fields)
             case Publish(message):
                 self._publish(message)
             case Load(job, then):
-                self._database.load(job, partial(self._follow, then, None))
+                self._database.load(job, partial(self._follow, then, ()))
 
-    def _store(self, effect: Store) -> None:
-        self._database.put(effect.job, partial(self._follow, effect.then, effect.asker))
-
-    def _follow(self, then: AfterJob, asker: Asker | None, value: Any, why: str) -> None:
+    def _follow(self, then: AfterJob, askers: Sequence[Asker], value: Any, why: str) -> None:
         """Run the callback of a job; its failure is answered, and does not affect others."""
         try:
             effects = then(value, why)
         except ProtocolError as error:
-            effects = [] if asker is None else [asker.refuse(error)]
+            effects = [asker.refuse(error) for asker in askers]
         except Exception as error:  # noqa: BLE001 - a bug of the broker, met by one job
             self._guard.report("a callback of the store", error)
-            effects = [] if asker is None else [ToClient(asker.client, internal(asker.request, error))]
+            effects = [ToClient(asker.client, internal(asker.request, error)) for asker in askers]
         if self._following is not None:
             self._following += effects
         elif effects:

@@ -115,7 +115,7 @@ class Broker:
         self.config = ConfigService(settings, self.database, self.bus, self.guard, log)
         self.displays = DisplayService(settings, self.bus, self.database, self.config, log)
         self.outbox = Outbox(self.frontend, self.backend, self.dialects, self.bus, self.guard)
-        self.effects = EffectRunner(self.outbox, self.ticks.publish, self.database, self.tasks.note, self.guard, log)
+        self.effects = EffectRunner(self.outbox, self.ticks.publish, self.database, self.tasks.writers, self.guard, log)
         self.carry_out = self.effects.carry_out
         self.handlers = self._begin_services()
         self.beat_due = now

@@ -131,4 +131,4 @@ def _stored(job: Any, asker: Asker, failed: str) -> Store:
             raise value
         return [asker.reply({} if value is None else value)]
 
-    return Store(job, then, asker)
+    return Store(job, then, [asker])

@@ -6,15 +6,17 @@ never accepted; the end of a task is written again every second until it is safe
 
 import time
 from collections import Counter
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
+from hulak.bus.broker.effect_runner import TaskWriters
 from hulak.bus.broker.post_service import PostService
 from hulak.bus.broker.storage import row_retention, task_rows
 from hulak.bus.broker.storage.database import Database, Job
 from hulak.bus.broker.storage.dead_letters import DeadLetters
 from hulak.bus.broker.storage.task_writes import BeginWrite, EndWrite
-from hulak.bus.broker.store_effects import BrokerEffect, Store, check_stored
+from hulak.bus.broker.store_effects import BrokerEffect, Post, Store, check_stored
 from hulak.bus.broker.task_backlog import TaskBacklog
 from hulak.bus.broker.task_inspection import TaskInspection, check_service
 from hulak.bus.broker.waiters import Waiters
@@ -111,41 +113,48 @@ class PostedTaskService:
 
     # The life of a posted task
 
-    def note(self, effect: Begun | Delayed | Ended) -> Store:
-        """Write what became of a posted task."""
-        match effect:
-            case Begun(task, attempt, worker):
-                return self._until_stored(BeginWrite(task, attempt, worker))
-            case Delayed(task, attempt, in_s, why):
-                moment = self.moment()
-                job: Job = partial(task_rows.delayed, task=task, attempt=attempt, in_s=in_s, why=why, moment=moment)
-                return self._until_stored(job)
-            case Ended():
-                return self._end(effect)
+    @property
+    def writers(self) -> TaskWriters:
+        """What makes jobs of the effects on posted tasks."""
+        return {Post: self.posts.put_together, Begun: self._begin, Delayed: self._delay, Ended: self._end}
 
-    def _end(self, end: Ended, *, is_held: bool = True) -> Store:
-        """Write the end of a task, again until it is written; then answer the clients that wait for it.
+    def _begin(self, begun: Sequence[Begun]) -> list[Store]:
+        return [self._until_stored(BeginWrite(begun))]
 
-        The transaction that ends it reads its row too, if a client waits already: the answer needs no second transaction. The
+    def _delay(self, delayed: Sequence[Delayed]) -> list[Store]:
+        jobs: list[Job] = [
+            partial(task_rows.delayed, task=one.task, attempt=one.attempt, in_s=one.in_s, why=one.why, moment=self.moment())
+            for one in delayed
+        ]
+        return [self._until_stored(job) for job in jobs]
+
+    def _end(self, ends: Sequence[Ended], *, is_held: bool = True) -> list[Store]:
+        """Write the ends of tasks, again until they are written; then answer the clients that wait for them.
+
+        The transaction that ends a task reads its row too, if a client waits already: the answer needs no second transaction. The
         last attempt of a task that is not `is_held` in memory is known to its row only.
         """
-        task, attempt = end.task, end.attempt if is_held else None
-        waited = task in self.waiters
-        job = EndWrite(task, end.state, attempt, end.message, self.moment(), waited, end.worker, end.runs)
-        return self._until_stored(job, task)
+        wanted = {end.task for end in ends if end.task in self.waiters}
+        return [self._until_stored(EndWrite(ends, self.moment(), wanted, is_held))]
 
-    def _until_stored(self, job: Job, ended: bytes | None = None) -> Store:
-        """Run a job until it succeeds; then answer the clients that wait for the task `ended`, if the job ends one."""
-        # No closure that refers to itself: there are two of these a task, and they would be garbage for the collector.
-        return Store(job, partial(self._stored, job, ended))
+    def _until_stored(self, job: Job) -> Store:
+        """Run a job until it succeeds; then answer the clients that wait for the tasks that it ends."""
+        # No closure that refers to itself: it would be garbage for the collector.
+        return Store(job, partial(self._stored, job))
 
-    def _stored(self, job: Job, ended: bytes | None, row: dict[str, Any] | None, why: str) -> list[BrokerEffect]:
-        if why:
-            self.again.append((time.monotonic() + AGAIN_S, self._until_stored(job, ended)))
+    def _stored(self, job: Job, rows: Sequence[dict[str, Any] | None] | None, why: str) -> list[BrokerEffect]:
+        if why:  # one of its tasks may be the reason: each is tried again alone
+            due = time.monotonic() + AGAIN_S
+            alone = job.apart() if isinstance(job, BeginWrite | EndWrite) else [job]
+            self.again += [(due, self._until_stored(one)) for one in alone]
             return []
-        if ended is None:
+        if not isinstance(job, EndWrite):
             return []
-        return [self._read(asker, ended) if row is None else asker.reply(row) for asker in self.waiters.pop(ended)]
+        effects: list[BrokerEffect] = []
+        for end, row in zip(job.ends, rows or (), strict=True):
+            askers = self.waiters.pop(end.task)
+            effects += [self._read(asker, end.task) if row is None else asker.reply(row) for asker in askers]
+        return effects
 
     # Results and the rest
 
@@ -177,7 +186,7 @@ class PostedTaskService:
             self.waiters.add(task, asker, until)
             return []
 
-        return Store(partial(task_rows.read, task=task), then, asker)
+        return Store(partial(task_rows.read, task=task), then, [asker])
 
     def cancel(self, asker: Asker, args: TaskIdArguments, now: float) -> list[BrokerEffect]:
         """End a task before its time."""
@@ -191,7 +200,7 @@ class PostedTaskService:
                 check_service(asker, value["service"])
             return self._cancel(asker, args.task)
 
-        return [Store(partial(task_rows.read, task=args.task), then, asker)]  # its service is in its row only
+        return [Store(partial(task_rows.read, task=args.task), then, [asker])]  # its service is in its row only
 
     def _cancel(self, asker: Asker, task: bytes) -> list[BrokerEffect]:
         effects = list[BrokerEffect]()
@@ -202,7 +211,7 @@ class PostedTaskService:
         elif self.backlog.more:
             self.backlog.cancel(task)
             error = Error(task, "CANCELLED", "it was cancelled")
-            effects.append(self._end(Ended(task, TaskState.CANCELLED.value, 0, error), is_held=False))
+            effects += self._end([Ended(task, TaskState.CANCELLED.value, 0, error)], is_held=False)
         return [*effects, self._read(asker, task)]  # after the job that ends it: jobs run in order
 
     def tasks(self, asker: Asker, args: TasksArguments, now: float) -> list[BrokerEffect]:
@@ -216,7 +225,7 @@ class PostedTaskService:
                 raise ProtocolError("UNKNOWN_TASK", f"argument before: there is no posted task {args.before.hex()}")
             return [asker.reply(value)]
 
-        return [Store(partial(task_rows.rows, **which), then, asker)]
+        return [Store(partial(task_rows.rows, **which), then, [asker])]
 
     def drop(self, asker: Asker, args: TaskIdArguments, now: float) -> list[BrokerEffect]:
         """Delete a dead letter."""
@@ -228,7 +237,7 @@ class PostedTaskService:
             check_stored(why)
             return [asker.reply(value)]
 
-        return [Store(job, then, asker)]
+        return [Store(job, then, [asker])]
 
     # Periodic work
 

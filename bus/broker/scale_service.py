@@ -95,4 +95,4 @@ class ScaleService:
             answer = {"service": service, "workers": workers}
             return [LogLine("scale target set", answer), asker.reply(answer)]
 
-        return [Store(partial(write, service=service, workers=None if workers == AUTO else workers), then, asker)]
+        return [Store(partial(write, service=service, workers=None if workers == AUTO else workers), then, [asker])]

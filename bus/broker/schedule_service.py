@@ -94,7 +94,7 @@ class ScheduleService:
                 raise _unknown(args.name)
             return [asker.reply([shown(row, with_args=args.name is not None) for row in rows])]
 
-        return [Store(schedule_rows.rows, then, asker)]
+        return [Store(schedule_rows.rows, then, [asker])]
 
     def pause(self, asker: Asker, args: ScheduleNameArguments, now: float) -> list[BrokerEffect]:
         """Stop the runs of a schedule until it is resumed."""
@@ -127,7 +127,7 @@ class ScheduleService:
             _check(asker, posting)
             return self.posts.put(asker, posting, partial(partial, schedule_posts.post_now, name=args.name))
 
-        return [Store(_answered(self._permitted(asker, args.name, read)), then, asker)]
+        return [Store(_answered(self._permitted(asker, args.name, read)), then, [asker])]
 
     def set_calendar(self, asker: Asker, args: CalendarArguments, now: float) -> list[BrokerEffect]:
         """Set a calendar."""
@@ -144,7 +144,7 @@ class ScheduleService:
             check_stored(why)
             return [asker.reply(rows)]
 
-        return [Store(calendar_rows.rows, then, asker)]
+        return [Store(calendar_rows.rows, then, [asker])]
 
     def remove_calendar(self, asker: Asker, args: CalendarNameArguments, now: float) -> list[BrokerEffect]:
         """Remove a calendar that no schedule has."""
@@ -177,7 +177,7 @@ class ScheduleService:
             _check(asker, value)
             return [asker.reply(answer(value))]
 
-        return Store(both, then, asker)
+        return Store(both, then, [asker])
 
     # Runs
 
@@ -223,7 +223,7 @@ class ScheduleService:
         self._take(done.horizon)
         if done.more:
             self.due = now
-        return [effect for posting in done.postings for effect in self.posts.dispatcher.accept(now, posting.task(now))]
+        return [*self.posts.dispatcher.accept(now, [posting.task(now) for posting in done.postings])]
 
     def _take(self, horizon: Horizon) -> None:
         self.horizon = horizon

@@ -1,12 +1,13 @@
 """Effects on the store, in addition to those of `bus.core.effects`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
 
 from hulak.bus.broker.storage.database import Job
 from hulak.bus.core.effects import Asker, Effect
+from hulak.bus.core.tasks.posted import Posting
 from hulak.bus.errors import ProtocolError
 
 # Called after a job with the job's value and an empty text, or with None and the reason why the job failed. A ProtocolError that
@@ -19,7 +20,7 @@ class Store(msgspec.Struct, frozen=True):
 
     job: Job
     then: AfterJob
-    asker: Asker | None = None  # is answered if `then` raises
+    askers: Sequence[Asker] = ()  # are answered if `then` raises
 
 
 class Load(msgspec.Struct, frozen=True):
@@ -29,7 +30,14 @@ class Load(msgspec.Struct, frozen=True):
     then: AfterJob
 
 
-BrokerEffect = Effect | Store | Load
+class Post(msgspec.Struct, frozen=True, gc=False):
+    """Write a new task of a client; those of one iteration are written together."""
+
+    asker: Asker
+    posting: Posting
+
+
+BrokerEffect = Effect | Store | Load | Post
 
 
 def check_stored(why: str, what: str = "") -> None:

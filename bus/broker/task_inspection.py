@@ -41,7 +41,7 @@ class TaskInspection:
             check_service(asker, value["service"], reads=True)
             return [asker.reply({**value, **self._progress(args.task)})]
 
-        return [Store(partial(task_rows.detail, task=args.task), then, asker)]
+        return [Store(partial(task_rows.detail, task=args.task), then, [asker])]
 
     def _progress(self, task_id: bytes) -> dict[str, Any]:
         """Return what of a posted task is in memory only: it may be written later than it happens, or at the end alone."""

@@ -71,7 +71,7 @@ class BrokerFixture:
         task_id, service = number.to_bytes(16, "big"), f"odd-{number}"
         posting = Posting(task_id, None, service, "a", b"\x80", 2, float("inf"))
         self.broker.carry_out(self.broker.bus.dispatcher.ready(now, b"\0worker", Ready(service, "odd/1", 1024)))
-        self.broker.carry_out(self.broker.bus.dispatcher.accept(now, posting.task(now)))
+        self.broker.carry_out(self.broker.bus.dispatcher.accept(now, [posting.task(now)]))
         return task_id
 
     def close(self):

@@ -6,8 +6,7 @@ from waiting import eventually
 from hulak.bus.broker.bug_guard import BugGuard
 from hulak.bus.broker.effect_runner import EffectRunner
 from hulak.bus.broker.storage.database import Database
-from hulak.bus.broker.store_effects import Store
-from hulak.bus.core.effects import ToClient, ToWorker
+from hulak.bus.core.effects import Begun, Delayed, Ended, ToClient, ToWorker
 
 
 class EffectFixture:
@@ -22,14 +21,11 @@ class EffectFixture:
         self.published = []
         self.acts = []  # actions as (name, message), in order
         self.guard = BugGuard(structlog.get_logger())
+        self.writers = dict.fromkeys((Begun, Delayed, Ended), lambda _: [])  # they store nothing, without a service that does
         self.database = Database(folder)
         self.database.open()
-        self.runner = EffectRunner(self, self.publish, self.database, self.note, self.guard, structlog.get_logger())
+        self.runner = EffectRunner(self, self.publish, self.database, self.writers, self.guard, structlog.get_logger())
         self.carry_out = self.runner.carry_out
-
-    def note(self, effect):
-        """Return the effect for a posted task: it stores nothing, without a service that does."""
-        return Store(lambda _: None, lambda *_: [])
 
     def put(self, effects):
         """Take messages to peers, as the outbox does."""

@@ -29,11 +29,9 @@ class PostedTaskFixture(EffectFixture):
         now = time.monotonic()
         self.dispatcher = Dispatcher(7, policy_of(settings), Backoff(0.5, 60.0, lambda: 0.5), now)
         self.posted_tasks = PostedTaskService(settings, self.database, Ages(0.0, now), self.dispatcher, NO_LOG)
+        self.writers.update(self.posted_tasks.writers)
         self.carry_out(self.posted_tasks.begin())
         self.database.start()
-
-    def note(self, effect):
-        return self.posted_tasks.note(effect)
 
     def answers_to(self, request_id):
         return [message for _, message in self.answers if message.id == request_id]

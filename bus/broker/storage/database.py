@@ -25,7 +25,7 @@ from hulak.bus.broker.storage import database_schema
 from hulak.bus.broker.storage.database_file import DatabaseFile, code_of, is_unreadable
 from hulak.bus.errors import PartEnded
 
-MOST = 500  # jobs in one transaction
+MOST = 500  # writes in one transaction, but a job is never split
 AGAIN_S = 1.0
 LAZY_S = 0.01  # for which a job that no client waits for is kept for the next transaction
 # SQLite's error codes of the disk: the store has failed, not only the job.
@@ -170,20 +170,22 @@ class Database:
     def _next(self) -> tuple[list[Work], bool]:
         """Wait for jobs, but no longer than a second while a failed disk is to be tried again."""
         batch: list[Work] = []
+        writes = 0
         until = 0.0  # lazy jobs alone wait until then for others
         with contextlib.suppress(queue.Empty):
             work = self._work.get(timeout=AGAIN_S if self.failed else None)
-            while work is not None and len(batch) < MOST - 1:
+            while work is not None:
                 batch.append(work)
+                writes += getattr(work.job, "size", 1)
+                if writes >= MOST:
+                    break
                 if not getattr(work.job, "lazy", False):
                     until = math.inf
                 elif not until:
                     until = time.monotonic() + LAZY_S
                 left_s = 0.0 if until == math.inf or not self._work.empty() else until - time.monotonic()
                 work = self._work.get(timeout=left_s) if left_s > 0 else self._work.get_nowait()
-            if work is None:
-                return batch, True
-            batch.append(work)
+            return batch, work is None
         return batch, False
 
     def _connect(self) -> sqlite3.Connection | None:
@@ -268,29 +270,22 @@ def run_all(connection: sqlite3.Connection, batch: Sequence[Work]) -> list[Any]:
     """Run jobs in their order, and return their values.
 
     Consecutive jobs of a class that has `together(connection, jobs)` run in one call of that, which returns the values that the
-    jobs would have one by one. A job whose `covered_by` is the `covers` of another job is left out; its value is None.
+    jobs would have one by one; so does a single job of several writes. Writes that the `covers` of other jobs make superfluous
+    are left out, by `without`.
     """
-    jobs = [work.job for work in batch]
-    covering = {job.covers for job in jobs if hasattr(job, "covers")} - {None}
+    jobs: list[Any] = [work.job for work in batch]
+    covering = {task for job in jobs if hasattr(job, "covers") for task in job.covers}
     if covering:
-        jobs = [_left_out if getattr(job, "covered_by", None) in covering else job for job in jobs]
-    values: list[Any] = [None] * len(jobs)
-    wanted = [at for at, job in enumerate(jobs) if job is not _left_out]
-    for kind, group in itertools.groupby(wanted, key=lambda at: type(jobs[at])):
-        places = list(group)
-        some = [jobs[at] for at in places]
-        together = getattr(kind, "together", None) if len(some) > 1 else None
-        for at, value in zip(places, _each(connection, some) if together is None else together(connection, some), strict=True):
-            values[at] = value
+        jobs = [job.without(covering) if hasattr(job, "without") else job for job in jobs]
+    values: list[Any] = []
+    for kind, alike in itertools.groupby(jobs, key=type):
+        some = list(alike)
+        together = getattr(kind, "together", None)
+        if together is None or (len(some) == 1 and some[0].size == 1):
+            values += [job(connection) for job in some]
+        else:
+            values += together(connection, some)
     return values
-
-
-def _each(connection: sqlite3.Connection, jobs: Sequence[Job]) -> list[Any]:
-    return [job(connection) for job in jobs]
-
-
-def _left_out(connection: sqlite3.Connection) -> None:
-    """Stand for a job that another one covers."""
 
 
 def reason(error: BaseException) -> str:

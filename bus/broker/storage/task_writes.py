@@ -1,5 +1,7 @@
 """Writes of posted tasks as values, so that a transaction can run many of one kind with few statements.
 
+One job has the tasks that were posted, begun or ended together: the work for a job is shared by them.
+
 The sqlite3 module releases the interpreter's lock around each row of each statement. While the loop is busy, getting it back
 costs more than the write. So writes of many tasks go into statements of 64, 16 or 4 rows; the others run alone. The result is
 that of the writes one by one.
@@ -7,6 +9,7 @@ that of the writes one by one.
 
 import sqlite3
 from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from itertools import groupby
 from typing import Any, ClassVar, TypeVar
 
@@ -15,11 +18,10 @@ import msgspec
 from hulak.bus.broker.storage import task_rows
 from hulak.bus.broker.storage.database import NotTogether
 from hulak.bus.broker.storage.task_rows import PostingOutcome
-from hulak.bus.core.effects import Run
+from hulak.bus.core.effects import Begun, Ended
 from hulak.bus.core.tasks.moments import Moment
 from hulak.bus.core.tasks.posted import Posting
 from hulak.bus.core.tasks.task_queue import TaskState
-from hulak.bus.wire.messages import Error, Reply
 
 SIZES = (64, 16, 4)  # rows of a statement: few sizes, since each is another statement to prepare
 UPDATES_FROM = sqlite3.sqlite_version_info >= (3, 33)  # SQLite has UPDATE ... FROM
@@ -27,60 +29,75 @@ Item = TypeVar("Item")
 
 
 class PostWrite(msgspec.Struct, frozen=True, gc=False):
-    """Write a new task, see `task_rows.post`."""
+    """Write new tasks, see `task_rows.post`; its value is the outcome of each, None where there is no room."""
 
-    posting: Posting
+    postings: Sequence[Posting]
     moment: Moment
     keep_s: float
     room: bool = True
 
-    def __call__(self, connection: sqlite3.Connection) -> PostingOutcome | None:
-        """Run it alone."""
-        return task_rows.post(connection, self.posting, self.moment, self.keep_s, room=self.room)
+    @property
+    def size(self) -> int:
+        """The number of tasks."""
+        return len(self.postings)
+
+    def __call__(self, connection: sqlite3.Connection) -> list[PostingOutcome | None]:
+        """Run it alone, task by task."""
+        return [task_rows.post(connection, posting, self.moment, self.keep_s, room=self.room) for posting in self.postings]
 
     @staticmethod
-    def together(connection: sqlite3.Connection, writes: Sequence["PostWrite"]) -> list[PostingOutcome | None]:
+    def together(connection: sqlite3.Connection, writes: Sequence["PostWrite"]) -> list[list[PostingOutcome | None]]:
         """Run several.
 
         Raises:
             NotTogether: one of the tasks is known already.
         """
-        if not all(write.room and write.posting.key is None for write in writes):
+        tasks = [(posting, write.moment) for write in writes for posting in write.postings]
+        if not all(write.room for write in writes) or any(posting.key is not None for posting, _ in tasks):
             return [write(connection) for write in writes]
-        for some in _parts(writes):
+        for some in _parts(tasks):
             rows = ", ".join([task_rows.NEW_VALUES] * len(some))
-            values = [value for write in some for value in task_rows.new_values(write.posting, write.moment)]
+            values = [value for posting, moment in some for value in task_rows.new_values(posting, moment)]
             if connection.execute(f"{task_rows.NEW_ROW} {rows} ON CONFLICT DO NOTHING", values).rowcount != len(some):
                 raise NotTogether
-        return [PostingOutcome(write.posting.id, TaskState.QUEUED.value, new=True) for write in writes]
+        queued = TaskState.QUEUED.value
+        return [[PostingOutcome(posting.id, queued, new=True) for posting in write.postings] for write in writes]
 
 
 class BeginWrite(msgspec.Struct, frozen=True, gc=False):
-    """Write that an attempt was given to a worker, see `task_rows.begun`.
+    """Write that attempts were given to workers, see `task_rows.begun`.
 
-    No client waits for it, so it waits for other writes; the end of the task in the same transaction makes it superfluous.
+    No client waits for it, so it waits for other writes; the end of a task in the same transaction makes its part superfluous.
     """
 
     lazy: ClassVar[bool] = True
 
-    task: bytes
-    attempt: int
-    worker: str
+    begun: Sequence[Begun]
 
     @property
-    def covered_by(self) -> bytes:
-        """See `EndWrite.covers`."""
-        return self.task
+    def size(self) -> int:
+        """The number of tasks."""
+        return len(self.begun)
+
+    def without(self, covering: AbstractSet[bytes]) -> "BeginWrite":
+        """Return the same without the tasks that others cover, see `EndWrite.covers`."""
+        return BeginWrite([one for one in self.begun if one.task not in covering])
+
+    def apart(self) -> list["BeginWrite"]:
+        """Return a write for each task."""
+        return [BeginWrite([one]) for one in self.begun]
 
     def __call__(self, connection: sqlite3.Connection) -> None:
-        """Run it alone."""
-        task_rows.begun(connection, self.task, self.attempt, self.worker)
+        """Run it alone, task by task."""
+        for one in self.begun:
+            task_rows.begun(connection, one.task, one.attempt, one.worker)
 
     @staticmethod
     def together(connection: sqlite3.Connection, writes: Sequence["BeginWrite"]) -> list[None]:
         """Run several."""
-        for (attempt, worker), alike in groupby(writes, key=lambda write: (write.attempt, write.worker)):
-            for some in _parts([write.task for write in alike]):
+        begun = [one for write in writes for one in write.begun]
+        for (attempt, worker), alike in groupby(begun, key=lambda one: (one.attempt, one.worker)):
+            for some in _parts([one.task for one in alike]):
                 which = f"id IN ({_marks(len(some))}) AND {task_rows.STILL_OPEN}"
                 how = f"UPDATE tasks SET state = 'running', attempt = ?, worker = ? WHERE {which}"  # noqa: S608
                 connection.execute(how, (attempt, worker, *some))
@@ -88,48 +105,57 @@ class BeginWrite(msgspec.Struct, frozen=True, gc=False):
 
 
 class EndWrite(msgspec.Struct, frozen=True, gc=False):
-    """Write how a task ended, and read its row if it is wanted, see `task_rows.end_and_read`.
+    """Write how tasks ended, and read the rows that are wanted; its value has the row of each task, None where it is not wanted.
 
-    It has all that the `BeginWrite` of its task would write.
+    It has all that the `BeginWrite` of its tasks would write. See `task_rows.end_and_read`.
     """
 
-    task: bytes
-    state: str
-    attempt: int | None
-    message: Reply | Error
+    ends: Sequence[Ended]
     moment: Moment
-    wanted: bool  # a client waits for the row
-    worker: str = ""
-    runs: tuple[Run, ...] = ()
-
-    def __call__(self, connection: sqlite3.Connection) -> dict[str, Any] | None:
-        """Run it alone."""
-        return task_rows.end_and_read(connection, self._end, self.task, wanted=self.wanted)
-
-    def _end(self, connection: sqlite3.Connection) -> bool:
-        what = (self.task, self.state, self.attempt, self.message, self.moment, self.worker, self.runs)
-        return task_rows.ended(connection, *what)
+    wanted: AbstractSet[bytes]  # tasks whose rows clients wait for
+    held: bool = True  # the tasks were in memory: their last attempts are known
 
     @property
-    def covers(self) -> bytes | None:
-        """The `covered_by` of jobs before it that need not run, since it writes the same or newer values; None: of none."""
-        return None if self.attempt is None else self.task
+    def size(self) -> int:
+        """The number of tasks."""
+        return len(self.ends)
+
+    @property
+    def covers(self) -> list[bytes]:
+        """The tasks of which no `BeginWrite` before it need run, since it writes the same or newer values."""
+        return [end.task for end in self.ends] if self.held else []
+
+    def apart(self) -> list["EndWrite"]:
+        """Return a write for each task."""
+        return [EndWrite([end], self.moment, self.wanted, self.held) for end in self.ends]
+
+    def __call__(self, connection: sqlite3.Connection) -> list[dict[str, Any] | None]:
+        """Run it alone, task by task."""
+        return [self._end_one(connection, end) for end in self.ends]
+
+    def _end_one(self, connection: sqlite3.Connection, end: Ended) -> dict[str, Any] | None:
+        def write(connection: sqlite3.Connection) -> bool:
+            return task_rows.ended(connection, *self.values_of(end))
+
+        return task_rows.end_and_read(connection, write, end.task, wanted=end.task in self.wanted)
+
+    def values_of(self, end: Ended) -> tuple[Any, ...]:
+        """Return the arguments of `task_rows.ended` and `task_rows.end_values` for a task."""
+        attempt = end.attempt if self.held else None
+        return end.task, end.state, attempt, end.message, self.moment, end.worker, end.runs
 
     @staticmethod
-    def together(connection: sqlite3.Connection, writes: Sequence["EndWrite"]) -> list[dict[str, Any] | None]:
+    def together(connection: sqlite3.Connection, writes: Sequence["EndWrite"]) -> list[list[dict[str, Any] | None]]:
         """Run several."""
-        if not UPDATES_FROM or len({write.task for write in writes}) < len(writes):
+        tasks = [end.task for write in writes for end in write.ends]
+        if not UPDATES_FROM or len(set(tasks)) < len(tasks):
             return [write(connection) for write in writes]
-        for some in _parts(writes):
+        for some in _parts([write.values_of(end) for write in writes for end in write.ends]):
             rows = ", ".join([task_rows.END_VALUES] * len(some))
-            values: list[Any] = []
-            for write in some:
-                what = (write.task, write.state, write.attempt, write.message, write.moment, write.worker, write.runs)
-                values += task_rows.end_values(*what)
-            connection.execute(task_rows.ENDS.format(rows=rows), values)
-        wanted = [write.task for write in writes if write.wanted]
+            connection.execute(task_rows.ENDS.format(rows=rows), [value for end in some for value in task_rows.end_values(*end)])
+        wanted = [end.task for write in writes for end in write.ends if end.task in write.wanted]
         rows_of = {task: row for some in _parts(wanted) for task, row in task_rows.read_many(connection, some).items()}
-        return [rows_of.get(write.task) for write in writes]
+        return [[rows_of.get(end.task) for end in write.ends] for write in writes]
 
 
 def _parts(items: Sequence[Item]) -> Iterator[Sequence[Item]]:

@@ -13,6 +13,7 @@ Every method takes `now` (monotonic seconds) and returns effects; no method uses
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
+from itertools import groupby
 
 from hulak.bus.backoff import Backoff
 from hulak.bus.core.effects import Effect, Ended, LogLine, ToClient, ToWorker
@@ -96,13 +97,21 @@ class Dispatcher:
 
     # Posted tasks
 
-    def accept(self, now: float, task: CalledTask) -> list[Effect]:
-        """Add a posted task that is committed to the store."""
-        if task.id in self.tasks:  # ids must be unique for all time, so this is the client's fault
-            why = Error(task.id, "BAD_ID", "its id is that of a call in progress")
-            return [Ended(task.id, TaskState.FAILED.value, 0, why)]
-        self._add(now, task)
-        return self.assignment.accept(now, [task])
+    def accept(self, now: float, tasks: Sequence[CalledTask]) -> list[Effect]:
+        """Add posted tasks that are committed to the store."""
+        effects: list[Effect] = []
+        for _, alike in groupby(tasks, lambda task: task.service):
+            fresh: list[CalledTask] = []
+            for task in alike:
+                if task.id in self.tasks:  # ids must be unique for all time, so this is the client's fault
+                    why = Error(task.id, "BAD_ID", "its id is that of a call in progress")
+                    effects.append(Ended(task.id, TaskState.FAILED.value, 0, why))
+                    continue
+                self._add(now, task)
+                fresh.append(task)
+            if fresh:
+                effects += self.assignment.accept(now, fresh)
+        return effects
 
     def restore(self, now: float, task: CalledTask, in_s: float) -> list[Effect]:
         """Add a posted task of a previous run of the broker; it ends if it has expired.

@@ -49,14 +49,14 @@ def test_a_refusal_by_a_callback_is_answered_and_does_not_affect_the_others(fixt
         raise error
 
     last = Store(lambda _: 3, lambda *_: [Publish(b"3")])
-    fixture.carry_out([Store(lambda _: 1, refuses, ASKER), Store(lambda _: 2, refuses), last])
+    fixture.carry_out([Store(lambda _: 1, refuses, [ASKER]), Store(lambda _: 2, refuses), last])
     fixture.until(lambda: fixture.published)
     assert fixture.answers == [(b"c", Error(b"i" * 16, "BUSY", "there is no room", {"retry_after_ms": 5}))]
     assert fixture.guard.total == 0
 
 
 def test_a_bug_in_a_callback_is_logged_and_answered_and_does_not_affect_the_others(fixture):
-    fixture.carry_out([Store(lambda _: 1, lambda *_: 1 / 0, ASKER), Store(lambda _: 3, lambda *_: [Publish(b"3")])])
+    fixture.carry_out([Store(lambda _: 1, lambda *_: 1 / 0, [ASKER]), Store(lambda _: 3, lambda *_: [Publish(b"3")])])
     fixture.until(lambda: fixture.published)
     [(client, message)] = fixture.answers
     assert (client, message.id, message.code) == (b"c", b"i" * 16, "INTERNAL")
@@ -77,7 +77,7 @@ def test_a_failed_job_is_answered_with_the_reason_and_the_services_sentence(fixt
         check_stored(why, "nothing was changed")
         return [ASKER.reply(value)]
 
-    fixture.carry_out([Store(lambda connection: connection.execute("SELECT no"), then, ASKER)])
+    fixture.carry_out([Store(lambda connection: connection.execute("SELECT no"), then, [ASKER])])
     fixture.until(lambda: fixture.answers)
     assert fixture.answers[0][1] == Error(b"i" * 16, "STORE_FAILED", "nothing was changed: no such column: no")
 

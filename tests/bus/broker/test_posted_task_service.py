@@ -41,9 +41,12 @@ class FailingConnection:
 def test_a_task_is_accepted_when_it_is_committed_and_not_before(start, tmp_path, monkeypatch):
     fixture = start()
     task, seen, put, accept = b"p" * 16, [], fixture.put, fixture.dispatcher.accept
-    monkeypatch.setattr(
-        fixture.dispatcher, "accept", lambda now, task: seen.append(("accept", row_of(tmp_path, task.id))) or accept(now, task)
-    )
+
+    def accepts(now, tasks):
+        seen.extend([("accept", row_of(tmp_path, each.id)) for each in tasks])
+        return accept(now, tasks)
+
+    monkeypatch.setattr(fixture.dispatcher, "accept", accepts)
     monkeypatch.setattr(fixture, "put", lambda effects: seen.append(("answer", row_of(tmp_path, task))) or put(effects))
     fixture.send("post", task, service="s", action="a")
     seen.clear()  # of the effect that puts the job in

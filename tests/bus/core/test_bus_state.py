@@ -166,7 +166,7 @@ def test_a_request_beyond_the_bound_is_refused_not_dropped():
 
 def test_what_failed_of_late_and_what_there_may_be_shows_in_the_stats(bus):
     bus.dispatcher.ready(100.0, b"w", Ready("sums", "w/1", 8))
-    bus.dispatcher.accept(100.0, Posting(bytes(16), None, "sums", "a", b"\x80", 0, float("inf")).task(100.0))
+    bus.dispatcher.accept(100.0, [Posting(bytes(16), None, "sums", "a", b"\x80", 0, float("inf")).task(100.0)])
     bus.dispatcher.request(100.0, b"c", Request(bytes([1]) * 16, "sums", "", {}, {"retries": 0}))
     for number in range(2):
         failure = {"code": "BAD", "text": "no", "retryable": False}

@@ -139,24 +139,24 @@ def test_a_worker_of_another_service_does_not_get_a_task_by_naming_it(dispatcher
 
 def test_parts_of_a_posted_task_are_dropped(dispatcher):
     ready(dispatcher)
-    dispatcher.core.accept(dispatcher.now, posting().task(dispatcher.now))
+    dispatcher.core.accept(dispatcher.now, [posting().task(dispatcher.now)])
     assert dispatcher.core.part(dispatcher.now, b"w", TaskPart((1).to_bytes(16), 1, 1, "some")) == []
 
 
 def test_an_id_cannot_be_that_of_a_call_and_of_a_posted_task(dispatcher):
-    dispatcher.core.accept(dispatcher.now, posting(1).task(dispatcher.now))
+    dispatcher.core.accept(dispatcher.now, [posting(1).task(dispatcher.now)])
     with pytest.raises(ProtocolError, match="posted task") as refused:
         dispatcher.core.request(dispatcher.now, b"c", Request((1).to_bytes(16), "nepse", "x"))
     assert refused.value.code == "BAD_ID"
     dispatcher.core.request(dispatcher.now, b"c", Request((2).to_bytes(16), "nepse", "x"))
-    [end] = dispatcher.core.accept(dispatcher.now, posting(2).task(dispatcher.now))
+    [end] = dispatcher.core.accept(dispatcher.now, [posting(2).task(dispatcher.now)])
     assert (end.state, end.message.code, dispatcher.core.tasks[(2).to_bytes(16)].posted) == ("failed", "BAD_ID", False)
     assert dispatcher.core.restore(dispatcher.now, posting(2).task(dispatcher.now), 0.0) == []
 
 
 def test_a_worker_may_put_a_retry_off_by_a_day_and_no_longer(dispatcher):
     ready(dispatcher)
-    dispatcher.core.accept(dispatcher.now, posting().task(dispatcher.now))
+    dispatcher.core.accept(dispatcher.now, [posting().task(dispatcher.now)])
     failure = {**RETRYABLE, "retry_after_ms": 10**16}
     effects = dispatcher.core.result(dispatcher.now, b"w", Result((1).to_bytes(16), 1, False, failure))
     assert [effect.in_s for effect in effects if hasattr(effect, "in_s")] == [86_400.0]
@@ -177,7 +177,7 @@ def large(dispatcher, number, size, client=b"c", **options):
 
 def test_calls_in_large_frames_and_posted_tasks_share_the_room_there_is(dispatcher):
     assert large(dispatcher, 1, 6000) == []
-    dispatcher.core.accept(dispatcher.now, posting(2, args={"data": bytes(3000)}).task(dispatcher.now))
+    dispatcher.core.accept(dispatcher.now, [posting(2, args={"data": bytes(3000)}).task(dispatcher.now)])
     [refused] = large(dispatcher, 3, 5000)
     assert (refused.code, refused.details) == ("BUSY", {"retry_after_ms": 1000})
     assert "max_task_bytes" in refused.text

@@ -158,7 +158,7 @@ def test_results_of_an_unknown_worker_are_late_and_it_gets_one_heartbeat():
 def test_a_posted_task_and_a_shared_one_end_among_others_as_they_do_alone():
     core = dispatcher()
     core.ready(100.0, b"w", Ready("sums", "w", 8, (), {}))
-    core.accept(100.0, CalledTask(bytes(16), b"", "sums", "do", {}, 3, 100.0, 1e9, size=1, posted=True))
+    core.accept(100.0, [CalledTask(bytes(16), b"", "sums", "do", {}, 3, 100.0, 1e9, size=1, posted=True)])
     core.requests(100.0, b"c", [request(1, options={"share": True}), request(2)])
     core.requests(100.0, b"d", [Request((3).to_bytes(16), "sums", "do", {"n": 1}, {"share": True})])
     effects = core.results(100.1, b"w", [Result(number.to_bytes(16), 1, True, number) for number in range(3)])

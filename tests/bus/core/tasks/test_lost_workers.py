@@ -63,7 +63,7 @@ class Pool(DispatcherFixture):
         attempts = []
         for number in numbers:
             posting = Posting(name(number), None, "nepse", "do", pack({}), retries, float("inf"))
-            attempts += self.see(self.core.accept(self.now, posting.task(self.now)))
+            attempts += self.see(self.core.accept(self.now, [posting.task(self.now)]))
         return attempts
 
     def dies(self, identity):

@@ -46,7 +46,7 @@ def test_a_posting_is_made_as_it_was_asked_for():
 
 def test_a_posted_task_stores_its_start_and_its_end_instead_of_answering_a_client(dispatcher):
     ready(dispatcher)
-    given, begun = dispatcher.core.accept(dispatcher.now, posting().task(dispatcher.now))
+    given, begun = dispatcher.core.accept(dispatcher.now, [posting().task(dispatcher.now)])
     assert isinstance(given, ToWorker)
     assert begun == Begun(ID, 1, "w")
     effects = dispatcher.core.result(dispatcher.now, b"w", Result(ID, 1, True, 5))
@@ -55,8 +55,8 @@ def test_a_posted_task_stores_its_start_and_its_end_instead_of_answering_a_clien
 
 
 def test_a_posted_task_never_expires_without_a_limit(dispatcher):
-    dispatcher.core.accept(dispatcher.now, posting().task(dispatcher.now))
-    dispatcher.core.accept(dispatcher.now, posting(id=bytes(16), expires_s=5.0).task(dispatcher.now))
+    dispatcher.core.accept(dispatcher.now, [posting().task(dispatcher.now)])
+    dispatcher.core.accept(dispatcher.now, [posting(id=bytes(16), expires_s=5.0).task(dispatcher.now)])
     effects = dispatcher.core.advance(dispatcher.now + 1e6)
     assert [(effect.task, effect.state) for effect in stored(effects)] == [(bytes(16), "expired")]
     assert list(dispatcher.core.tasks) == [ID]
@@ -64,7 +64,7 @@ def test_a_posted_task_never_expires_without_a_limit(dispatcher):
 
 def test_its_retries_are_noted_with_their_delay_and_its_last_failure_as_the_end(dispatcher):
     ready(dispatcher)
-    dispatcher.core.accept(dispatcher.now, posting().task(dispatcher.now))
+    dispatcher.core.accept(dispatcher.now, [posting().task(dispatcher.now)])
     effects = dispatcher.core.result(dispatcher.now, b"w", Result(ID, 1, False, RETRYABLE))
     [noted] = stored(effects)
     assert (noted.task, noted.attempt, noted.in_s) == (ID, 1, 0.25)
@@ -77,7 +77,7 @@ def test_its_retries_are_noted_with_their_delay_and_its_last_failure_as_the_end(
 
 def test_a_lost_worker_is_noted_as_a_retry_and_the_last_one_as_the_end(dispatcher):
     ready(dispatcher, b"a")
-    dispatcher.core.accept(dispatcher.now, posting().task(dispatcher.now))
+    dispatcher.core.accept(dispatcher.now, [posting().task(dispatcher.now)])
     assert [type(effect) for effect in stored(dispatcher.core.lost(dispatcher.now, b"a", "gone"))] == [Delayed]
     ready(dispatcher, b"b")
     [end] = stored(dispatcher.core.lost(dispatcher.now, b"b", "gone"))
@@ -88,7 +88,7 @@ def test_a_lost_worker_is_noted_as_a_retry_and_the_last_one_as_the_end(dispatche
 def test_a_cancelled_task_ends_once_and_a_worker_that_is_at_it_brings_a_late_result(dispatcher, given):
     if given:
         ready(dispatcher)
-    dispatcher.core.accept(dispatcher.now, posting().task(dispatcher.now))
+    dispatcher.core.accept(dispatcher.now, [posting().task(dispatcher.now)])
     [end] = dispatcher.core.cancel(ID)
     assert (end.state, end.message.code) == ("cancelled", "CANCELLED")
     assert dispatcher.core.cancel(ID) == []
@@ -121,8 +121,24 @@ def test_a_restored_task_that_no_worker_names_goes_to_another_with_its_next_atte
 
 
 def test_an_error_is_not_made_for_a_client_that_is_none(dispatcher):
-    dispatcher.core.accept(dispatcher.now, posting(expires_s=1.0).task(dispatcher.now))
+    dispatcher.core.accept(dispatcher.now, [posting(expires_s=1.0).task(dispatcher.now)])
     effects = dispatcher.core.advance(dispatcher.now + 2.0)
     [end] = stored(effects)
     assert isinstance(end.message, Error)
     assert not any(type(effect).__name__ == "ToClient" for effect in effects)
+
+
+def test_tasks_that_are_accepted_together_have_the_effects_of_one_after_the_other(dispatcher):
+    dispatcher.core.ready(dispatcher.now, b"w", Ready("nepse", "w", 3))
+    ids = [bytes([number]) * 16 for number in range(1, 6)]
+    known = posting(id=ids[0])
+    dispatcher.core.accept(dispatcher.now, [known.task(dispatcher.now)])
+    tasks = [posting(id=task).task(dispatcher.now) for task in ids]
+    effects = dispatcher.core.accept(dispatcher.now, tasks)
+    assert [(effect.task, effect.state, effect.message.code) for effect in effects if isinstance(effect, Ended)] == [
+        (ids[0], "failed", "BAD_ID")
+    ]
+    [given] = [effect for effect in effects if isinstance(effect, ToWorker)]
+    assert [task.id for task in given.message] == ids[1:3]
+    assert [effect for effect in effects if isinstance(effect, Begun)] == [Begun(task, 1, "w") for task in ids[1:3]]
+    assert [task.id for task in dispatcher.core.queue] == ids[3:]

@@ -173,6 +173,7 @@ def _sizes(ctx: click.Context, param: click.Parameter, value: str) -> tuple[int,
 @click.option(
     "--subscribers", default="20,100,300,1000", callback=_sizes, show_default=True, help="Numbers of subscribers of all ticks."
 )
+@click.option("--ring-readers", default="20,60,200", callback=_sizes, show_default=True, help="Numbers of readers of the ring.")
 @click.option(
     "--queued", default="1000,10000,100000,1000000", callback=_sizes, show_default=True, help="Numbers of queued posted tasks."
 )
@@ -191,6 +192,7 @@ def scale(
     subscriptions: tuple[int, ...],
     symbols: tuple[int, ...],
     subscribers: tuple[int, ...],
+    ring_readers: tuple[int, ...],
     queued: tuple[int, ...],
     rows: tuple[int, ...],
     journal: tuple[int, ...],
@@ -203,7 +205,7 @@ def scale(
     selected = _names(parts)
     if unknown := set(selected) - set(scale_run.PARTS):
         raise click.UsageError(f"--parts: {', '.join(sorted(unknown))} unknown, must be of {', '.join(scale_run.PARTS)}")
-    sizes = Sizes(subscriptions, symbols, subscribers, queued, rows, journal, number_of_displays)
+    sizes = Sizes(subscriptions, symbols, subscribers, ring_readers, queued, rows, journal, number_of_displays)
     result = scale_run.measure(selected, sizes, folder, limit_s, _log)
     _show(result, scale_run.report(result), out)
 

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.scale import displays, history, queue, rows, subscribers, subscribing, symbols
+from benchmarks.scale import displays, history, queue, ring_readers, rows, subscribers, subscribing, symbols
 from benchmarks.scale.growth import Table, exponents, markdown_of, worse
 
-PARTS = ("subscribing", "symbols", "subscribers", "queue", "rows", "journal", "displays")
+PARTS = ("subscribing", "symbols", "subscribers", "ring-readers", "queue", "rows", "journal", "displays")
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +19,7 @@ class Sizes:
         subscriptions: exact subscriptions, and topics.
         symbols: symbols that have a last value.
         subscribers: subscribers of all ticks.
+        ring_readers: readers of the ring.
         queued: queued posted tasks.
         rows: retained ended tasks.
         journal_mib: MiB of journal.
@@ -28,6 +29,7 @@ class Sizes:
     subscriptions: tuple[int, ...]
     symbols: tuple[int, ...]
     subscribers: tuple[int, ...]
+    ring_readers: tuple[int, ...]
     queued: tuple[int, ...]
     rows: tuple[int, ...]
     journal_mib: tuple[int, ...]
@@ -52,6 +54,7 @@ def measure(
         "subscribing": lambda: subscribing.measure(sizes.subscriptions, folder, limit_s, log),
         "symbols": lambda: symbols.measure(sizes.symbols, folder, log),
         "subscribers": lambda: subscribers.measure(sizes.subscribers, folder, log),
+        "ring-readers": lambda: ring_readers.measure(sizes.ring_readers, folder, log),
         "queue": lambda: queue.measure(sizes.queued, folder, log),
         "rows": lambda: rows.measure(sizes.rows, folder, log),
         "journal": lambda: history.measure(sizes.journal_mib, folder, limit_s, log),

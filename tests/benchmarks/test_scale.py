@@ -53,7 +53,13 @@ def test_the_last_row_has_the_exponent_and_the_linear_one():
     assert markdown_of(table(lambda n: 0.01 * n)).splitlines()[-1] == "| exponent (linear) | +1.00 (1) |"
 
 
-QUICK = {"broker_process.IDLE_S": 0.1, "subscribers.PROBES": 10, "displays.PROBES": 48, "displays.CALM_S": 0.1}
+QUICK = {
+    "broker_process.IDLE_S": 0.1,
+    "subscribers.PROBES": 10,
+    "ring_readers.PROBES": 50,
+    "displays.PROBES": 48,
+    "displays.CALM_S": 0.1,
+}
 
 
 @pytest.mark.system
@@ -62,7 +68,7 @@ QUICK = {"broker_process.IDLE_S": 0.1, "subscribers.PROBES": 10, "displays.PROBE
     [
         (["--subscriptions", "20,40", "--rows", "20000", "--journal", "1", "--limit", "1"], [[20, 40], [20_000], [1]]),
         (["--symbols", "30", "--subscribers", "3", "--queued", "100"], [[30], [3], [100]]),
-        (["--displays", "24"], [[24]]),
+        (["--ring-readers", "2,5", "--displays", "24"], [[2, 5], [24]]),
     ],
 )
 def test_the_command_measures_each_part_of_a_real_broker(tmp_path, monkeypatch, parts, sizes):

@@ -1,4 +1,4 @@
-/* Readers of a ring for the benchmark: as many threads as asked for, each with a mapping of its own, copying every record.
+/* Readers of a ring for the benchmark: as many threads as asked for, each with a separate mapping, copying every record.
  * bus/PROTOCOL.md sections 13.2 and 13.3. Linux on x86-64.
  *
  *     cc -O2 -pthread -o ring_readers ring_readers.c

@@ -81,7 +81,7 @@ class PostService:
         return [Store(job, then, [asker])]
 
     def put_together(self, posts: Sequence[Post]) -> list[Store]:
-        """Post tasks with one job, as far as there is room for them; those without room have jobs of their own."""
+        """Post tasks with one job, as far as there is room for them; those without room have separate jobs."""
         stores: list[Store] = []
         for full, alike in groupby(posts, lambda post: self._reserve(post.posting)):
             some = list(alike)

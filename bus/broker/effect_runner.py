@@ -1,8 +1,8 @@
 """Carries out the effects that the core and the services return; they hold no part of the loop.
 
 Messages to peers are sent with the next flush of the outbox, publications at once, jobs go to the store's thread. The callback
-of a job runs in the loop's thread when the job has finished, and its effects are carried out likewise. Consecutive posts, and
-what became of tasks, are one job for each kind.
+of a job runs in the loop's thread when the job has finished, and its effects are carried out likewise. Consecutive effects on
+posted tasks of one class are one job.
 """
 
 from collections.abc import Callable, Mapping, Sequence

@@ -115,7 +115,7 @@ class PostedTaskService:
 
     @property
     def writers(self) -> TaskWriters:
-        """What makes jobs of the effects on posted tasks."""
+        """The functions that make jobs of the effects on posted tasks."""
         return {Post: self.posts.put_together, Begun: self._begin, Delayed: self._delay, Ended: self._end}
 
     def _begin(self, begun: Sequence[Begun]) -> list[Store]:

@@ -123,8 +123,8 @@ class PostedTaskService:
 
     def _delay(self, delayed: Sequence[Delayed]) -> list[Store]:
         jobs: list[Job] = [
-            partial(task_rows.delayed, task=one.task, attempt=one.attempt, in_s=one.in_s, why=one.why, moment=self.moment())
-            for one in delayed
+            partial(task_rows.delayed, task=wait.task, attempt=wait.attempt, in_s=wait.in_s, why=wait.why, moment=self.moment())
+            for wait in delayed
         ]
         return [self._until_stored(job) for job in jobs]
 
@@ -146,7 +146,7 @@ class PostedTaskService:
         if why:  # one of its tasks may be the reason: each is tried again alone
             due = time.monotonic() + AGAIN_S
             alone = job.apart() if isinstance(job, BeginWrite | EndWrite) else [job]
-            self.again += [(due, self._until_stored(one)) for one in alone]
+            self.again += [(due, self._until_stored(single)) for single in alone]
             return []
         if not isinstance(job, EndWrite):
             return []

@@ -81,23 +81,23 @@ class BeginWrite(msgspec.Struct, frozen=True, gc=False):
 
     def without(self, covering: AbstractSet[bytes]) -> "BeginWrite":
         """Return the same without the tasks that others cover, see `EndWrite.covers`."""
-        return BeginWrite([one for one in self.begun if one.task not in covering])
+        return BeginWrite([begin for begin in self.begun if begin.task not in covering])
 
     def apart(self) -> list["BeginWrite"]:
         """Return a write for each task."""
-        return [BeginWrite([one]) for one in self.begun]
+        return [BeginWrite([begin]) for begin in self.begun]
 
     def __call__(self, connection: sqlite3.Connection) -> None:
         """Run it alone, task by task."""
-        for one in self.begun:
-            task_rows.begun(connection, one.task, one.attempt, one.worker)
+        for begin in self.begun:
+            task_rows.begun(connection, begin.task, begin.attempt, begin.worker)
 
     @staticmethod
     def together(connection: sqlite3.Connection, writes: Sequence["BeginWrite"]) -> list[None]:
         """Run several."""
-        begun = [one for write in writes for one in write.begun]
-        for (attempt, worker), alike in groupby(begun, key=lambda one: (one.attempt, one.worker)):
-            for some in _parts([one.task for one in alike]):
+        begun = [begin for write in writes for begin in write.begun]
+        for (attempt, worker), alike in groupby(begun, key=lambda begin: (begin.attempt, begin.worker)):
+            for some in _parts([begin.task for begin in alike]):
                 which = f"id IN ({_marks(len(some))}) AND {task_rows.STILL_OPEN}"
                 how = f"UPDATE tasks SET state = 'running', attempt = ?, worker = ? WHERE {which}"  # noqa: S608
                 connection.execute(how, (attempt, worker, *some))

@@ -68,4 +68,4 @@ def _stored(job: Job, asker: Asker, answer: Any = lambda value: value, failed: s
             raise value
         return [asker.reply(answer(value))]
 
-    return Store(job, then, asker)
+    return Store(job, then, [asker])

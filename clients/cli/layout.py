@@ -14,9 +14,9 @@ from hulak.bus.wire.plain_values import short, suggestion
 from hulak.clients.cli import table
 from hulak.clients.cli.command import BROKER_S, FAILED, Call, Command, print_json
 from hulak.clients.cli.config import user
+from hulak.clients.cli.groups import ListingGroup
 from hulak.clients.cli.help_text import examples
 from hulak.clients.cli.output_file import OutputFile
-from hulak.clients.cli.workers import ListingGroup
 
 if TYPE_CHECKING:
     from hulak.clients.calls.client import BusClient

@@ -58,13 +58,14 @@ export function marketTexts(markets) {
 
 const TONES = { OK: "good", WARNING: "warn", CRITICAL: "bad" };
 
-/** The problems of `hulak check`: the worst one as text and tone, and all of them likewise; null before the first report. */
+/** The problems of `hulak check` as texts and tones: for the head the first two, and all of them; null before the first report. */
 export function healthText(health) {
   if (!health) return null;
   const problems = (health.problems ?? []).map(({ severity, text }) => ({ text: `${severity}: ${text}`, tone: TONES[severity.toUpperCase()] ?? "bad" }));
-  if (!problems.length) return { text: "all is well", tone: "good", problems };
+  if (!problems.length) return { first: [{ text: "all is well", tone: "good" }], problems };
   const more = problems.length > 1 ? ` (${problems.length} problems)` : "";
-  return { text: `${health.level}${more}: ${health.problems[0].text}`, tone: TONES[health.level] ?? "bad", problems };
+  const worst = { text: `${health.level}${more}: ${health.problems[0].text}`, tone: TONES[health.level] ?? "bad" };
+  return { first: [worst, ...problems.slice(1, 2)], problems }; // the second is what is frozen, if anything is
 }
 
 /** What the judge says about a silent broker; empty while it is not silent. */

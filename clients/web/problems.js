@@ -1,4 +1,4 @@
-/** The health of the bus in the head of the page: the worst problem, and a button that shows all of them. */
+/** The health of the bus in the head of the page: the first two problems, on a button that shows all of them. */
 
 import { byId, chip, h } from "./dom.js";
 import { healthText } from "./marks.js";
@@ -18,7 +18,7 @@ export class Problems {
     this.painted = painted;
     this.button.hidden = !health;
     this.button.disabled = !health?.problems.length;
-    this.button.replaceChildren(...(health ? [chip(health.text, health.tone)] : []));
+    this.button.replaceChildren(...(health?.first ?? []).map(({ text, tone }) => chip(text, tone)));
     this.list.replaceChildren(...(health?.problems ?? []).map(({ text, tone }) => h("li", {}, chip(text, tone))));
     if (this.button.disabled) this._open(false);
   }

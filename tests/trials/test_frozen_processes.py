@@ -125,7 +125,7 @@ class Surfaces:
         return self.up.log.read_bytes()[self._up_from :].decode()
 
     def on_page(self):
-        return self.page.evaluate("['#status', '#problems'].map((name) => document.querySelector(name).innerText).join('\\n')")
+        return self.page.evaluate("['#status', '#health'].map((name) => document.querySelector(name).innerText).join('\\n')")
 
     def on_cards(self):
         return self.page.evaluate("[...document.querySelectorAll('.card')].map((card) => card.ariaLabel).join('\\n')")

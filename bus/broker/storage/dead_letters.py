@@ -36,7 +36,8 @@ def post(
     """
     row = connection.execute(DOES_ITS_WORK, (letter,)).fetchone()
     if row is not None:
-        return task_rows.PostingOutcome(*row, new=False)
+        task, state = row
+        return task_rows.PostingOutcome(task, state, new=False)
     is_there = connection.execute("SELECT 1 FROM tasks WHERE id = ? AND state = 'failed'", (letter,)).fetchone() is not None
     posted = task_rows.post(connection, posting, moment, keep_s, room=room and is_there)
     if posted is None and not is_there:  # it was dropped since it was read

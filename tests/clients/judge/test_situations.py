@@ -391,14 +391,3 @@ def test_the_help_of_check_lists_all_limits():
     assert {name: (float(warn), float(critical)) for name, warn, critical in rows} == {
         name: (limit.warn, limit.critical) for name, limit in LIMITS.items()
     }
-
-
-@pytest.mark.parametrize(
-    "report",
-    [
-        {"state": "connected", "data_age_s": 155.0, "pause_s": 150.0},
-        {"state": "closed", "data_age_s": None, "since_s": 60_000.0, "pause_s": 150.0},
-    ],
-)
-def test_a_feed_whose_venue_pauses_or_is_closed_lacks_no_quote(report):
-    assert verdict(feed(**report)).findings == ()

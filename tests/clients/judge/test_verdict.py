@@ -231,3 +231,14 @@ def test_processes_are_called_by_names_that_outlive_a_restart():
 
 def test_what_cannot_be_judged_is_one_line_without_data():
     assert failed(Level.UNKNOWN, "a | b\nc").line() == "HULAK UNKNOWN - a / b c"
+
+
+@pytest.mark.parametrize(
+    "report",
+    [
+        {"state": "connected", "data_age_s": 155.0, "pause_s": 150.0},
+        {"state": "closed", "data_age_s": None, "since_s": 60_000.0, "pause_s": 150.0},
+    ],
+)
+def test_a_feed_whose_venue_pauses_or_is_closed_lacks_no_quote(report):
+    assert verdict(feed(**report)).findings == ()

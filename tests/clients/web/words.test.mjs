@@ -148,12 +148,12 @@ test("the status never says connected alone while data is stale", () => {
 test("problems have the texts of the judge, each with its own tone, in its order", () => {
   const problem = { what: "process_silent", severity: "warning", text: "nepse_00 is silent" };
   assert.equal(healthText(null), null);
-  assert.deepEqual(healthText({ level: "OK", problems: [] }), { text: "all is well", tone: "good", problems: [] });
-  assert.deepEqual(healthText({ level: "WARNING", problems: [problem] }), { text: "WARNING: 2 new dead letters", tone: "warn", problems: [{ text: "warning: 2 new dead letters", tone: "warn" }] });
+  assert.deepEqual(healthText({ level: "OK", problems: [] }), { first: [{ text: "all is well", tone: "good" }], problems: [] });
+  assert.deepEqual(healthText({ level: "WARNING", problems: [problem] }), { first: [{ text: "WARNING: nepse_00 is silent", tone: "warn" }], problems: [{ text: "warning: nepse_00 is silent", tone: "warn" }] });
   const worse = { what: "store_failed", severity: "critical", text: "store is failed" };
-  const health = healthText({ level: "CRITICAL", problems: [worse, problem] });
-  assert.deepEqual([health.text, health.tone], ["CRITICAL (2 problems): store is failed", "bad"]);
-  assert.deepEqual(health.problems.map(({ text, tone }) => [text, tone]), [["critical: store is failed", "bad"], ["warning: 2 new dead letters", "warn"]]);
+  const health = healthText({ level: "CRITICAL", problems: [worse, problem, worse] });
+  assert.deepEqual(health.first, [{ text: "CRITICAL (3 problems): store is failed", tone: "bad" }, { text: "warning: nepse_00 is silent", tone: "warn" }]);
+  assert.deepEqual(health.problems.map(({ text, tone }) => [text, tone]), [["critical: store is failed", "bad"], ["warning: nepse_00 is silent", "warn"], ["critical: store is failed", "bad"]]);
 });
 
 test("without a known key the keys are named, those first that have the typed text", () => {

@@ -18,7 +18,7 @@ export function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
-/** A text as nodes: what stands between backticks is code, such as a command to type. */
+/** A text as nodes: words between backticks are code, such as a command to type. */
 export function prose(text) {
   return String(text).split("`").map((part, at) => (at % 2 ? h("code", {}, part) : part)).filter((part) => part !== "");
 }

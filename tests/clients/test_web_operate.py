@@ -93,7 +93,7 @@ def test_no_part_of_a_view_is_cut_on_a_phone(chrome, bus):
         assert complaints == []
 
 
-def test_a_list_without_a_task_says_why_and_a_key_without_a_value_has_a_hint(chrome, bus):
+def test_an_empty_list_of_tasks_has_its_reason_and_a_key_without_a_value_has_a_hint(chrome, bus):
     with opened(chrome, bus.settings.gateway.url) as (page, _):
         shown(page, "tasks")
         page.locator("#tasks-list").get_by_text("No posted task waits or runs.").wait_for(timeout=WITHIN_MS)

@@ -52,9 +52,9 @@ def test_counters_are_shown_as_rates_only():
 
 
 def test_every_quantile_is_of_native_histograms_or_else_of_those_with_buckets():
-    found = [expression for _, expression in expressions() if "histogram_quantile" in expression]
-    assert found
-    for expression in found:
+    quantiles = [expression for _, expression in expressions() if "histogram_quantile" in expression]
+    assert quantiles
+    for expression in quantiles:
         native, classic = expression.split(" or ")
         without_le = classic.replace("sum by (le) (", "sum(").replace("sum by (le, ", "sum by (")
         assert native == without_le.replace("_bucket{", "{"), expression

@@ -31,7 +31,7 @@ def bus():
 
 
 class Table:
-    """What a client of the gateway has of the quotes, and the source that it wants."""
+    """The quotes that a client of the gateway has, and the source that it wants."""
 
     def __init__(self, bus):
         self.source = QuoteSource(bus.settings, bus.home, StateCache(), structlog.get_logger())
@@ -62,7 +62,7 @@ def table(bus):
     table.source.close()
 
 
-def test_quotes_begin_with_the_last_values_end_at_once_and_begin_anew(bus, table):
+def test_quotes_begin_with_the_last_values_end_at_once_and_begin_once_more(bus, table):
     with Feed("v", settings=bus.settings, home=bus.home, timeout_s=LIMIT_S) as feed:
         for symbol in ("A", "B"):
             feed.post(symbol, 1.0, 1.0)

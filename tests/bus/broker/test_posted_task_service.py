@@ -197,7 +197,7 @@ def dead_letter(fixture):
     return first
 
 
-def test_a_dead_letter_is_posted_again_once_however_many_ask_and_anew_when_that_task_did_not_end_well(start):
+def test_a_dead_letter_is_posted_again_once_however_many_ask_and_once_more_when_that_task_did_not_end_well(start):
     fixture = start(max_tasks=2)
     first = dead_letter(fixture)
     assert fixture.ask("result", task=first)["retried_as"] is None

@@ -9,7 +9,7 @@ from hulak.bus.broker.socket_monitor import connection_of
 from hulak.bus.process import sockets
 
 LARGE = bytes(1 << 16)
-WITHIN_S = 10
+WITHIN_S = 60
 
 
 @pytest.fixture(params=["tcp://127.0.0.1:*", "ipc"])

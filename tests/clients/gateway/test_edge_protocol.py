@@ -163,7 +163,7 @@ def test_ids_in_answers_are_texts_and_extra_types_too():
 
 
 def test_every_command_needs_a_role():
-    kinds = (*get_args(protocol.Command), *get_args(protocol.Streaming), protocol.NepseRead)
+    kinds = (*get_args(protocol.Command), *get_args(protocol.Streaming), *get_args(protocol.Reading))
     commands = {kind.__struct_config__.tag for kind in kinds}
     assert commands == set(protocol.NEEDS)
     assert protocol.need_of(protocol.decode(encoded(type="display.remove", display="d"))) is Role.OPERATE

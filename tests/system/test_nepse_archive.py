@@ -15,7 +15,7 @@ from hulak.sim.nepse.server import serve
 pytestmark = pytest.mark.system
 SHEET = "/api/nots/nepse-data/floorsheet"
 PAGES, CONTRACTS = 6, 3000
-DAY_S = 86_400.0  # behind: whatever the hour, the last session was over long ago, as the archiver wants it
+DAY_S = 86_400.0  # the exchange is a day behind: its last session was over long ago, as the archiver wants it, at each hour
 
 
 @pytest.fixture(scope="module")

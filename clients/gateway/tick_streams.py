@@ -1,7 +1,8 @@
 """Streams of ticks for clients of `/ws`: every tick of a topic, from the journal and then live. PROTOCOL.md section 12.6.
 
-Each stream has a separate subscriber. It is read no faster than its client reads, so that a slow client costs no memory: the
-subscriber holds back a bounded number of ticks, and reads on from the journal.
+Each stream has a separate subscriber. It is read no faster than its client reads: the subscriber holds back a bounded number of
+ticks, and reads on from the journal. Live messages that arrive while it is not read wait in its socket, at most
+`broker.subscriber_hwm` of them, until the client is disconnected for not reading.
 """
 
 import asyncio

@@ -257,7 +257,7 @@ class DisplaySettings(Section, frozen=True):
     """`[display]`: the displays, and the workers that compute them."""
 
     max_displays: Annotated[int, Meta(ge=1, le=100_000)] = 1000
-    states_per_s: Annotated[float, Meta(gt=0, le=1000)] = 30.0
+    states_per_s: Annotated[float, Meta(gt=0, le=1000)] = 50.0
 
 
 class GatewaySettings(Section, frozen=True):

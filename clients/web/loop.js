@@ -5,12 +5,14 @@
  * therefore draws fewer pictures per second and never falls behind.
  */
 
+import { Ground } from "./ground.js";
 import { layout } from "./layout.js";
-import { fontsFor, paintDisplay, viewOf } from "./paint.js";
+import { fontsFor, paintFront, viewOf } from "./paint.js";
 import { flashStrength } from "./paint_flash.js";
 import { marketOf, nameOf } from "./store.js";
 
 const BUDGET_MS = 12;
+const GROUNDS = 2; // painted in a frame because they are old
 
 /** A canvas that shows a display. */
 export class Picture {
@@ -18,6 +20,7 @@ export class Picture {
   constructor(canvas, id, measured) {
     Object.assign(this, { canvas, id, measured, width: 0, height: 0, ratio: 1, visible: false, counts: false, mark: "" });
     this.context = canvas.getContext("2d", { alpha: false });
+    this.ground = new Ground(document.createElement("canvas"));
     this.flashId = null;
     this.flashAt = -Infinity;
     this.flash = 0; // as drawn
@@ -28,6 +31,7 @@ export class Picture {
     [this.width, this.height, this.ratio, this.fonts] = [width, height, ratio, null];
     this.canvas.width = Math.max(1, Math.round(width * ratio));
     this.canvas.height = Math.max(1, Math.round(height * ratio));
+    this.ground.resize(this.canvas.width, this.canvas.height);
     this.blank = true;
   }
 }
@@ -45,6 +49,8 @@ export class Loop {
     this.byDisplay = new Map(); // id -> pictures
     this.waiting = new Set();
     this.flashing = new Set();
+    this.behind = new Set(); // their state is newer than their ground
+    this.grounds = 0; // that may still be painted in this frame because they are old
     this.sizes = new ResizeObserver((entries) => entries.forEach((entry) => this._resized(entry)));
     this.sights = new IntersectionObserver((entries) => entries.forEach((entry) => this._seen(entry)), { rootMargin: "160px" });
     this._frame = this._frame.bind(this);
@@ -75,6 +81,7 @@ export class Loop {
     this.pictures.delete(canvas);
     this.waiting.delete(picture);
     this.flashing.delete(picture);
+    this.behind.delete(picture);
     this.byDisplay.get(picture.id).delete(picture);
     if (!this.byDisplay.get(picture.id).size) this.byDisplay.delete(picture.id);
   }
@@ -101,7 +108,9 @@ export class Loop {
   /** Mark the displays of a symbol for drawing, after a change of its bars. */
   changedSymbols(symbols) {
     for (const picture of this.pictures.values()) {
-      if (picture.visible && symbols.has(this.store.displays.get(picture.id)?.state.symbol)) this.waiting.add(picture);
+      if (!symbols.has(this.store.displays.get(picture.id)?.state.symbol)) continue;
+      picture.ground.expire();
+      if (picture.visible) this.waiting.add(picture);
     }
   }
 
@@ -115,6 +124,7 @@ export class Loop {
     this.palette = palette;
     for (const picture of this.pictures.values()) {
       picture.fonts = null;
+      picture.ground.expire();
       this.waiting.add(picture);
     }
   }
@@ -147,6 +157,7 @@ export class Loop {
   _frame() {
     const began = performance.now();
     const drawn = [];
+    this.grounds = GROUNDS;
     for (const picture of this.waiting) {
       this.waiting.delete(picture);
       if (!this._draw(picture, began)) continue;
@@ -157,6 +168,7 @@ export class Loop {
     for (const picture of drawn) this._measure(picture, ended);
     this.latency.frame(began, drawn.length + this.table(began));
     this._keepFlashing(ended);
+    for (const picture of this.behind) if (picture.visible && picture.ground.isOld(ended)) this.waiting.add(picture);
     requestAnimationFrame(this._frame);
   }
 
@@ -167,11 +179,28 @@ export class Loop {
     if (picture.ratio !== (devicePixelRatio || 1)) picture.resize(picture.width, picture.height, devicePixelRatio || 1);
     const { context, ratio } = picture;
     picture.blank = false;
+    const view = viewOf(this._content(picture, display, now));
+    this._prepareGround(picture, view, now);
+    context.setTransform(1, 0, 0, 1, 0, 0);
+    context.globalAlpha = 1;
+    context.drawImage(picture.ground.canvas, 0, 0);
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
-    const content = this._content(picture, display, now);
-    picture.flash = content.flash;
-    paintDisplay(context, content);
+    picture.flash = view.flash;
+    paintFront(context, view);
     return true;
+  }
+
+  /** Paint the ground of a picture if it is wrong, or old and there is time in this frame. */
+  _prepareGround(picture, view, now) {
+    const { ground } = picture;
+    const isWrong = ground.isWrong(view);
+    if (!isWrong && !(this.grounds > 0 && ground.isOld(now))) {
+      this.behind.add(picture);
+      return;
+    }
+    this.grounds -= 1;
+    this.behind.delete(picture);
+    ground.paint({ ...view, spark: this.store.sparks.line(view.state.symbol) }, now);
   }
 
   /** The content of a picture with the places of all; null before its first drawing. */
@@ -191,8 +220,8 @@ export class Loop {
     }
     const { fonts, box } = picture;
     const flash = flashStrength(now - picture.flashAt, this.still.matches);
-    const [name, market, spark] = [nameOf(display), marketOf(this.store, display), this.store.sparks.line(state.symbol)];
-    return { state, profile, name, market, spark, width, height, palette, fonts, box, mark, flash, ratio };
+    const [name, market] = [nameOf(display), marketOf(this.store, display)];
+    return { state, profile, name, market, width, height, palette, fonts, box, mark, flash, ratio };
   }
 
   _measure(picture, ended) {

@@ -1,4 +1,7 @@
-/** The picture of a display, from its state and size: one painter per quantity, from back to front. */
+/**
+ * The picture of a display, from its state and size: one painter per quantity, from back to front. First the ground, which may be older
+ * than the state; then the front, which must not.
+ */
 
 import { count, spreadText } from "./format.js";
 import { layout, priceScale } from "./layout.js";
@@ -12,10 +15,9 @@ import { paintExtremes, paintRange, rangeText } from "./paint_range.js";
 import { changeOf, changeText, paintSpark } from "./paint_spark.js";
 import { fittingRow, placeHead } from "./places.js";
 
-const PAINTERS = [
-  paintValueArea, paintProfile, paintRange, paintLevels, paintFloat, paintExtremes, paintDeflection, paintLabels, paintPrice, paintSpark,
-  paintOrb, paintFlash,
-];
+const GROUND = [paintValueArea, paintProfile, paintRange, paintLevels, paintSpark];
+const PALE = 0.45; // of a picture that is out of date
+const FRONT = [paintFloat, paintExtremes, paintDeflection, paintPrice, paintOrb, paintFlash];
 
 /** The fonts of a picture of this size, and the widths of texts in them. All digits are as wide as 0: few widths are measured. */
 export function fontsFor(box, palette, measure) {
@@ -47,25 +49,38 @@ export function viewOf(picture) {
 }
 
 /**
- * Draw a display.
+ * Paint the ground of a display over the whole picture.
  *
  * @param {CanvasRenderingContext2D} context its unit is a CSS pixel
- * @param {{name: string, state: object, profile: object|null, market?: object, spark?: number[][], width: number, height: number, palette: object, fonts: object, mark: string, flash: number, ratio: number}} picture
- *   `mark` is the reason why the picture is out of date, or empty; `flash` is 0 to 1; `ratio` device pixels to a CSS pixel
+ * @param {object} view see `viewOf`, of `{name: string, state: object, profile: object|null, market?: object, spark?: number[][], width: number,
+ *   height: number, palette: object, fonts: object, mark: string, flash: number, ratio: number}`; `mark` is the reason why the picture is out of
+ *   date, or empty; `flash` is 0 to 1; `ratio` device pixels to a CSS pixel
+ * @returns {{x: number, y: number, w: number, h: number}[]} the boxes of its labels, which leave space for the line of the price
  */
-export function paintDisplay(context, picture) {
-  const { state, width, height, palette } = picture;
+export function paintGround(context, view) {
+  const { state, width, height, palette } = view;
   context.globalAlpha = 1;
   context.fillStyle = palette.surface;
   context.fillRect(0, 0, width, height);
-  context.lineJoin = "round";
-  const view = viewOf(picture);
+  let labels = [];
   if (state?.ready) {
-    context.globalAlpha = picture.mark ? 0.45 : 1;
-    for (const paint of PAINTERS) paint(context, view);
+    context.globalAlpha = view.mark ? PALE : 1;
+    for (const paint of GROUND) paint(context, view);
+    labels = paintLabels(context, view);
     context.globalAlpha = 1;
   }
-  paintHead(context, view);
+  paintName(context, view);
+  return labels;
+}
+
+/** Paint on a ground what each tick changes: the price with its line, the day's extremes, the last jumps, and the texts of head and foot. */
+export function paintFront(context, view) {
+  if (view.state?.ready) {
+    context.globalAlpha = view.mark ? PALE : 1;
+    for (const paint of FRONT) paint(context, view);
+    context.globalAlpha = 1;
+    paintFigures(context, view);
+  }
   paintFoot(context, view);
 }
 
@@ -93,26 +108,35 @@ export function headParts({ name, state, box, fonts }) {
   };
 }
 
-/** The head: the name, and the texts that have space between it and the ring. */
-function paintHead(context, view) {
-  const { name, state, box, fonts, palette } = view;
-  const middle = box.head.y + box.head.h / 2;
-  const parts = headParts(view);
+/** The name in the head. */
+function paintName(context, view) {
+  const { name, box, fonts, palette } = view;
   context.font = fonts.symbol;
   context.fillStyle = palette.ink;
   context.textAlign = "left";
   context.textBaseline = "middle";
-  context.fillText(name, box.head.x, middle, parts.name.width + 1);
-  if (!state?.ready) return;
-  const { change, figure, figureLeft } = parts;
+  context.fillText(name, box.head.x, middleOf(box.head), headParts(view).name.width + 1);
+}
+
+/** The figures in the head that have space between the name and the ring. */
+function paintFigures(context, view) {
+  const { box, fonts, palette } = view;
+  const { change, figure, figureLeft } = headParts(view);
+  const middle = middleOf(box.head) + 0.5;
+  context.textAlign = "left";
+  context.textBaseline = "middle";
   if (change) {
     context.font = fonts.change;
     context.fillStyle = change.text.startsWith("+") ? palette.up : change.text.startsWith("−") ? palette.down : palette.dim;
-    context.fillText(change.text, change.x, middle + 0.5);
+    context.fillText(change.text, change.x, middle);
   }
   context.font = fonts.small;
   context.fillStyle = palette.dim;
-  if (figure) context.fillText(figure, figureLeft, middle + 0.5);
+  if (figure) context.fillText(figure, figureLeft, middle);
+}
+
+function middleOf({ y, h }) {
+  return y + h / 2;
 }
 
 /**

@@ -19,6 +19,7 @@ export function paintFlash(context, view) {
   context.globalAlpha = flash;
   context.strokeStyle = directionColour(state.flash.direction, palette);
   context.lineWidth = 3;
+  context.lineJoin = "round";
   context.setLineDash([]);
   context.strokeRect(1.5, 1.5, width - 3, height - 3);
   context.globalAlpha = 1;

@@ -33,7 +33,7 @@ export function bodyLabels(view) {
   return placeLabels(labels, [line(y(state.price)), ...marks.map(({ value }) => line(y(value)))]);
 }
 
-/** Draw the labels, each on a pale ground that separates it from the bars. */
+/** Draw the labels, each on a pale ground that separates it from the bars; returns their boxes. */
 export function paintLabels(context, view) {
   const { fonts, palette } = view;
   const alpha = context.globalAlpha;
@@ -49,4 +49,5 @@ export function paintLabels(context, view) {
     context.fillStyle = colour;
     context.fillText(text, box.x, box.y + box.h / 2 + 0.5);
   }
+  return labels.map(({ box }) => box);
 }

@@ -29,6 +29,7 @@ export function paintSpark(context, view) {
   const y = (price) => (high > low ? top + height * (1 - (price - low) / (high - low)) : top + height / 2);
   context.strokeStyle = prices.at(-1) >= prices[0] ? palette.up : palette.down;
   context.lineWidth = 1.5;
+  context.lineJoin = "round";
   context.setLineDash([]);
   context.beginPath();
   spark.forEach(([at, price], number) => context[number ? "lineTo" : "moveTo"](left + (right - left) * at, y(price)));

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Latency, quantile } from "../../../clients/web/latency.js";
 import { layout, priceScale, profileRows } from "../../../clients/web/layout.js";
-import { fontsFor, paintDisplay } from "../../../clients/web/paint.js";
+import { fontsFor, paintFront, paintGround, viewOf } from "../../../clients/web/paint.js";
 import { flashStrength } from "../../../clients/web/paint_flash.js";
 import { orb } from "../../../clients/web/paint_orb.js";
 import { rowEdges } from "../../../clients/web/paint_profile.js";
@@ -15,9 +15,11 @@ const profile = () => ({ bucket: 0.0001, ticks: 30, version: 1, levels: new Map(
 function painted(more = {}, state = someState()) {
   const context = notingContext();
   const box = layout(190, 210);
-  paintDisplay(context, {
+  const view = viewOf({
     name: state.symbol, state, profile: profile(), width: 190, height: 210, palette, fonts: fontsFor(box, palette, (_, text) => 6 * text.length), mark: "", flash: 0, ratio: 1, ...more,
   });
+  paintGround(context, view);
+  paintFront(context, view);
   const named = (name) => context.calls.filter(([method]) => method === name);
   return { calls: context.calls, named, texts: named("fillText").map((call) => call[2]), alpha: context.globalAlpha };
 }

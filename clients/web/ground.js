@@ -1,0 +1,63 @@
+/**
+ * The ground of a picture: what follows the ticks slowly, on a canvas of its own. The price and its figures are drawn on a copy of it.
+ *
+ * Profile, lines, labels and sparkline are three quarters of the work of a picture, and a tick changes them by a pixel or not at all. The
+ * ground is painted at once when the price would not fit it, otherwise every `GROUND_MS`.
+ */
+
+import { paintGround } from "./paint.js";
+
+export const GROUND_MS = 250;
+
+const LINE_PX = 2; // on each side of the price's line
+
+/** One picture's ground, and how old it is. */
+export class Ground {
+  /** @param {HTMLCanvasElement} canvas outside of the document */
+  constructor(canvas) {
+    this.canvas = canvas;
+    this.context = canvas.getContext("2d", { alpha: false });
+    this.key = null; // what must be the same for a price to be drawn on it; null: paint it again
+    this.at = -Infinity; // ms, when it was painted
+    this.labels = []; // boxes that the line of the price must not cross
+  }
+
+  /** Set the size in device pixels; what was painted is gone. */
+  resize(width, height) {
+    this.canvas.width = width;
+    this.canvas.height = height;
+    this.key = null;
+  }
+
+  /** Paint it again before the next price. */
+  expire() {
+    this.key = null;
+  }
+
+  /** Whether a price drawn on it would be wrong: another scale, another day's range, or its line on a label. */
+  isWrong(view) {
+    if (this.key !== keyOf(view)) return true;
+    if (!view.state?.ready) return false;
+    const at = view.y(view.state.price);
+    return this.labels.some(({ y, h }) => at + LINE_PX > y && at - LINE_PX < y + h);
+  }
+
+  /** Whether it is time to paint it again. */
+  isOld(now) {
+    return now - this.at >= GROUND_MS;
+  }
+
+  /** Paint it. */
+  paint(view, now) {
+    const { context } = this;
+    context.setTransform(view.ratio, 0, 0, view.ratio, 0, 0);
+    this.labels = paintGround(context, view);
+    this.key = keyOf(view);
+    this.at = now;
+  }
+}
+
+function keyOf({ state, name, mark }) {
+  const { ready, visual_low: bottom, visual_high: top, high, low, price } = state ?? {};
+  return `${name} ${mark} ${ready} ${bottom} ${top} ${high} ${low} ${String(Math.trunc(price)).length}`;
+}

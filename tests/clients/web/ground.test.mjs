@@ -1,0 +1,115 @@
+/** The ground of a picture: painted again when it would be wrong, and seldom otherwise; the loop catches up with it. */
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Ground, GROUND_MS } from "../../../clients/web/ground.js";
+import { Latency } from "../../../clients/web/latency.js";
+import { layout } from "../../../clients/web/layout.js";
+import { fontsFor, viewOf } from "../../../clients/web/paint.js";
+import { bodyLabels } from "../../../clients/web/paint_labels.js";
+import { createStore } from "../../../clients/web/store.js";
+import { notingContext, palette, someState } from "./context.mjs";
+
+const SIZE = { width: 190, height: 210 };
+
+function fakeCanvas() {
+  const context = notingContext();
+  return { width: 0, height: 0, context, getContext: () => context };
+}
+
+function view(state = {}, more = {}) {
+  const box = layout(SIZE.width, SIZE.height);
+  const fonts = fontsFor(box, palette, (_, text) => 6 * text.length);
+  return viewOf({ name: "EURUSD", state: someState(state), profile: null, ...SIZE, palette, box, fonts, mark: "", flash: 0, ratio: 1, ...more });
+}
+
+test("a ground is wrong for another scale, another range of the day, another mark or name, and a price of another length", () => {
+  const ground = new Ground(fakeCanvas());
+  assert.ok(ground.isWrong(view()));
+  ground.paint(view(), 0);
+  assert.ok(!ground.isWrong(view({ price: 1.10011, spread: 0.0001, poc: 1.1, ticks: 101 })));
+  for (const state of [{ visual_high: 1.105 }, { visual_low: 1.095 }, { high: 1.1021 }, { low: 1.0979 }, { price: 10.1, visual_high: 1.104 }, { ready: false }]) {
+    assert.ok(ground.isWrong(view(state)), JSON.stringify(state));
+  }
+  for (const more of [{ mark: "no data" }, { name: "EURUSD ·1234" }]) assert.ok(ground.isWrong(view({}, more)), JSON.stringify(more));
+  ground.expire();
+  assert.ok(ground.isWrong(view()));
+});
+
+test("a ground is wrong when the line of the price would cross a label", () => {
+  const ground = new Ground(fakeCanvas());
+  ground.paint(view(), 0);
+  const labels = bodyLabels(view());
+  assert.ok(labels.length >= 3);
+  const { body } = view().box;
+  for (const { box, text } of labels.filter(({ box: { y, h } }) => y > body.y && y + h < body.y + body.h)) {
+    const price = 1.104 - ((box.y + box.h / 2 - body.y) / body.h) * 0.008;
+    assert.ok(ground.isWrong(view({ price })), text);
+  }
+});
+
+test("a ground is old after its time, and a new size or an expiry removes it", () => {
+  const ground = new Ground(fakeCanvas());
+  ground.paint(view(), 1000);
+  assert.deepEqual([ground.isOld(1000 + GROUND_MS - 1), ground.isOld(1000 + GROUND_MS)], [false, true]);
+  ground.resize(100, 100);
+  assert.deepEqual([ground.canvas.width, ground.isWrong(view())], [100, true]);
+});
+
+/** A loop without a browser: `frame(ms)` runs a frame at a time. */
+async function loopOf(many) {
+  let next = null;
+  const observer = class { observe() {} unobserve() {} };
+  Object.assign(globalThis, {
+    ResizeObserver: observer, IntersectionObserver: observer, devicePixelRatio: 1, requestAnimationFrame: (call) => (next = call),
+    document: { createElement: fakeCanvas, addEventListener() {} },
+  });
+  const { Loop } = await import("../../../clients/web/loop.js");
+  const store = createStore();
+  const loop = new Loop(store, new Latency(), { matches: false });
+  const pictures = Array.from({ length: many }, (_, at) => {
+    const id = `d${at}`;
+    store.displays.set(id, { id, state: someState({ display: id }), profile: null, moved: true, lapsed: false, twin: false });
+    const picture = loop.add(fakeCanvas(), id);
+    picture.visible = true;
+    picture.resize(SIZE.width, SIZE.height, 1);
+    return picture;
+  });
+  let now = 0;
+  performance.now = () => now;
+  loop.recolour(palette);
+  loop.start();
+  const frame = (ms) => {
+    now = ms;
+    next();
+  };
+  return { loop, store, pictures, frame };
+}
+
+const painted = (pictures) => pictures.map(({ ground }) => ground.at);
+
+test("a tick is drawn in the next frame on the ground there is, which follows within its time, few of them per frame", async (context) => {
+  const { now } = performance;
+  context.after(() => (performance.now = now));
+  const { loop, store, pictures, frame } = await loopOf(6);
+  frame(0);
+  assert.deepEqual(painted(pictures), [0, 0, 0, 0, 0, 0]);
+  for (const { id } of pictures) {
+    store.displays.get(id).state = someState({ display: id, price: 1.10013 });
+    loop.changed(id);
+  }
+  frame(16);
+  const prices = pictures.map(({ context }) => context.calls.filter(([name, , text]) => name === "fillText" && text === "01").length);
+  assert.deepEqual(prices, [1, 1, 1, 1, 1, 1]);
+  assert.deepEqual(painted(pictures), [0, 0, 0, 0, 0, 0]);
+  for (let ms = GROUND_MS; ms < GROUND_MS + 5 * 16; ms += 16) {
+    const before = painted(pictures);
+    frame(ms);
+    assert.ok(painted(pictures).filter((at, index) => at !== before[index]).length <= 2);
+  }
+  assert.ok(painted(pictures).every((at) => at >= GROUND_MS));
+  assert.equal(loop.behind.size, 0);
+  const calls = pictures.map(({ context }) => context.calls.length);
+  frame(2000);
+  assert.deepEqual(pictures.map(({ context }) => context.calls.length), calls, "nothing is left to be drawn");
+});

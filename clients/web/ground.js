@@ -6,10 +6,9 @@
  */
 
 import { paintGround } from "./paint.js";
+import { LINE_PX } from "./paint_labels.js";
 
 export const GROUND_MS = 250;
-
-const LINE_PX = 2; // on each side of the price's line
 
 /** One picture's ground, and how old it is. */
 export class Ground {

@@ -5,7 +5,7 @@ import { marksIn } from "./paint_marks.js";
 import { tiersIn } from "./paint_range.js";
 import { besideLine, placeLabels } from "./places.js";
 
-const LINE_PX = 2; // on each side of a line that no label may touch
+export const LINE_PX = 3; // on each side of a line that no label may touch
 
 /**
  * The labels with their boxes; see `placeLabels`. The order of importance: high, low, point of control, TWAP, shares.

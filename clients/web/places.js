@@ -1,5 +1,6 @@
 /** The places of a picture's small texts: none lies on another or on a line. Texts without space are left out in a fixed order. Pure. */
 
+const NEAR = 0.72; // from a line to the middle of the label beside it, in units
 const GAP = 5; // px between the texts of a row
 
 /** Whether two boxes `{x, y, w, h}` have a point in common. */
@@ -37,8 +38,8 @@ export function placeLabels(labels, taken) {
  * @param {{unit: number, body: {y: number, h: number}}} box of the picture
  */
 export function besideLine(at, first, { unit, body }) {
-  const [top, bottom] = [body.y - 0.62 * unit, body.y + body.h + 0.62 * unit];
-  const steps = [0.62, 1.5].flatMap((step) => [first * step, -first * step]);
+  const [top, bottom] = [body.y - NEAR * unit, body.y + body.h + NEAR * unit];
+  const steps = [NEAR, 1.6].flatMap((step) => [first * step, -first * step]);
   return [...new Set(steps.map((step) => Math.min(bottom, Math.max(top, at + step * unit))))];
 }
 

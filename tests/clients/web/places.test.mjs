@@ -29,9 +29,9 @@ test("a label takes its first free place, and is left out where none is free", (
 
 test("a label is above or below its line, and never outside of the space beyond the body", () => {
   const box = { unit: 10, body: { y: 50, h: 100 } };
-  assert.deepEqual(besideLine(100, -1, box).map(Math.round), [94, 106, 85, 115]);
-  assert.deepEqual(besideLine(50, -1, box).map(Math.round), [44, 56, 65]);
-  assert.deepEqual(besideLine(150, 1, box).map(Math.round), [156, 144, 135]);
+  assert.deepEqual(besideLine(100, -1, box).map(Math.round), [93, 107, 84, 116]);
+  assert.deepEqual(besideLine(50, -1, box).map(Math.round), [43, 57, 66]);
+  assert.deepEqual(besideLine(150, 1, box).map(Math.round), [157, 143, 134]);
 });
 
 test("no label of a picture lies on another or on the line of the price, the point of control or the TWAP", () => {

@@ -130,7 +130,7 @@ TABLE = (
     _number(
         "states_per_s",
         "display",
-        30.0,
+        50.0,
         Range(0, 1000, low_open=True),
         "1/s",
         "highest rate of states that a display publishes",

@@ -1,8 +1,8 @@
 /**
- * The ground of a picture: what follows the ticks slowly, on a canvas of its own. The price and its figures are drawn on a copy of it.
+ * The ground of a picture: the parts that follow the ticks slowly, on a second canvas. The price and its figures are drawn on a copy of it.
  *
  * Profile, lines, labels and sparkline are three quarters of the work of a picture, and a tick changes them by a pixel or not at all. The
- * ground is painted at once when the price would not fit it, otherwise every `GROUND_MS`.
+ * ground is painted at once when it does not suit the price, otherwise every `GROUND_MS`.
  */
 
 import { paintGround } from "./paint.js";
@@ -21,14 +21,14 @@ export class Ground {
     this.labels = []; // boxes that the line of the price must not cross
   }
 
-  /** Set the size in device pixels; what was painted is gone. */
+  /** Set the size in device pixels; the ground is blank then. */
   resize(width, height) {
     this.canvas.width = width;
     this.canvas.height = height;
     this.key = null;
   }
 
-  /** Paint it again before the next price. */
+  /** Have the ground painted again before the next price. */
   expire() {
     this.key = null;
   }
@@ -46,7 +46,7 @@ export class Ground {
     return now - this.at >= GROUND_MS;
   }
 
-  /** Paint it. */
+  /** Paint the ground. */
   paint(view, now) {
     const { context } = this;
     context.setTransform(view.ratio, 0, 0, view.ratio, 0, 0);

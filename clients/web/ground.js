@@ -21,10 +21,9 @@ export class Ground {
     this.labels = []; // boxes that the line of the price must not cross
   }
 
-  /** Set the size in device pixels; the ground is blank then. */
-  resize(width, height) {
-    this.canvas.width = width;
-    this.canvas.height = height;
+  /** Free its memory: a page may have many pictures outside of the screen. */
+  release() {
+    this.canvas.width = this.canvas.height = 0;
     this.key = null;
   }
 
@@ -46,9 +45,10 @@ export class Ground {
     return now - this.at >= GROUND_MS;
   }
 
-  /** Paint the ground. */
-  paint(view, now) {
-    const { context } = this;
+  /** Paint the ground, with the size of a canvas in device pixels. */
+  paint(view, now, { width, height }) {
+    const { canvas, context } = this;
+    if (canvas.width !== width || canvas.height !== height) [canvas.width, canvas.height] = [width, height];
     context.setTransform(view.ratio, 0, 0, view.ratio, 0, 0);
     this.labels = paintGround(context, view);
     this.key = keyOf(view);

@@ -31,7 +31,7 @@ export class Picture {
     [this.width, this.height, this.ratio, this.fonts] = [width, height, ratio, null];
     this.canvas.width = Math.max(1, Math.round(width * ratio));
     this.canvas.height = Math.max(1, Math.round(height * ratio));
-    this.ground.resize(this.canvas.width, this.canvas.height);
+    this.ground.expire();
     this.blank = true;
   }
 }
@@ -151,7 +151,13 @@ export class Loop {
     picture.visible = entry.isIntersecting;
     picture.counts = false;
     if (picture.visible) this.waiting.add(picture);
-    else if (!picture.blank) this.waiting.delete(picture);
+    else if (!picture.blank) this._leaveScreen(picture);
+  }
+
+  _leaveScreen(picture) {
+    this.waiting.delete(picture);
+    this.behind.delete(picture);
+    picture.ground.release();
   }
 
   _frame() {
@@ -187,6 +193,7 @@ export class Loop {
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
     picture.flash = view.flash;
     paintFront(context, view);
+    if (!picture.visible) this._leaveScreen(picture);
     return true;
   }
 
@@ -200,7 +207,7 @@ export class Loop {
     }
     this.grounds -= 1;
     this.behind.delete(picture);
-    ground.paint({ ...view, spark: this.store.sparks.line(view.state.symbol) }, now);
+    ground.paint({ ...view, spark: this.store.sparks.line(view.state.symbol) }, now, picture.canvas);
   }
 
   /** The content of a picture with the places of all; null before its first drawing. */

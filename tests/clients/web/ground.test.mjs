@@ -26,7 +26,7 @@ function view(state = {}, more = {}) {
 test("a ground is wrong for another scale, another range of the day, another mark or name, and a price of another length", () => {
   const ground = new Ground(fakeCanvas());
   assert.ok(ground.isWrong(view()));
-  ground.paint(view(), 0);
+  ground.paint(view(), 0, SIZE);
   assert.ok(!ground.isWrong(view({ price: 1.10011, spread: 0.0001, poc: 1.1, ticks: 101 })));
   for (const state of [{ visual_high: 1.105 }, { visual_low: 1.095 }, { high: 1.1021 }, { low: 1.0979 }, { price: 10.1, visual_high: 1.104 }, { ready: false }]) {
     assert.ok(ground.isWrong(view(state)), JSON.stringify(state));
@@ -38,7 +38,7 @@ test("a ground is wrong for another scale, another range of the day, another mar
 
 test("a ground is wrong when the line of the price would cross a label", () => {
   const ground = new Ground(fakeCanvas());
-  ground.paint(view(), 0);
+  ground.paint(view(), 0, SIZE);
   const labels = bodyLabels(view());
   assert.ok(labels.length >= 3);
   const { body } = view().box;
@@ -48,12 +48,13 @@ test("a ground is wrong when the line of the price would cross a label", () => {
   }
 });
 
-test("a ground is old after its time, and a new size or an expiry removes it", () => {
+test("a ground is old after its time, and one that was released has no memory and is painted again", () => {
   const ground = new Ground(fakeCanvas());
-  ground.paint(view(), 1000);
+  ground.paint(view(), 1000, SIZE);
   assert.deepEqual([ground.isOld(1000 + GROUND_MS - 1), ground.isOld(1000 + GROUND_MS)], [false, true]);
-  ground.resize(100, 100);
-  assert.deepEqual([ground.canvas.width, ground.isWrong(view())], [100, true]);
+  assert.deepEqual([ground.canvas.width, ground.canvas.height], [190, 210]);
+  ground.release();
+  assert.deepEqual([ground.canvas.width, ground.canvas.height, ground.isWrong(view())], [0, 0, true]);
 });
 
 /** A loop without a browser: `frame(ms)` runs a frame at a time. */
@@ -112,4 +113,10 @@ test("a tick is drawn in the next frame on the ground there is, which follows wi
   const calls = pictures.map(({ context }) => context.calls.length);
   frame(2000);
   assert.deepEqual(pictures.map(({ context }) => context.calls.length), calls, "nothing is left to be drawn");
+  loop._seen({ target: pictures[0].canvas, isIntersecting: false });
+  pictures[1].resize(100, 100, 1);
+  pictures[1].visible = false;
+  loop.waiting.add(pictures[1]);
+  frame(2016);
+  assert.deepEqual(pictures.map(({ ground }) => ground.canvas.width), [0, 0, 190, 190, 190, 190], "none is kept outside of the screen");
 });

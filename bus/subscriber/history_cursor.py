@@ -164,6 +164,8 @@ class HistoryCursor:
         elif self.stage is HistoryStage.READ:
             if further is None and self._complete:
                 self.stage = HistoryStage.READY
+            elif further is not None and further < self._rows.next:  # a search, whose rows are more than one request returns
+                self._read_from(further)
             else:
                 self._leg()
 
@@ -235,10 +237,14 @@ class HistoryCursor:
 
     def _look_back(self) -> None:
         """Request numbers from before the next one on: under a larger epoch they may be used again."""
+        self._searched_from = max(self._oldest, self._rows.next - self._search, 1)
+        self._read_from(self._searched_from)
+
+    def _read_from(self, number: int) -> None:
+        """Begin a leg at a number that was read before; rows that were delivered are skipped."""
         self._drop_held()
         self._complete = self._router.greeted
-        self._searched_from = max(self._oldest, self._rows.next - self._search, 1)
-        self._request({"from": self._searched_from})
+        self._request({"from": number})
 
     def _found(self, number: int, frame: bytes) -> bool:
         """Check the first row of a search; unless it was delivered before, the epoch may begin earlier."""

@@ -283,8 +283,9 @@ def test_a_segment_that_is_dropped_while_it_is_read_is_a_gap():
 
 @pytest.mark.parametrize("topic", ["ticks", "tick.A"])
 @pytest.mark.parametrize("cut", [3, 150])
-def test_numbers_that_a_new_epoch_uses_again_come_again_under_it(topic, cut):
-    market = market_of(200, "A", leg=300)
+@pytest.mark.parametrize("leg", [7, 300])
+def test_numbers_that_a_new_epoch_uses_again_come_again_under_it(topic, cut, leg):
+    market = market_of(200, "A", leg=leg)
     reader = Reader(market, topic, OLDEST=0)
     reader.cursor.take(ReplayRows("history", [[number, row] for number, (_, row) in enumerate(market.rows, 1)]))
     market.cut(cut, 2)

@@ -203,12 +203,14 @@ def monitor(context: "zmq.Context[Any]", socket: "zmq.Socket[bytes]", events: in
     return reader
 
 
-def close_with(owner: object, *owned: "zmq.Socket[bytes]") -> None:
-    """Close these sockets when their owner is garbage-collected without having been closed.
+def close_with(owner: object, *owned: "zmq.Socket[bytes]") -> Callable[[], object]:
+    """Close these sockets when their owner is garbage-collected without having been closed; returns what closes them now.
 
     A context waits for its sockets when it is collected itself, and cannot find those that were collected with it.
     """
-    weakref.finalize(owner, _close, owned).atexit = False
+    closing = weakref.finalize(owner, _close, owned)
+    closing.atexit = False
+    return closing
 
 
 def _close(owned: tuple["zmq.Socket[bytes]", ...]) -> None:

@@ -14,6 +14,7 @@ from hulak.bus.wire.messages import Publication, Stamp
 from hulak.bus.wire.names import APART, NO_BODY
 
 TICKS = "ticks"
+GAP = "gap"  # topic of the event that names lost messages
 FORBIDDEN = "FORBIDDEN"
 _SMALL_MAPS = frozenset(bytes([byte]) for byte in range(0x80, 0x90))  # of msgpack: up to 15 keys
 

@@ -46,6 +46,7 @@ class FrameReceiver:
         ConfigError: there is no ring, or it cannot be used; the text has the reason.
     """
 
+    rests = False  # it has no subscriptions
     _ring: RingTransport | None = None
     _monitor: "zmq.Socket[bytes] | None" = None  # of a connection with a key
 
@@ -68,21 +69,46 @@ class FrameReceiver:
         self.router = router
         self._most, self._full = 1, 0
         self._repairing = False
-        context = sockets.process_context()
-        self._replay_requests = ReplayRequests(context, settings, home)
-        wanted = [*router.subscriptions, *([HEARTBEAT.encode() + codec.NUL] if router.lossless else [])]
-        # Connected first: libzmq sends earlier subscriptions in alphabetical order, and hello must be the last.
-        watch = None if where.key is None else self._watch
-        self._place, self._where, self._events = (settings, home), where, ConnectionEvents()
-        self._socket = sockets.connect(context, zmq.SUB, where, watch, rcvhwm=settings.broker.subscriber_hwm)
-        sockets.close_with(self, self._socket, *([] if self._monitor is None else [self._monitor]))
-        self._note = NameNote(self._socket, router, name)
-        for topic in [*wanted, HELLO.encode() + codec.NUL]:
-            self._socket.subscribe(topic)
+        self._replay_requests = ReplayRequests(sockets.process_context(), settings, home)
+        self._place, self._where, self._name = (settings, home), where, name
+        self._connect()
         if transport == "ring" or (transport == "auto" and why is None and ring_transport.pays(router.subscriptions)):
             self._ring = RingTransport(self._socket, router, logger)
             if transport == "ring":
                 self._begin_ring(self._ring, timeout_s)
+
+    def _connect(self) -> None:
+        """Connect to the publisher, and subscribe."""
+        context, router = sockets.process_context(), self.router
+        # Connected first: libzmq sends earlier subscriptions in alphabetical order, and hello must be the last.
+        watch = None if self._where.key is None else self._watch
+        self._events = ConnectionEvents()
+        most = self._place[0].broker.subscriber_hwm
+        self._socket = sockets.connect(context, zmq.SUB, self._where, watch, rcvhwm=most)
+        self._close = sockets.close_with(self, self._socket, *([] if self._monitor is None else [self._monitor]))
+        self._note = NameNote(self._socket, router, self._name)
+        wanted = [*router.subscriptions, *([HEARTBEAT.encode() + codec.NUL] if router.lossless else [])]
+        for topic in [*wanted, HELLO.encode() + codec.NUL]:
+            self._socket.subscribe(topic)
+
+    def rest(self) -> None:
+        """End the subscriptions, and drop messages that are not delivered; `receive` subscribes again. Nothing by the ring."""
+        if self._ring is None and not self.rests:
+            self._replay_requests.forget_all()
+            self._leave()
+
+    def _leave(self) -> None:
+        self._close()
+        self._monitor, self.rests, self._repairing = None, True, False
+        self._socket = sockets.make(sockets.process_context(), zmq.SUB)  # not connected, until `_join`
+        self._close = sockets.close_with(self, self._socket)
+        self.router.rest()
+
+    def _join(self) -> None:
+        """Subscribe again after a rest."""
+        self._close()
+        self.rests = False
+        self._connect()
 
     def _begin_ring(self, ring: RingTransport, timeout_s: float | None) -> None:
         """Wait until ticks come by the ring."""
@@ -102,10 +128,7 @@ class FrameReceiver:
         if self._ring is not None:
             self._ring.close()
         self._replay_requests.close()
-        if self._monitor is not None:
-            self._socket.disable_monitor()
-            self._monitor.close(linger=0)
-        self._socket.close(linger=0)
+        self._close()
 
     # The key
 
@@ -171,6 +194,8 @@ class FrameReceiver:
             Forbidden: the roles of this subscriber's key do not allow one of its subscriptions; the others stay.
             HandshakeFailed: the broker no longer accepts the key.
         """
+        if self.rests:
+            self._join()
         router, ring = self.router, self._ring
         if ring is None:
             frames = self._frames()

@@ -14,6 +14,7 @@ from hulak.bus.errors import Forbidden, ProtocolError
 from hulak.bus.process.client_logger import Logger, logger_of
 from hulak.bus.subscriber.events import (
     FORBIDDEN,
+    GAP,
     TICKS,
     Event,
     body_in_ticks,
@@ -35,6 +36,7 @@ STAMP_BYTES = STAMP.size
 COPIED = 2048  # bytes of a message of `ticks`; up to these a copy of the body costs less than a view of it
 HELLO, HEARTBEAT = "hulak.hello", "heartbeat"
 MOST_GAPS = 100  # unrepaired gaps kept
+NO_STAMP = Stamp(0, 0, 0)  # of what the broker did not publish
 
 
 class FrameRouter:
@@ -46,12 +48,21 @@ class FrameRouter:
         lossless: ticks are delivered in order and without holes, else as they come.
         hold: messages held back per topic while a gap is repaired, at most.
         logger: receives gaps and lost messages; None for no log.
+        gap_events: a gap that cannot be repaired is an event, too, before the first message behind it.
     """
 
     def __init__(
-        self, subscriptions: Iterable[bytes], sink: Sink, *, lossless: bool, hold: int, logger: Logger | None = None
+        self,
+        subscriptions: Iterable[bytes],
+        sink: Sink,
+        *,
+        lossless: bool,
+        hold: int,
+        logger: Logger | None = None,
+        gap_events: bool = False,
     ) -> None:
         self._log = logger_of(logger)
+        self._gap_events = gap_events
         self.subscriptions = tuple(subscriptions)
         self.sink = sink
         self.lossless = lossless
@@ -282,8 +293,22 @@ class FrameRouter:
                 self.asks.append((topic, output))
                 self._log.info("replay requested", topic=topic, first=output.first, last=output.last)
             else:
-                self.gaps.append((topic, output))
-                self._log.warning("messages lost", topic=topic, first=output.first, last=output.last, why=output.why)
+                self.lose(topic, output)
+
+    def lose(self, topic: str, gap: Gap) -> None:
+        """Report messages that are lost."""
+        self.gaps.append((topic, gap))
+        self._log.warning("messages lost", topic=topic, first=gap.first, last=gap.last, why=gap.why)
+        if self._gap_events and self.sink.extend is None:
+            body = {"topic": topic, "first": gap.first, "last": gap.last, "why": gap.why}
+            self.sink.append(Event(GAP, NO_STAMP, None, body))
+
+    def rest(self) -> None:
+        """Drop what is held back and requested: the connection is given up."""
+        self.greeted, self.newest = False, None
+        self.asks.clear()
+        for tracker in self.trackers.values():
+            tracker.rest()
 
     def give_ticks_to(self, sink: TickSink, waiting: Iterable[Event]) -> None:
         """Deliver ticks as values from now on; also the waiting and held messages, which are decoded."""

@@ -5,6 +5,9 @@ and at the beginning of each leg, they are dropped, since the journal has them. 
 place, read the journal to its end and dropped no live message is the last one: everything published before its request is in the
 journal, everything later was held back. The trackers drop what is in both.
 
+A subscriber that rests (`rest`) has no live messages; `at_end` then says that the journal was read to its end, so that it is time
+to subscribe again.
+
     journal   start ... leg | leg | ... last leg |
     live                      dropped              held back ... then delivered, and the subscription is live
 """
@@ -16,7 +19,6 @@ from enum import Enum
 from typing import Any
 
 from hulak.bus.errors import BusError, ProtocolError
-from hulak.bus.process.client_logger import Logger
 from hulak.bus.subscriber.events import Event, is_snapshot, refusal_of, snapshot_events
 from hulak.bus.subscriber.frame_router import FrameRouter
 from hulak.bus.subscriber.history_rows import HistoryRows, TickTopics
@@ -37,6 +39,7 @@ from hulak.bus.wire.time_texts import iso_time
 
 HELD_BACK = (*JOURNALLED_ROOTS, TICKS_KEY)
 HELD_BYTES = 16 << 20  # most memory for live messages, during a leg
+PIECE_BYTES = 1 << 16  # of them delivered at a time: decoded ones take several times as much
 RECORD_BYTES = 64  # counted for each message that is held back, in addition to its bytes
 HISTORY = "history"  # names the requests of a cursor among those of its subscriber
 FURTHER = 16  # times as far, at each step of a search backwards
@@ -60,19 +63,19 @@ class HistoryCursor:
     Args:
         router: of the subscriber; has the subscriptions, and gets the live messages in the end.
         start: where to begin.
-        logger: receives lost messages; None for no log.
         hold_bytes: memory for the live messages that are held back, at most.
     """
 
-    def __init__(self, router: FrameRouter, start: Start, logger: Logger | None = None, hold_bytes: int = HELD_BYTES) -> None:
+    def __init__(self, router: FrameRouter, start: Start, hold_bytes: int = HELD_BYTES) -> None:
         self.args: dict[str, Any] | None = None  # of the request to send next
         self.stage = HistoryStage.READ
         self.error: BusError | None = None  # why it cannot begin; the owner raises it
+        self.at_end = False  # a leg has read the journal to its end
         self._router = router
         self._start = start
         self._hold_bytes = hold_bytes
         self._topics = TickTopics(router.subscriptions)
-        self._rows = HistoryRows(router, self._topics, logger)
+        self._rows = HistoryRows(router, self._topics)
         self._held: deque[bytes | PickedTicks] = deque()
         self._held_bytes = 0
         self._complete = False  # this leg began after the subscriptions were in place, and no live message was dropped
@@ -109,8 +112,8 @@ class HistoryCursor:
 
     @property
     def as_one(self) -> bool:
-        """Return whether ticks come by the topic `ticks`."""
-        return self._topics.as_one
+        """Return whether all ticks come by the topic `ticks` alone, whose numbers are those of the global order."""
+        return self._topics.as_one and not self._topics.singly
 
     @property
     def ready(self) -> bool:
@@ -162,6 +165,7 @@ class HistoryCursor:
         elif self.stage is HistoryStage.READ and self._search:
             self._found_nothing()
         elif self.stage is HistoryStage.READ:
+            self.at_end |= further is None
             if further is None and self._complete:
                 self.stage = HistoryStage.READY
             elif further is not None and further < self._rows.next:  # a search, whose rows are more than one request returns
@@ -267,6 +271,26 @@ class HistoryCursor:
 
     # Live messages
 
+    def rest(self) -> None:
+        """Go on without live messages, whose connection has ended; all that are held back are dropped."""
+        self._drop_held()
+        self._complete = self.at_end = False
+        if self.ready:
+            self._leg()
+
+    def again(self, known: tuple[int, int]) -> "HistoryCursor | None":
+        """Return the history that follows this one, which is live, while the subscriber rests; None: where to begin is not known.
+
+        Args:
+            known: number of the last tick up to which all were delivered, in the global order, and its epoch; 0: unknown.
+        """
+        start = self._start
+        if known[0]:
+            start = Start(StartKind.POSITION, known[0] + 1, known[1], start.text)
+        elif start.kind not in (StartKind.TIME, StartKind.OLDEST):
+            return None
+        return HistoryCursor(self._router, start, self._hold_bytes)
+
     def hold(self, records: Iterable[bytes | PickedTicks]) -> None:
         """Hold back ticks that were published; all other messages are passed on."""
         for record in records:
@@ -328,7 +352,7 @@ class HistoryCursor:
             self._joined.setdefault(picked.names[at] + NUL, (picked.epoch, picked.sequences[at] + 1))
 
     def hand_over(self) -> None:
-        """Deliver the mark, and the live messages behind the last one that was read; from now on the router receives them."""
+        """Deliver the mark; `give_held` is next, and then the router receives what is published."""
         self.stage, router, rows = HistoryStage.LIVE, self._router, self._rows
         if self._topics.as_one and rows.next:
             if rows.epoch:
@@ -342,7 +366,17 @@ class HistoryCursor:
         number, epoch = self.position
         if router.sink.extend is None:
             router.sink.append(Event(LIVE, Stamp(epoch, number, rows.time_ns), None, {"number": number}))
-        held, self._held = self._held, deque()
-        router.take_records(held)
-        for tracker in router.trackers.values():
-            tracker.duplicates = 0  # held back and in the journal: no fault
+
+    def give_held(self) -> bool:
+        """Deliver some of the live messages that were held back, behind the last one that was read; false if there are none."""
+        if not self._held:
+            return False
+        records, room = [], PIECE_BYTES
+        while self._held and room > 0:
+            records.append(record := self._held.popleft())
+            room -= len(record if type(record) is bytes else record.frame)  # type: ignore[union-attr]
+        self._router.take_records(records)
+        if not self._held:
+            for tracker in self._router.trackers.values():
+                tracker.duplicates = 0  # held back and in the journal: no fault
+        return True

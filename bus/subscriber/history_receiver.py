@@ -25,6 +25,7 @@ class HistoryReceiver(FrameReceiver):
         self.history = history
         self.keeper = keeper
         self.processed: Position | None = None  # all ticks up to this number were processed
+        self._known: Position = (0, 0)  # all ticks up to this number were delivered
         self._greetings, self._settled_at = 0, 0.0
         super().__init__(*args, **options)
 
@@ -37,12 +38,17 @@ class HistoryReceiver(FrameReceiver):
             Forbidden, HandshakeFailed: as `FrameReceiver.receive`.
         """
         history = self.history
+        if self.keeper is not None or (self.router.newest is not None and not history.as_one):
+            self._known = self._delivered() or self._known
         if self.keeper is not None and not self._items:  # so everything that was delivered has been processed
-            self.processed = self._delivered() or self.processed
+            self.processed = self._known if self._known[0] else self.processed
             self.keeper.step(self.processed)
         if history.stage is HistoryStage.LIVE:
-            return super().receive()
+            return history.give_held() or super().receive()
+        if self.rests and (history.at_end or history.stage is HistoryStage.NEWEST):
+            self._join()
         if history.ready:
+            self._known = history.position if history.position[0] else self._known
             history.hand_over()
             self._repairing = self._replay_requests.busy
             return True
@@ -59,6 +65,19 @@ class HistoryReceiver(FrameReceiver):
         if self.keeper is not None:
             self.keeper.close()
 
+    def rest(self) -> None:
+        """See `FrameReceiver.rest`; the journal is read on, and the subscriptions are made again when its end is reached."""
+        if self._ring is not None or self.rests:
+            return
+        if self.history.stage is not HistoryStage.LIVE:
+            self._leave()  # the request under way stays
+            self.history.rest()
+            return
+        self._known = self._delivered() or self._known
+        if (again := self.history.again(self._known)) is not None:
+            super().rest()
+            self.history = again
+
     def _records(self) -> list[bytes | PickedTicks]:
         return [*self._frames()] if self._ring is None else self._ring.frames(self._frames)
 
@@ -70,6 +89,8 @@ class HistoryReceiver(FrameReceiver):
             history.take(answer)
             if history.args is not None:
                 self._send(history)  # at once: answers on their way belong to the former request
+            if self._items:  # further answers wait as they are, in a fifth of the memory
+                break
         if history.error is not None:
             raise history.error
         if history.args is not None:
@@ -120,7 +141,7 @@ class HistoryReceiver(FrameReceiver):
             return history.position if history.position[0] else None
         if history.as_one:
             tracker = router.trackers.get(TICKS)
-            return None if tracker is None or tracker.expected < 2 else (tracker.expected - 1, tracker.given)
+            return None if tracker is None or tracker.expected < 2 else (tracker.expected - 1, tracker.delivered_epoch)
         if router.greetings != self._greetings:
             self._greetings, self._settled_at = router.greetings, time.monotonic() + (SETTLED_S if self._greetings else 0)
         if time.monotonic() < self._settled_at or router.newest is None:

@@ -7,7 +7,6 @@ continue with the live messages where the journal ended.
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from hulak.bus.process.client_logger import Logger, logger_of
 from hulak.bus.subscriber.events import TICKS, Event, body_in_ticks, is_of_other_feed_topic
 from hulak.bus.subscriber.frame_router import FrameRouter
 from hulak.bus.subscriber.sequence_tracker import Gap, SequenceTracker
@@ -72,21 +71,20 @@ class HistoryRows:
     Args:
         router: of the subscriber; has the sink and the trackers.
         topics: the ticks that are wanted.
-        logger: receives lost messages; None for no log.
     """
 
-    def __init__(self, router: FrameRouter, topics: TickTopics, logger: Logger | None = None) -> None:
+    def __init__(self, router: FrameRouter, topics: TickTopics) -> None:
         self.next = 0  # number of the next row in the global order; 0: any
         self.epoch = 0  # of the row before
         self.time_ns = 0  # of its stamp
         self._router = router
         self._topics = topics
-        self._log = logger_of(logger)
 
     def take(self, rows: Iterable[Sequence[Any]]) -> None:
         """Deliver rows, [number in the global order, frame], in order; rows that were delivered before are skipped."""
         router, topics, unpack = self._router, self._topics, STAMP.unpack_from
         sink, keyed, as_one, singly = router.sink, router.keyed, topics.as_one, topics.singly
+        whole = router.trackers.get(TICKS)
         append, typed = sink.append, sink.extend is not None
         for number, frame in rows:
             cut = frame.find(NUL) + 1
@@ -97,11 +95,13 @@ class HistoryRows:
             if typed and frame.startswith(APART):
                 continue
             body = frame[cut + STAMP_BYTES :]
-            if as_one:
+            if as_one and not (whole is not None and _was_delivered(whole, number, epoch)):
                 as_tick = body_in_ticks(frame, body)
                 self._put(as_tick) if typed else append(Event(TICKS, Stamp(epoch, number, time_ns), as_tick))
             if singly and (tracker := keyed.get(frame[:cut]) or self._begun(frame[:cut], sequence)) is not None:
                 if sequence != tracker.expected:
+                    if _was_delivered(tracker, sequence, epoch):
+                        continue
                     self._jump(frame[: cut - 1].decode(), tracker, sequence, epoch)
                 tracker.expected, tracker.epoch = sequence + 1, epoch
                 if not typed:
@@ -115,7 +115,7 @@ class HistoryRows:
             if self._topics.as_one:
                 self._lose(TICKS, self.numbers(), number - 1, why)
             else:
-                self._report(TICKS, Gap(self.next, number - 1, why))
+                self._router.lose(TICKS, Gap(self.next, number - 1, why))
         self.next = max(self.next, number)
 
     def numbers(self) -> SequenceTracker:
@@ -135,7 +135,7 @@ class HistoryRows:
         if epoch <= self.epoch:
             return False
         if self._topics.as_one:
-            self._report(TICKS, Gap(number, self.next - 1, f"epoch {epoch} began without them, and uses them again"))
+            self._router.lose(TICKS, Gap(number, self.next - 1, f"epoch {epoch} began without them, and uses them again"))
         return True
 
     def _begun(self, key: bytes, sequence: int) -> SequenceTracker | None:
@@ -145,15 +145,12 @@ class HistoryRows:
         if sequence > tracker.expected:
             self._lose(topic, tracker, sequence - 1, NOT_THERE)
         else:
-            self._report(topic, Gap(sequence, tracker.expected - 1, f"epoch {epoch} began without them, and uses them again"))
+            why = f"epoch {epoch} began without them, and uses them again"
+            self._router.lose(topic, Gap(sequence, tracker.expected - 1, why))
 
     def _lose(self, topic: str, tracker: SequenceTracker, last: int, why: str) -> None:
         tracker.lost += last - tracker.expected + 1
-        self._report(topic, Gap(tracker.expected, last, why))
-
-    def _report(self, topic: str, gap: Gap) -> None:
-        self._router.gaps.append((topic, gap))
-        self._log.warning("messages lost", topic=topic, first=gap.first, last=gap.last, why=gap.why)
+        self._router.lose(topic, Gap(tracker.expected, last, why))
 
     def _put(self, body: bytes) -> None:
         """Deliver a tick as a value; a malformed one is counted."""
@@ -161,3 +158,8 @@ class HistoryRows:
             self._router.sink.append(codec.read_tick(body))
         except UNREADABLE:
             self._router.malformed += not is_of_other_feed_topic(body)
+
+
+def _was_delivered(tracker: SequenceTracker, number: int, epoch: int) -> bool:
+    """Return whether a topic's message was delivered by an earlier connection, or by an earlier history."""
+    return number < tracker.expected and epoch <= tracker.epoch

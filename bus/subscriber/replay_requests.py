@@ -106,6 +106,11 @@ class ReplayRequests:
         if request is not None:
             self._channel.forget(request)
 
+    def forget_all(self) -> None:
+        """Drop all requests."""
+        for topic in list(self._requests):
+            self.forget(topic)
+
     def ask_again(self) -> None:
         """Send again the requests that the broker could not accept, and all after a restart or a silence."""
         self._channel.step()

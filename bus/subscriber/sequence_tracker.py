@@ -172,6 +172,18 @@ class SequenceTracker:
             self.held.append(chunk)
             self.held_items += len(chunk.items)
 
+    @property
+    def delivered_epoch(self) -> int:
+        """Return the epoch of the last message delivered."""
+        return self.given if self.state is TrackerState.REPAIRING else self.epoch
+
+    def rest(self) -> None:
+        """Drop what is held back and requested: the owner continues from the journal, behind the last message delivered."""
+        if self.state is TrackerState.REPAIRING:
+            self.state, self.epoch = TrackerState.LIVE, self.given
+        self.held.clear()
+        self.held_items = self.look_back = 0
+
     def heartbeat(self, epoch: int, last: int) -> list[TrackerOutput]:
         """Add the number in a heartbeat: that of the topic's last message, which was sent before the heartbeat."""
         if epoch < self.epoch or self.state is TrackerState.JOINING:

@@ -24,7 +24,7 @@ from hulak.bus.subscriber.asyncio_wait import readable
 from hulak.bus.subscriber.events import Event, subscription
 from hulak.bus.subscriber.frame_receiver import FrameReceiver
 from hulak.bus.subscriber.frame_router import FrameRouter
-from hulak.bus.subscriber.history_cursor import HistoryCursor, HistoryStage
+from hulak.bus.subscriber.history_cursor import HELD_BYTES, HistoryCursor, HistoryStage
 from hulak.bus.subscriber.history_receiver import HistoryReceiver
 from hulak.bus.subscriber.history_rows import TickTopics
 from hulak.bus.subscriber.history_start import Since, Start, StartKind, start_of
@@ -35,6 +35,7 @@ from hulak.bus.subscriber.sinks import EventSink, NewestSink, TickSink
 from hulak.bus.wire.messages import Tick
 
 WAKE_S = 0.25  # seconds that an `async for` waits at most between two polls
+HELD_OF_EACH = 1600  # bytes of live messages, for each that may be held back, while the journal is read
 
 Mode = Literal["lossless", "latest", "plain"]
 
@@ -48,7 +49,8 @@ class Subscriber:
         home: the broker's folder; `HULAK_HOME` or the user's state folder if None.
         mode: `lossless`: every tick, in order, gaps repaired; `latest`: of each topic the newest only, never an older one after
             it; `plain`: as it comes.
-        hold: messages held back per topic while a gap is repaired, at most.
+        hold: messages held back per topic while a gap is repaired, at most; while the journal is read, live messages of as many
+            times 1,600 bytes.
         timeout_s: seconds to wait for a broker; None: no limit.
         logger: receives gaps and lost messages; None for no log.
         key: the file of the subscriber's key, to connect with it by TCP; that of the settings (`HULAK_KEY`) if None.
@@ -65,6 +67,8 @@ class Subscriber:
         from_sequence: likewise, with this number: the sequence of a single topic, else the number in the global order.
         last: likewise, with this number of the newest ticks.
         save_s: seconds between two saves of the position, at least; it is also saved by `close` and `save`.
+        gap_events: lossless: an event with the topic `gap` names messages that are lost, before the first one behind them; its
+            body has `topic`, `first`, `last` (both inclusive) and `why`.
     Raises:
         BusTimeout: no broker in time.
         HandshakeFailed: the broker and this subscriber do not accept each other's keys; each way to wait for messages raises it
@@ -89,6 +93,7 @@ class Subscriber:
         from_sequence: int | None = None,
         last: int | None = None,
         save_s: float = 1.0,
+        gap_events: bool = False,
     ) -> None:
         if transport not in ("auto", "ring", "socket"):
             raise ConfigError(f"transport is {transport!r}, must be auto, ring or socket")
@@ -100,7 +105,8 @@ class Subscriber:
         self._conflates = mode == "latest"
         self._log, self._name = logger_of(logger), name
         self._ticks: TickSink | None = None  # read instead of `_events`, once ticks are wanted as values
-        self._router = FrameRouter(subscriptions, self._events, lossless=mode == "lossless", hold=hold, logger=logger)
+        how = {"lossless": mode == "lossless", "gap_events": gap_events and mode == "lossless"}
+        self._router = FrameRouter(subscriptions, self._events, hold=hold, logger=logger, **how)
         connection = (self._router, settings, home, timeout_s, transport, logger, name)
         self._past: HistoryReceiver | None = None
         start = start_of(since, from_sequence, last, time.time_ns())
@@ -112,7 +118,8 @@ class Subscriber:
         try:
             kept = None if keeper is None else keeper.open(timeout_s)
             begin = start if kept is None else Start(StartKind.POSITION, kept[0] + 1, kept[1], f"position {name!r}")
-            self._past = HistoryReceiver(HistoryCursor(self._router, begin, logger), keeper, *connection)
+            cursor = HistoryCursor(self._router, begin, min(HELD_BYTES, hold * HELD_OF_EACH))
+            self._past = HistoryReceiver(cursor, keeper, *connection)
         except BaseException:
             if keeper is not None:
                 keeper.close()
@@ -192,6 +199,21 @@ class Subscriber:
     def live(self) -> bool:
         """Return whether the past has been read; an event with the topic `live` shows where that is."""
         return self._past is None or self._past.history.stage is HistoryStage.LIVE
+
+    def rest(self) -> None:
+        """End the live connection, for a program that does not read for a while: no messages wait in its memory then.
+
+        Messages that have been received can be read on. The next poll behind them subscribes again, and a lossless subscriber
+        then reads the missed messages from the journal. With a beginning in the past it does so as at its start, in order and
+        none twice: it subscribes once the end of the journal is reached, and an event with the topic `live` shows where that is.
+        Up to a second after its start it may be too early to rest. With the ring no messages wait, and nothing is done.
+        """
+        self._receiver.rest()
+
+    @property
+    def rests(self) -> bool:
+        """Return whether there is no live connection since `rest`."""
+        return self._receiver.rests
 
     @property
     def repairing(self) -> bool:

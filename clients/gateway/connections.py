@@ -112,6 +112,12 @@ class GatewayConnection(ServerConnection):
         self._plain: asyncio.Transport
         self.is_socket = False
 
+    @property
+    def holder(self) -> str:
+        """Return whose streams its streams count as: those of its token, or of its address without one."""
+        token = None if self.grant is None else self.grant.token
+        return f"address {self.peer.address}" if token is None else f"token {token.name}"
+
     def abort(self) -> None:
         """End it at once, whatever has been sent."""
         self._plain.abort()

@@ -44,12 +44,13 @@ from hulak.clients.gateway.http_routes import FX, HttpRoutes
 from hulak.clients.gateway.json_session import JsonSession, Session, close_connection, limit_send_buffer
 from hulak.clients.gateway.library_log import logger_for
 from hulak.clients.gateway.nepse_reads import NepseReads
+from hulak.clients.gateway.open_streams import OpenStreams
 from hulak.clients.gateway.own_answers import OwnAnswers
 from hulak.clients.gateway.quote_source import PERIOD_S, QuoteSource
 from hulak.clients.gateway.sessions import WINDOW_S, Sessions, now_ms
 from hulak.clients.gateway.state_cache import StateCache
 from hulak.clients.gateway.static_files import StaticFiles
-from hulak.clients.gateway.tick_streams import StreamOpener, TickStreams
+from hulak.clients.gateway.tick_streams import TickStreams
 from hulak.clients.gateway.tokens import Role
 from hulak.clients.judge.supervisor_poll import SupervisorPoll
 from hulak.clients.judge.verdict import Verdict
@@ -82,7 +83,7 @@ class Gateway:
         self.quotes = QuoteSource(settings, home, self.cache, logger)
         self.calls = BusCalls(settings, home)  # commands
         self.own = OwnAnswers(home, logger)
-        self.streams = StreamOpener(settings, home)
+        self.streams = OpenStreams(settings, home)
         self.nepse = NepseReads(BusCalls(settings, home, threads=1), time.monotonic)
         self.journal_calls = BusCalls(settings, home)  # reads of the journal, which take longer
         self.admission = Admission(settings.gateway, home, logger, self.spawn)
@@ -221,7 +222,7 @@ class Gateway:
         assert connection.grant is not None
         role, token = connection.grant.role, connection.grant.token
         greeting = protocol.hello(self._frame_ms(), now_ms(), role, None if token is None else token.name)
-        streams = TickStreams(self.streams, partial(connection.send, text=True))
+        streams = TickStreams(self.streams, connection.holder, partial(connection.send, text=True))
         more = self.woken, self.log, streams, self.own.answer, self.nepse, self.journal_calls
         return JsonSession(connection, self.sessions.fanout, self.calls, greeting, *more)
 

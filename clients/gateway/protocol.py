@@ -1,6 +1,7 @@
 """The JSON protocol of `/ws`: decodes the messages of clients, encodes the answers. Pure. PROTOCOL.md section 12."""
 
 import re
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -216,9 +217,9 @@ def pong(ping: Ping) -> bytes:
     return msgspec.json.encode({"type": "pong", "id": ping.id})
 
 
-def tick_rows(stream: Id, rows: list[dict[str, Any]], *, live: bool) -> bytes:
-    """Return ticks of a stream; `live`: they are not of the journal."""
-    return _plain.encode({"type": "ticks", "id": stream, "live": live, "rows": rows})
+def tick_rows(stream: Id, rows: list[dict[str, Any]], *, live: bool, gaps: Sequence[Any] = ()) -> bytes:
+    """Return ticks of a stream; `live`: they are not of the journal; `gaps`: the messages that are lost among them."""
+    return _plain.encode({"type": "ticks", "id": stream, "live": live, "rows": rows, **({"gaps": gaps} if gaps else {})})
 
 
 def answer(command: Command | Reading, value: Any) -> bytes:

@@ -1,86 +1,42 @@
-"""Streams of ticks for clients of `/ws`: every tick of a topic, from the journal and then live. PROTOCOL.md section 12.6.
-
-Each stream has a separate subscriber. It is read no faster than its client reads: the subscriber holds back a bounded number of
-ticks, and reads on from the journal. Live messages that arrive while it is not read wait in its socket, at most
-`broker.subscriber_hwm` of them, until the client is disconnected for not reading.
-"""
+"""Streams of ticks for clients of `/ws`: every tick of a topic, from the journal and then live. PROTOCOL.md section 12.6."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 from websockets.exceptions import ConnectionClosed
 
 from hulak.bus.errors import BusError, ConfigError, ProtocolError
-from hulak.bus.process.settings import Settings
 from hulak.bus.subscriber.asyncio_wait import readable
-from hulak.bus.subscriber.events import TICKS
+from hulak.bus.subscriber.events import GAP, TICKS
 from hulak.bus.subscriber.sinks import JOURNALLED
 from hulak.bus.subscriber.subscriber import WAKE_S
 from hulak.bus.wire.names import OWN_TOPICS
 from hulak.clients.gateway import protocol
 from hulak.clients.gateway.client_message import Id
-from hulak.clients.subscriber import LIVE, Event, Subscriber
+from hulak.clients.gateway.open_streams import OpenStreams, Stream
+from hulak.clients.subscriber import LIVE, Event
 
 OWN = OWN_TOPICS.decode()
-PER_CLIENT = 4  # streams
-MOST = 64  # streams of all clients
+PER_CLIENT = 4  # streams of one connection
 ROWS = 200  # of one message
-HOLD = 2000  # live messages that a stream holds back, at most
+MOST_BYTES = 1 << 17  # of their bodies
 Send = Callable[[bytes], Awaitable[None]]
-
-
-class StreamOpener:
-    """Opens the subscribers of all clients' streams.
-
-    Args:
-        settings: have the broker's addresses.
-        home: the broker's folder.
-    """
-
-    def __init__(self, settings: Settings, home: Path) -> None:
-        self.count = 0  # streams that are open
-        self._settings = settings
-        self._home = home
-
-    def open(self, message: protocol.TicksRead) -> Subscriber:
-        """Begin a stream.
-
-        Raises:
-            BusError: `BUSY`; `TIMEOUT`, there is no broker.
-            ConfigError, ProtocolError: the topic or its beginning is not allowed.
-        """
-        given = {"since": message.since, "from_sequence": message.first, "last": message.last}
-        begin = {key: value for key, value in given.items() if value is not None} or {"since": "now"}
-        return self.subscribe(message.topic, **begin)
-
-    def subscribe(self, *topics: str, **begin: Any) -> Subscriber:
-        """Begin a stream of several topics; `begin` has the options of `Subscriber`. Raises as `open`."""
-        if self.count >= MOST:
-            raise BusError("BUSY", f"{self.count} streams of ticks are open at the gateway, the maximum; try again later")
-        options: dict[str, Any] = {"settings": self._settings, "home": self._home, "timeout_s": 0.0, "hold": HOLD}
-        subscriber = Subscriber(*topics, transport="socket", **options, **begin)
-        self.count += 1
-        return subscriber
-
-    def close(self, subscriber: Subscriber) -> None:
-        """End a stream."""
-        self.count -= 1
-        subscriber.close()
 
 
 class TickStreams:
     """The streams of one client.
 
     Args:
-        opener: of all streams.
+        streams: of all clients.
+        holder: the client, as `OpenStreams.open` has it.
         send: sends a message to the client; waits while that does not read.
     """
 
-    def __init__(self, opener: StreamOpener, send: Send) -> None:
-        self._opener = opener
+    def __init__(self, streams: OpenStreams, holder: str, send: Send) -> None:
+        self._streams = streams
+        self._holder = holder
         self._send = send
         self._tasks: dict[Id, asyncio.Task[None]] = {}
 
@@ -91,12 +47,12 @@ class TickStreams:
         if len(self._tasks) >= PER_CLIENT:
             return protocol.error("BUSY", f"{PER_CLIENT} streams of ticks are open, the maximum of a client", message.id)
         try:
-            subscriber = self._opener.open(message)
+            stream = self._streams.open(self._holder, message.topic, **_beginning(message))
         except BusError as error:
             return protocol.error(error.code, str(error), message.id)
         except (ConfigError, ProtocolError) as error:
             return protocol.error("BAD_ARGUMENT", str(error), message.id)
-        self._tasks[message.id] = asyncio.get_running_loop().create_task(self._run(message.id, subscriber))
+        self._tasks[message.id] = asyncio.get_running_loop().create_task(self._run(message.id, stream))
         return None
 
     def stop(self, stream: Id) -> None:
@@ -110,41 +66,51 @@ class TickStreams:
         for stream in list(self._tasks):
             self.stop(stream)
 
-    async def _run(self, stream: Id, subscriber: Subscriber) -> None:
+    async def _run(self, name: Id, stream: Stream) -> None:
         this = asyncio.current_task()
         try:
             with suppress(ConnectionClosed):
-                await self._pass_on(stream, subscriber)
+                await self._pass_on(name, stream)
         finally:
-            self._opener.close(subscriber)
-            if self._tasks.get(stream) is this:
-                del self._tasks[stream]
+            self._streams.close(stream)
+            if self._tasks.get(name) is this:
+                del self._tasks[name]
 
-    async def _pass_on(self, stream: Id, subscriber: Subscriber) -> None:
+    async def _pass_on(self, name: Id, stream: Stream) -> None:
         try:
             while True:
-                rows, ended = _rows(subscriber)
-                if rows:
-                    await self._send(protocol.tick_rows(stream, rows, live=subscriber.live and not ended))
+                rows, gaps, ended = _next(stream)
+                if rows or gaps:
+                    await self._send(protocol.tick_rows(name, rows, live=stream.live and not ended, gaps=gaps))
                 if ended:
-                    await self._send(protocol.tick_rows(stream, [], live=True))
-                if not rows and not ended:
-                    await readable(subscriber.sockets(), asyncio.Event(), WAKE_S)
+                    await self._send(protocol.tick_rows(name, [], live=True))
+                if not rows and not gaps and not ended:
+                    await readable(stream.sockets(), asyncio.Event(), WAKE_S)
                 await asyncio.sleep(0)  # the other clients' turn
         except BusError as error:
-            await self._send(protocol.error(error.code, str(error), stream))
+            await self._send(protocol.error(error.code, str(error), name))
 
 
-def _rows(subscriber: Subscriber) -> tuple[list[dict[str, Any]], bool]:
-    """Return the next ticks that are there, bounded, and whether the journal ends behind them."""
+def _beginning(message: protocol.TicksRead) -> dict[str, Any]:
+    given = {"since": message.since, "from_sequence": message.first, "last": message.last}
+    return {key: value for key, value in given.items() if value is not None} or {"since": "now"}
+
+
+def _next(stream: Stream) -> tuple[list[dict[str, Any]], list[Any], bool]:
+    """Return the next ticks that are there, bounded, what is lost among them, and whether the journal ends behind them."""
     rows: list[dict[str, Any]] = []
-    while len(rows) < ROWS and (event := subscriber.poll(0)) is not None:
+    gaps: list[Any] = []
+    room = MOST_BYTES
+    while len(rows) < ROWS and room > 0 and (event := stream.poll()) is not None:
+        room -= len(event.packed or b"")
         if event.topic == LIVE:
-            return rows, True
-        if event.topic == TICKS or event.topic.startswith(JOURNALLED):  # an empty prefix has the topics of the broker, too
+            return rows, gaps, True
+        if event.topic == GAP:
+            gaps.append(event.body)
+        elif event.topic == TICKS or event.topic.startswith(JOURNALLED):  # an empty prefix has the topics of the broker, too
             with suppress(ProtocolError):  # of an old journal
                 rows.append(_row(event))
-    return rows, False
+    return rows, gaps, False
 
 
 def _row(event: Event) -> dict[str, Any]:

@@ -152,7 +152,7 @@ def test_a_history_of_all_gives_the_body_under_the_topic_and_a_place_holder_in_t
 
 def test_while_the_journal_is_read_messages_without_an_epoch_are_passed_on_and_others_held_back():
     router = router_of("app.")
-    cursor = HistoryCursor(router, Start(StartKind.OLDEST), 100)
+    cursor = HistoryCursor(router, Start(StartKind.OLDEST))
     cursor.hold([frame("app.live", 0, 3, "now"), frame("app.kept", 7, 5, "later")])
     row = [pack("app.other"), b"\xc4\x18" + STAMP.pack(0, 8, 1), pack("last")]
     cursor.hold([b"app." + NUL + STAMP.pack(7, 0, 1) + b"\x91\x93" + b"".join(row)])

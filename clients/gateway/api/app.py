@@ -81,7 +81,8 @@ class Api:
             if BY in fields_of(operation.args):
                 args[BY] = f"gateway {grant.by}" if grant.token is not None else "gateway"
             if operation is EVENTS:
-                return EventResponse(self.streams, self.streams.open(args, request.headers.get("Last-Event-ID")))
+                opened = self.streams.open(args, request.headers.get("Last-Event-ID"), request.state.connection)
+                return EventResponse(self.streams, opened)
             return await self._done(operation, args)
         finally:
             self.running -= 1

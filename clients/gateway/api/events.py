@@ -19,19 +19,20 @@ from starlette.types import Receive, Scope, Send
 from hulak.bus.errors import BusError, ConfigError, ProtocolError
 from hulak.bus.process.log_type import Log
 from hulak.bus.subscriber.asyncio_wait import readable
-from hulak.bus.subscriber.events import TICKS
+from hulak.bus.subscriber.events import GAP, TICKS
 from hulak.bus.subscriber.sinks import JOURNALLED
 from hulak.clients.gateway.api.bus_reads import row_of
 from hulak.clients.gateway.api.problems import Problem, bad, problem_of
 from hulak.clients.gateway.json_session import limit_send_buffer
-from hulak.clients.gateway.tick_streams import StreamOpener
+from hulak.clients.gateway.open_streams import OpenStreams, Stream
 from hulak.clients.json_text import to_json
-from hulak.clients.subscriber import LIVE, Event, Subscriber
+from hulak.clients.subscriber import LIVE, Event
 
 HEARTBEAT_S = 15.0  # between two comments of a stream without events
 SLOW_S = 20.0  # limit for a client to take what was sent
 WAKE_S = 0.25  # longest wait for events: a client that has gone is noticed, and a silent broker
 ROWS = 200  # of one write
+MOST_BYTES = 1 << 17  # likewise
 STATES = ("stats", "displays", "display.", "config", "heartbeat")  # topics without a history: their newest message counts
 HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", "X-Accel-Buffering": "no"}
 _ID = re.compile(r"([0-9]{1,20})/([0-9]{1,20})/([0-9]{1,20})")
@@ -43,11 +44,11 @@ class EventStream:
     """An open stream.
 
     Args:
-        subscriber: its own.
+        events: its messages.
         has_history: whether its events have ids, to go on from.
     """
 
-    subscriber: Subscriber
+    events: Stream
     has_history: bool
 
 
@@ -55,22 +56,23 @@ class EventStreams:
     """Opens the streams of all clients.
 
     Args:
-        opener: of these and of the WebSockets' streams: the bound counts both.
+        streams: these and those of the WebSockets: the bounds count both.
         log: of this process.
         silence: returns the judge's sentence about a silent broker; empty while it is not silent.
     """
 
-    def __init__(self, opener: StreamOpener, log: Log, silence: Callable[[], str]) -> None:
+    def __init__(self, streams: OpenStreams, log: Log, silence: Callable[[], str]) -> None:
         self.log = log
         self.silence = silence
-        self._opener = opener
+        self._streams = streams
 
-    def open(self, args: Mapping[str, Any], last_id: str | None) -> EventStream:
+    def open(self, args: Mapping[str, Any], last_id: str | None, connection: Any) -> EventStream:
         """Begin a stream.
 
         Args:
             args: of `EventsQuery`.
             last_id: the id of the last event that the client has; it replaces where `args` begin.
+            connection: a `GatewayConnection`; it is ended if the stream's place is given to another client.
         Raises:
             Problem: the topics do not go together, or a value is not allowed.
         """
@@ -84,7 +86,7 @@ class EventStreams:
             begin = resumed(topics, last_id)
         try:
             options = {"mode": "latest"} if states else begin or {"since": "now"}
-            return EventStream(self._opener.subscribe(*topics, **options), not states)
+            return EventStream(self._streams.open(connection.holder, *topics, on_end=connection.abort, **options), not states)
         except BusError as error:
             raise problem_of(error, broker_up=False) from error
         except (ConfigError, ProtocolError) as error:
@@ -92,7 +94,7 @@ class EventStreams:
 
     def close(self, stream: EventStream) -> None:
         """End a stream."""
-        self._opener.close(stream.subscriber)
+        self._streams.close(stream.events)
 
 
 def resumed(topics: tuple[str, ...], last_id: str) -> dict[str, Any]:
@@ -117,6 +119,8 @@ def text_of(event: Event, *, has_id: bool) -> bytes:
     """Return an event in the form of the stream."""
     if event.topic == LIVE:
         return b"event: live\ndata: {}\n\n"
+    if event.topic == GAP:
+        return f"event: gap\ndata: {to_json(event.body)}\n\n".encode()
     stamp = event.stamp
     head = f"id: {stamp.epoch}/{stamp.sequence}/{stamp.time_ns}\n" if has_id else ""
     return f"{head}data: {to_json(row_of(event))}\n\n".encode()
@@ -155,10 +159,10 @@ class EventResponse(Response):
             self._streams.close(self._stream)
 
     async def _pass_on(self, send: Send, gone: "asyncio.Task[None]") -> None:
-        subscriber, sent_at, was_silent = self._stream.subscriber, 0.0, False
+        stream, sent_at, was_silent = self._stream.events, 0.0, False
         while not gone.done():
             try:
-                text = self._next(subscriber)
+                text = self._next(stream)
                 ends = False
             except BusError as error:
                 text, ends = _last_words(problem_of(error, broker_up=True)), True
@@ -173,17 +177,19 @@ class EventResponse(Response):
                 sent_at = time.monotonic()
                 await asyncio.sleep(0)  # the other clients' turn
             else:
-                await readable(subscriber.sockets(), asyncio.Event(), WAKE_S)
+                await readable(stream.sockets(), asyncio.Event(), WAKE_S)
             if ends:
                 return
 
-    def _next(self, subscriber: Subscriber) -> bytes:
+    def _next(self, stream: Stream) -> bytes:
         """Return the events that are there, bounded."""
         texts: list[bytes] = []
-        while len(texts) < ROWS and (event := subscriber.poll(0)) is not None:
+        room = MOST_BYTES
+        while len(texts) < ROWS and room > 0 and (event := stream.poll()) is not None:
             # An empty prefix has the topics of the broker, too.
-            if not self._stream.has_history or event.topic in (LIVE, TICKS) or event.topic.startswith(JOURNALLED):
+            if not self._stream.has_history or event.topic in (LIVE, GAP, TICKS) or event.topic.startswith(JOURNALLED):
                 texts.append(text_of(event, has_id=self._stream.has_history))
+                room -= len(texts[-1])
         return b"".join(texts)
 
 

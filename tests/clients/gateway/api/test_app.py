@@ -135,7 +135,7 @@ def streamed(messages, send, silences=()):
 
     async def run():
         pending, ended, gone = list(messages), [], asyncio.Event()
-        subscriber = SimpleNamespace(poll=lambda _: pending.pop(0) if pending else None, sockets=list)
+        subscriber = SimpleNamespace(poll=lambda: pending.pop(0) if pending else None, sockets=list)
         streams, stream = Streams(silences), events.EventStream(subscriber, True)
         transport = SimpleNamespace(get_extra_info=lambda _: None)
         connection = SimpleNamespace(transport=transport, abort=lambda: ended.append(True))

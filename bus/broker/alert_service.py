@@ -6,6 +6,7 @@ has, which is answered from memory. The broker itself evaluates nothing.
 
 import time
 from functools import partial
+from operator import itemgetter
 from typing import Any
 
 from hulak.bus.broker.storage import alert_rows
@@ -23,10 +24,11 @@ from hulak.bus.core.effects import Asker
 from hulak.bus.core.process_reports import ProcessReport
 from hulak.bus.errors import ProtocolError
 from hulak.bus.wire.codec import decode_publication, unpack
-from hulak.bus.wire.names import ALERT_TOPICS, DERIVER
+from hulak.bus.wire.firings import MOST_BYTES, is_firing
+from hulak.bus.wire.names import ALERT_TOPICS, DERIVER, TICK_TOPICS
+from hulak.bus.wire.replay_range import prefix_of
 from hulak.bus.wire.roles import CONTROL
 
-MOST = 1 << 53  # firings of an alert of one symbol; a larger number is of no alert, and their sum could not be sent
 LATE_S = 5.0  # a process reports each second
 NOT_RUNNING = "`hulak derive` is not running"
 
@@ -63,7 +65,8 @@ class AlertService:
 
         def then(rows: list[AlertRow] | None, why: str) -> list[BrokerEffect]:
             check_stored(why)
-            listed = [row for row in rows or [] if args.name in (None, row["name"]) and _may(asker, row, reads=True)]
+            named = [row for row in rows or [] if args.name in (None, row["name"])]
+            listed = [_shown(asker, row) for row in named if _may(asker, row, reads=True)]
             if args.name is not None and not listed:
                 raise _unknown(args.name)
             return [asker.reply({**head, "alerts": listed})]
@@ -128,21 +131,18 @@ def _with_firings(lasts: list[bytes], connection: Any) -> list[AlertRow]:
     fired: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for frame in lasts:
         try:
-            body = unpack(decode_publication(frame).body)
-            fired.setdefault((body["alert"], body["id"]), []).append(body)
-        except (ProtocolError, KeyError, TypeError):  # a feed with the role may post anything there
+            packed = decode_publication(frame).body
+            body = unpack(packed) if len(packed) <= MOST_BYTES else None
+        except ProtocolError:
             continue
+        if is_firing(body):
+            fired.setdefault((body["alert"], body["id"]), []).append(body)
     rows = alert_rows.rows(connection)
     for row in rows:
         bodies = fired.get((row["name"], row["id"].hex()), [])
-        row["firings"] = sum(body["fired"] for body in bodies if type(body.get("fired")) is int and 0 <= body["fired"] < MOST)
-        row["last"] = max(bodies, key=_at, default=None)
+        row["firings"] = sum(body["fired"] for body in bodies)
+        row["last"] = max(bodies, key=itemgetter("at"), default=None)
     return rows
-
-
-def _at(body: dict[str, Any]) -> int:
-    at = body.get("at")
-    return at if type(at) is int else 0
 
 
 def _permitted(asker: Asker, name: str, job: Job) -> Job:
@@ -162,6 +162,15 @@ def _may(asker: Asker, row: AlertRow, *, reads: bool = False) -> bool:
         return True
     rights = asker.caller.rights
     return rights.may_control or (reads and rights.may_read) or row["owner"] == asker.caller.name
+
+
+def _shown(asker: Asker, row: AlertRow) -> AlertRow:
+    """Return a row without its last firing, which has prices, if the client's key may not read these ticks any more."""
+    rights = None if asker.caller is None else asker.caller.rights
+    if rights is None or rights.may_control or rights.may_read:
+        return row
+    may = rights.may_subscribe(prefix_of(TICK_TOPICS.decode() + row["symbol"]))
+    return row if may else {**row, "last": None}
 
 
 def _unknown(name: str) -> ProtocolError:

@@ -94,8 +94,11 @@ def on_terminal() -> bool:
 
 
 def moment(at_ns: int, timespec: str = "seconds") -> str:
-    """Format a time, given in ns since 1970 UTC, in the local time zone (TZ) with its UTC offset."""
-    return datetime.fromtimestamp(at_ns / 1e9, UTC).astimezone().isoformat(" ", timespec)
+    """Format a time, given in ns since 1970 UTC, in the local time zone (TZ) with its UTC offset; beyond the year 9999 in ns."""
+    try:
+        return datetime.fromtimestamp(at_ns / 1e9, UTC).astimezone().isoformat(" ", timespec)
+    except (ValueError, OverflowError):  # a program may post any number as a time
+        return f"{at_ns} ns"
 
 
 def show(heads: Sequence[str], rows: Iterable[Row]) -> None:

@@ -7,11 +7,12 @@ from typing import Any, NamedTuple
 from hulak.bus.errors import BusError, BusTimeout, Forbidden, HandshakeFailed, ProtocolError
 from hulak.bus.process.log_type import Log
 from hulak.bus.process.settings import Settings
+from hulak.bus.wire.firings import is_firing
 from hulak.bus.wire.names import ALERT_TOPICS
 from hulak.clients.calls.client import BusClient
 from hulak.clients.derive.rules.alert_book import Open
 from hulak.clients.derive.rules.alert_rule import STAR, AlertRule, rule_of
-from hulak.clients.derive.rules.alert_track import DAY_MS
+from hulak.clients.derive.rules.alert_track import DAY_MS, last_price
 from hulak.clients.derive.rules.quote import quote_of
 from hulak.clients.history import History, last_events
 
@@ -20,7 +21,6 @@ AGAIN_S = 5.0  # after a request that failed
 ANSWER_S = 3.0
 MOST_OPENS = 200  # symbols whose first tick of the day is read
 NS_PER_MS = 1_000_000
-MOST = 1 << 53  # of a count or a time; a larger one is of no alert, and could not be counted on
 Opens = dict[str, Open]
 
 
@@ -94,11 +94,10 @@ class AlertDefinitions:
         for event in last_events(self._connected(), ALERT_TOPICS.decode(), ANSWER_S):
             try:
                 body = event.body
-                key, value = (body["id"], body["symbol"]), (body["fired"], body["at"])
-            except (ProtocolError, KeyError, TypeError):  # a feed with the role may post anything there
+            except ProtocolError:
                 continue
-            if all(type(text) is str for text in key) and all(type(number) is int and 0 <= number < MOST for number in value):
-                known[key] = value
+            if is_firing(body):
+                known[body["id"], body["symbol"]] = body["fired"], body["at"]
         return known
 
     def opens(self, rules: tuple[AlertRule, ...], now_ms: int) -> Opens:
@@ -114,8 +113,7 @@ class AlertDefinitions:
             body = self._first(client, f"tick.{symbol}", since_ns)
             if body is not None:
                 quote = quote_of(body)
-                last = body.get("last")
-                opens[symbol] = (now_ms // DAY_MS, quote.bid, quote.ask, last if isinstance(last, float) else None)
+                opens[symbol] = (now_ms // DAY_MS, quote.bid, quote.ask, last_price(body.get("last")))
         return opens
 
     def _symbols(self, client: BusClient, patterns: list[str]) -> list[str]:

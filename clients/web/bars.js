@@ -1,5 +1,7 @@
 /** Bars: open, high, low and close of the intervals of a symbol, as the topics `bar.INTERVAL.SYMBOL` have them. Pure. */
 
+import { isTime } from "./format.js";
+
 export const INTERVALS = ["1s", "1m", "5m", "1h", "1d"];
 const SPARK_MS = 3600_000; // of a card's line
 const LEAST_SPARK_MS = 5 * 60_000;
@@ -13,14 +15,14 @@ const SPARK_BARS = 60;
  */
 export function barOf(row) {
   const prices = [row.mid, row.bid, row.ask].find((side) => Array.isArray(side) && side.length === 4 && side.every(Number.isFinite));
-  if (!prices || typeof row.symbol !== "string" || !Number.isFinite(row.start)) return null;
+  if (!prices || typeof row.symbol !== "string" || !isTime(row.start)) return null;
   const [open, high, low, close] = prices;
   return { symbol: row.symbol, start: row.start, open, high, low, close, ticks: Number.isFinite(row.ticks) ? row.ticks : 0 };
 }
 
 /** Read a bar of the answer to `bars.read`, `[start, open, high, low, close, ticks]`, unchecked; null if it is none. */
 export function barOfRow(symbol, row) {
-  if (!Array.isArray(row) || row.length !== 6 || !row.every(Number.isFinite)) return null;
+  if (!Array.isArray(row) || row.length !== 6 || !row.every(Number.isFinite) || !isTime(row[0])) return null;
   const [start, open, high, low, close, ticks] = row;
   return { symbol, start, open, high, low, close, ticks };
 }

@@ -121,14 +121,17 @@ export function quantile(totals, share) {
   return Math.max(LEAST_US, 1e6 * 2 ** ((bucket - 0.5) / PER_DOUBLING));
 }
 
+/** Whether a number is a time that a date can hold: a program may post any number as one. */
+export const isTime = (ms) => Number.isFinite(ms) && Math.abs(ms) <= 8.64e15;
+
 /** Format the time of day in UTC of a time in ms since 1970 UTC. */
 export function timeOfDay(ms) {
-  return Number.isFinite(ms) ? `${new Date(ms).toISOString().slice(11, 19)} UTC` : "–";
+  return isTime(ms) ? `${new Date(ms).toISOString().slice(11, 19)} UTC` : "–";
 }
 
 /** Format a time in ms since 1970 UTC with its day of the week: `Mon 30 Nov, 05:15 UTC`. */
 export function dayAndTime(ms) {
-  if (!Number.isFinite(ms)) return "–";
+  if (!isTime(ms)) return "–";
   const text = new Date(ms).toUTCString(); // Mon, 30 Nov 2026 05:15:00 GMT
   return `${text.slice(0, 3)} ${text.slice(5, 11)}, ${text.slice(17, 22)} UTC`;
 }

@@ -105,6 +105,11 @@ class DayOpen(msgspec.Struct, array_like=True, gc=False):
         return self.price
 
 
+def last_price(last: object) -> float | None:
+    """Return the price of the last trade as a tick has it, of any type; None if it is no finite number."""
+    return float(last) if isinstance(last, int | float) and not isinstance(last, bool) and abs(last) < LARGEST else None
+
+
 def price_of(rule: AlertRule, quote: Quote, last: object) -> float | None:
     """Return the price that an alert watches; None if the tick has none that counts.
 
@@ -118,7 +123,7 @@ def price_of(rule: AlertRule, quote: Quote, last: object) -> float | None:
     if quote.halted:
         return None
     if rule.side == "last":
-        return float(last) if isinstance(last, int | float) and not isinstance(last, bool) and abs(last) < LARGEST else None
+        return last_price(last)
     if rule.side == "mid":
         return mid_of(quote)
     return quote.bid if rule.side == "bid" else quote.ask

@@ -1,7 +1,7 @@
 /** The view of alerts: the list, a form to add one, what has fired, and notifications of the desktop. */
 
 import { chip, h, prose, setText, table } from "../dom.js";
-import { count } from "../format.js";
+import { count, isTime } from "../format.js";
 import { browserWorld, Notices, permissionText } from "./notices.js";
 import { alertOf, conditionText, CONDITIONS, firingText, patternOf, stateOf } from "./texts.js";
 
@@ -11,7 +11,7 @@ const PAST = 50; // firings that are read from the journal
 const WINDOWS = [["60", "in 1 minute"], ["300", "in 5 minutes"], ["3600", "in 1 hour"], ["", "since the day began"]];
 
 const num = (text) => ({ text, num: true });
-const when = (ms) => (Number.isFinite(ms) && Math.abs(ms) < 8e15 ? `${new Date(ms).toISOString().slice(0, 19).replace("T", " ")}` : "–");
+const when = (ms) => (isTime(ms) ? `${new Date(ms).toISOString().slice(0, 19).replace("T", " ")}` : "–");
 
 export class AlertsView {
   /**

@@ -122,7 +122,7 @@ def test_a_definition_of_the_same_revision_is_answered_without_the_rows(fixture)
 
 def test_the_last_firing_is_that_of_the_same_alert_and_bad_ones_are_left_out(fixture):
     row = fixture.add()
-    body = {"alert": "n", "id": row["id"].hex(), "fired": 3, "at": 5}
+    body = {"alert": "n", "id": row["id"].hex(), "symbol": "X", "fired": 3, "at": 5}
     rows = [
         body,
         {**body, "fired": 1, "at": 9},
@@ -131,6 +131,13 @@ def test_the_last_firing_is_that_of_the_same_alert_and_bad_ones_are_left_out(fix
         5,
         {**body, "fired": 2**64 - 1},
         {**body, "fired": -1},
+        {**body, "at": "9"},
+        {**body, "at": 2**53 - 1},
+        {**body, "at": -1},
+        {**body, "at": None},
+        {**body, "symbol": ["X"]},
+        {**body, "alert": {"n": 1}},
+        {**body, "at": 10, "note": "x" * 10_000},
     ]
     fixture.bus.frames = [encode_publication(b"alert.n.%d" % at, Stamp(1, at + 1, 1), pack(row)) for at, row in enumerate(rows)]
     (listed,) = fixture.ask("list")["alerts"]
@@ -156,6 +163,11 @@ def test_a_key_sees_and_changes_its_own_alerts_and_with_read_or_control_all(fixt
     assert [row["name"] for row in fixture.ask("list")["alerts"]] == ["mine"]
     assert fixture.ask("remove", name="owner") == "FORBIDDEN"
     assert fixture.ask("enable", name="mine", enabled=False)["enabled"] is False
+    body = {"alert": "mine", "id": fixture.ask("list")["alerts"][0]["id"].hex(), "symbol": "X", "fired": 1, "at": 5, "bid": 1.6}
+    fixture.bus.frames = [encode_publication(b"alert.mine.X", Stamp(1, 1, 1), pack(body))]
+    assert fixture.ask("list")["alerts"][0]["last"] == body
+    fixture.caller = key("k", "subscribe:tick.Y")  # it lost the role: it sees its alert, and no price of these ticks
+    assert [(row["firings"], row["last"]) for row in fixture.ask("list")["alerts"]] == [(1, None)]
     fixture.caller = key("r", "read")
     assert len(fixture.ask("list")["alerts"]) == 2
     fixture.caller = key("c", "control")

@@ -93,6 +93,9 @@ def test_a_firing_is_a_row_whatever_a_feed_has_posted():
     }
     assert dict(zip(FIRING_HEADS, firing_cells(body), strict=True))["condition"] == "price above"
     assert len(firing_cells({})) == len(FIRING_HEADS)
+    for at in (2**53 - 1, 10**300, -(2**62), "9", None):  # a time that no calendar has is shown as it is
+        cells_of = dict(zip(FIRING_HEADS, firing_cells({**body, "at": at}), strict=True))
+        assert cells_of["time"] == (f"{at * 1_000_000} ns" if isinstance(at, int) else "")
 
 
 def test_a_firing_is_a_line_that_names_its_numbers():

@@ -12,7 +12,7 @@ test("a bar has the prices of mid, else of bid, else of ask; a row without price
   assert.deepEqual(barOf(row(1, 3)), { symbol: "X", start: 60_000, open: 2, high: 4, low: 2, close: 3, ticks: 5 });
   assert.equal(barOf(row(1, 3, { mid: null })).close, 2);
   assert.equal(barOf(row(1, 3, { mid: [1, 2, 3], bid: "odd", ask: [5, 6, 4, 5], ticks: "many" })).close, 5);
-  for (const odd of [{ mid: null, bid: null }, { start: null }, { symbol: 7 }]) assert.equal(barOf(row(1, 3, odd)), null);
+  for (const odd of [{ mid: null, bid: null }, { start: null }, { start: 2 ** 53 - 1 }, { symbol: 7 }]) assert.equal(barOf(row(1, 3, odd)), null);
 });
 
 test("a series is in the order of time, has one bar of an interval, and is bounded", () => {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { adrUsed, age, bytes, count, hasPips, millis, pips, quantile, span, splitPrice, spoken, spreadText, symbolOf } from "../../../clients/web/format.js";
+import { adrUsed, age, bytes, count, dayAndTime, hasPips, millis, pips, quantile, span, splitPrice, spoken, spreadText, symbolOf, timeOfDay } from "../../../clients/web/format.js";
 import { nextIndex } from "../../../clients/web/grid.js";
 import { healthText, marketTexts, markOf, silentBroker, staleAfter, statusText } from "../../../clients/web/marks.js";
 import { keysText, keyText, readValue, scopesOf } from "../../../clients/web/panel_config.js";
@@ -184,4 +184,12 @@ test("the detail has a text for every figure, also of a display that knows littl
   const poor = someState({ ask: null, mid: null, spread: null, adr_high: null, adr_low: null, adr_tier: null, twap: null, poc: null, value_area: null });
   const rows = detailRows({ state: poor, profile: null, agedMs: 0, arrived: 0 }, 0);
   assert.ok(rows.every(([name, text]) => name && text && !/NaN|undefined|null/.test(text)), JSON.stringify(rows));
+});
+
+test("a number that no date can hold has no time, and stops nothing", () => {
+  for (const ms of [2 ** 53 - 1, -1e300, NaN, "x", null]) {
+    assert.equal(timeOfDay(ms), "–");
+    assert.equal(dayAndTime(ms), "–");
+  }
+  assert.equal(timeOfDay(0), "00:00:00 UTC");
 });

@@ -4,7 +4,8 @@ One thread owns the connection. All jobs that wait when it is free go into one t
 one sync. The loop never waits for it: a job is queued with a callback, and `finished` runs the callback in the loop's thread.
 
 A job that fails does not affect the others. When a transaction fails, all its jobs fail with the reason, and the file is
-reopened. A file that cannot be used now (a full disk) is tried again each second, and jobs fail until then.
+reopened. A file that cannot be used now (a full disk) is tried again each second, and jobs fail until then; those that only read
+are answered as long as the file can be read.
 """
 
 import contextlib
@@ -211,7 +212,7 @@ class Database:
             self.failed = reason(error)
             with contextlib.suppress(sqlite3.Error):
                 connection.execute("ROLLBACK")
-            self._defer(batch)
+            self._defer(self._only_read(connection, batch))
             return not connection.in_transaction
         self.commits += bool(batch)
         trouble = next((why for _, why, is_disk in results if is_disk), "")
@@ -219,6 +220,26 @@ class Database:
             self.failed = trouble
         self._return([(work, value, why) for work, (value, why, _) in zip(batch, results, strict=True)])
         return True
+
+    def _only_read(self, connection: sqlite3.Connection, batch: list[Work]) -> list[Work]:
+        """Answer the jobs of a failed transaction that change nothing, from what is in the file; return the others."""
+        if connection.in_transaction:
+            return batch
+        answered: list[tuple[Work, Any, str]] = []
+        try:
+            connection.execute("PRAGMA query_only = 1")
+            for work in batch:
+                if not work.deferred:
+                    value, why, _ = self._one(connection, work.job)
+                    answered += [] if why else [(work, value, "")]
+        except sqlite3.Error:
+            return batch
+        finally:
+            with contextlib.suppress(sqlite3.Error):
+                connection.execute("PRAGMA query_only = 0")
+        self._return(answered)
+        done = {id(work) for work, _, _ in answered}
+        return [work for work in batch if id(work) not in done]
 
     def _all(self, connection: sqlite3.Connection, batch: list[Work]) -> tuple[list[JobResult], bool]:
         """Run jobs in the open transaction; return the result of each, and whether any row was written.

@@ -1,4 +1,4 @@
-"""What is read of the past of alerts: prices of the day and firings, as feeds have posted them."""
+"""The prices of the day and the firings that are read of the past of alerts, as feeds have posted them."""
 
 from types import SimpleNamespace
 

@@ -1,5 +1,6 @@
 """Failures of the store's jobs, transactions, disk and thread."""
 
+import contextlib
 import sqlite3
 from functools import partial
 
@@ -55,6 +56,27 @@ def test_a_failed_transaction_fails_each_of_its_jobs_and_the_store_reports_it_un
     assert all(value is None and "disk is full" in why for value, why in results)
     eventually(lambda: not fixture.database.failed, within_s=10)  # it tries by itself
     assert fixture.do(row(1), insert(3)) == [(None, ""), new(3)]
+
+
+def test_while_the_file_cannot_be_written_jobs_that_only_read_are_answered(open_store):
+    fixture = open_store()
+    path = fixture.database.file.path
+    fixture.do(insert(1), lambda connection: connection.execute("PRAGMA busy_timeout = 0").fetchone())
+    known = fixture.do(row(1))[0]
+    jobs = {"new": insert(2), "old": row(1), "none": row(2), "again": insert(1)}
+    results = {}
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        for _ in range(2):  # the second time the store has failed already
+            results.clear()
+            for name, job in jobs.items():
+                fixture.database.put(job, lambda value, why, name=name: results.update({name: (value, why)}))
+            eventually(lambda: fixture.database.finished() or len(results) == len(jobs), within_s=30)
+            assert results["new"] == (None, "database is locked")
+            assert (results["old"], results["none"]) == (known, (None, "")), "what was not written is not read"
+        other.execute("ROLLBACK")
+    eventually(lambda: not fixture.database.failed, within_s=10)
+    assert fixture.do(insert(3), row(1)) == [new(3), known]
 
 
 def test_a_disk_error_of_one_job_makes_the_store_failed(open_store):

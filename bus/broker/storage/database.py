@@ -4,7 +4,7 @@ One thread owns the connection. All jobs that wait when it is free go into one t
 one sync. The loop never waits for it: a job is queued with a callback, and `finished` runs the callback in the loop's thread.
 
 A job that fails does not affect the others. When a transaction fails, all its jobs fail with the reason, and the file is
-reopened. A file that cannot be used now (a full disk) is tried again each second, and jobs fail until then; those that only read
+reopened. A file that cannot be used now (a full disk) is tried again each second, and jobs fail until then; jobs that only read
 are answered as long as the file can be read.
 """
 

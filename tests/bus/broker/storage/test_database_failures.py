@@ -73,7 +73,7 @@ def test_while_the_file_cannot_be_written_jobs_that_only_read_are_answered(open_
                 fixture.database.put(job, lambda value, why, name=name: results.update({name: (value, why)}))
             eventually(lambda: fixture.database.finished() or len(results) == len(jobs), within_s=30)
             assert results["new"] == (None, "database is locked")
-            assert (results["old"], results["none"]) == (known, (None, "")), "what was not written is not read"
+            assert (results["old"], results["none"]) == (known, (None, "")), "a row that was not written is not read"
         other.execute("ROLLBACK")
     eventually(lambda: not fixture.database.failed, within_s=10)
     assert fixture.do(insert(3), row(1)) == [new(3), known]

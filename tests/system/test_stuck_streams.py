@@ -8,6 +8,7 @@ import pytest
 import structlog
 from local_bus import LocalBus
 from unnumbered_feed import UnnumberedFeed
+from waiting import eventually
 from websockets.asyncio.client import connect
 
 from hulak.clients.gateway.process import Gateway
@@ -109,3 +110,42 @@ def test_a_client_of_ws_that_reads_again_gets_every_tick_once():
             assert False in live[live.index(True) :], "it fell behind, and says so"
 
     with_gateway(work, **{"gateway.client_bytes": 64 << 20})
+
+
+def test_a_subscriber_that_rests_has_no_connection_and_misses_nothing_when_it_reads_again():
+    with LocalBus() as local_bus:
+        local_bus.start_broker()
+        with UnnumberedFeed(local_bus) as feed:
+
+            def post(count):
+                before = local_bus.stats()["ticks"]["taken"]
+                feed.post(count)
+                eventually(lambda: local_bus.stats()["ticks"]["taken"] == before + count, within_s=LIMIT_S)
+
+            post(3)
+            with (
+                local_bus.subscriber("tick.EURUSD", transport="socket") as lossless,  # without a beginning in the past
+                local_bus.subscriber("ticks", transport="socket", since="oldest") as history,
+                local_bus.subscriber("tick.EURUSD", transport="socket", mode="latest") as latest,
+            ):
+                subscribers = (lossless, history, latest)
+                seen = {subscriber: [] for subscriber in subscribers}
+
+                def read(number):
+                    for subscriber in subscribers:
+                        while (event := subscriber.poll(0)) is not None:
+                            seen[subscriber] += [event.stamp.sequence] if event.topic != "live" else []
+                    return all(seen[subscriber][-1:] == [number] for subscriber in subscribers) and history.live
+
+                eventually(lambda: read(3), within_s=LIMIT_S)
+                for subscriber in subscribers:
+                    subscriber.rest()
+                    subscriber.rest()  # it does already
+                    assert subscriber.rests
+                post(500)
+                eventually(lambda: read(503), within_s=LIMIT_S)
+                post(1)
+                eventually(lambda: read(504), within_s=LIMIT_S)
+                assert seen[lossless] == list(range(3, 505))
+                assert seen[history] == list(range(1, 505))
+                assert not any(subscriber.rests or subscriber.gaps for subscriber in subscribers)

@@ -236,6 +236,23 @@ def test_a_subscriber_with_a_key_subscribes_and_receives(peer):
         assert (event.topic, event.stamp.sequence, event.body, received.transport) == ("tick.EURUSD", 7, {"bid": 1.5}, "socket")
 
 
+def test_a_subscriber_with_a_key_that_rested_connects_with_it_again(peer):
+    peer.bind("publisher")
+    with subscriber(peer, peer.key(), "stats", mode="latest") as received:
+        subscriptions(peer, 2)
+        received.rest()
+        ended = set()
+        while len(ended) < 2:  # the connection has ended: all of its subscriptions have
+            assert peer.sockets["publisher"].poll(MS)
+            event = peer.sockets["publisher"].recv()
+            ended |= {event} if not event[1:].startswith(SUBSCRIBER) else set()
+        assert ended == {b"\0stats\0", b"\0hulak.hello\0"}
+        assert received.poll(0) is None
+        subscriptions(peer, 2)
+        peer.sockets["publisher"].send(publication("stats", 8, {}))
+        assert received.poll(WITHIN_S).stamp.sequence == 8
+
+
 def waits(received):
     return {
         "poll": lambda: received.poll(WITHIN_S),

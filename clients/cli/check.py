@@ -1,27 +1,16 @@
 """`hulak check`: a monitoring plugin."""
 
-import contextlib
 import sys
-import time
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from hulak.bus.errors import BusTimeout, HulakError
-from hulak.bus.wire.fair_silence import Watch
-from hulak.clients.cli.command import Call, Command, NoBroker, print_json
+from hulak.bus.errors import HulakError
+from hulak.clients.cli import health
+from hulak.clients.cli.command import Call, Command, print_json
 from hulak.clients.cli.help_text import examples
-from hulak.clients.judge.facts import Facts
-from hulak.clients.judge.situations import BROKER_SILENT_S, LIMITS, Level, limits_of
+from hulak.clients.judge.situations import LIMITS, Level, limits_of
 from hulak.clients.judge.verdict import Verdict, failed, judge
-
-if TYPE_CHECKING:
-    from hulak.clients.calls.future import Future
-
-REPLY_S = 0.9  # to wait for the statistics; after a second a client looks for the broker elsewhere, which takes another one
-SLICE_S = 0.1  # of one wait: a process that was stopped or starved in it begins to wait again
 
 
 class Check(Command):
@@ -72,6 +61,7 @@ class Bound(click.ParamType[tuple[str, float]]):
 @click.command(
     cls=Check,
     short_help="Check the health of all processes for a monitoring system.",
+    timeout_help=health.TIMEOUT_HELP,
     epilog=examples(
         "hulak check",
         "hulak check --warn feed_age=30 --critical feed_age=300 --feeds 2",
@@ -125,55 +115,13 @@ def check(
     Sends REQUEST hulak.stats to the frontend, and queries the supervisord of this home, if one runs.
     """
     try:
-        verdict = judge(_facts(call, feeds, workers), limits_of(call.settings, dict(warn), dict(critical)))
+        verdict = judge(health.gather(call, feeds=feeds, workers=workers), limits_of(call.settings, dict(warn), dict(critical)))
     except HulakError as error:
         verdict = failed(Level.UNKNOWN, str(error))
     except Exception as error:  # noqa: BLE001 - the exit code of a traceback, 1, would be a WARNING
         verdict = failed(Level.UNKNOWN, f"{type(error).__name__}: {error}")
     _show(call, verdict)
     ctx.exit(int(verdict.level))
-
-
-def _facts(call: Call, feeds: int | None, workers: int | None) -> Facts:
-    """Request the statistics, and meanwhile query supervisord."""
-    stats, reason, broker_silence_s, wait_s = None, "", None, call.timeout_s or REPLY_S
-    with ThreadPoolExecutor(1) as pool:
-        query = pool.submit(_supervised, call.home)
-        try:
-            with call.client(within_s=wait_s) as client:
-                stats = _answer(client.submit("hulak.stats", timeout_s=wait_s), wait_s)
-        except NoBroker as error:
-            reason = str(error)
-        except BusTimeout:
-            broker_silence_s = max(wait_s, BROKER_SILENT_S)
-        more: dict[str, Any] = {"why": reason, "broker_silence_s": broker_silence_s, "supervised": query.result()}
-    return Facts.of(call.settings, stats, feeds=feeds, workers=workers, **more)
-
-
-def _supervised(home: Path) -> list[dict[str, Any]]:
-    from hulak.clients import supervisord
-
-    return supervisord.processes(home)
-
-
-def _answer(future: "Future", wait_s: float) -> Any:
-    """Return the reply to a call; while this process did not run itself, nothing counts as silent.
-
-    Args:
-        future: of the call.
-        wait_s: seconds to wait.
-    Raises:
-        BusTimeout: there was none.
-    """
-    began = time.monotonic()
-    watch = Watch(began)
-    while (left_s := wait_s - watch.silence_s(began, time.monotonic())) > SLICE_S:
-        with contextlib.suppress(BusTimeout):
-            return future.result(SLICE_S)
-        if future.done():
-            break
-        watch.check(time.monotonic())
-    return future.result(max(0.0, left_s))
 
 
 def _show(call: Call, verdict: Verdict) -> None:

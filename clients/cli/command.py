@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -38,9 +38,17 @@ RETRY_S = 0.05  # between two attempts to find the broker's address
 class NoBroker(BusTimeout):
     """No process listens at the broker's address in the settings."""
 
-    def __init__(self, where: str, waited_s: float) -> None:
-        super().__init__(f"no broker answers at {where} within {waited_s:g} s; start one with `hulak up` or `hulak broker`")
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
         self.code = "NO_BROKER"
+
+
+class BrokerSilent(BusTimeout):
+    """A process listens at the broker's address and does not reply."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.code = "BROKER_SILENT"
 
 
 class OtherHome(HulakError):
@@ -88,7 +96,8 @@ class Call:
         deadline = time.monotonic() + limit_s
         while (where := endpoints.find(self.settings, self.home, name)) is None:
             if time.monotonic() + RETRY_S > deadline:
-                raise NoBroker(endpoints.expected(self.settings, self.home, name), limit_s)
+                at = endpoints.expected(self.settings, self.home, name)
+                raise NoBroker(f"no broker answers at {at} within {limit_s:g} s; start one with `hulak up` or `hulak broker`")
             time.sleep(RETRY_S)
         if self.named and not self._checked and not where.is_local and where.key is None:
             self._checked = True
@@ -296,9 +305,14 @@ def _prepare_daemon(call: Call) -> None:
         atexit.register(signal.setitimer, signal.ITIMER_REAL, 0)  # the handler is gone while Python exits
 
 
-def report(call: Call, error: HulakError, hint: str = "") -> int:
+def report(call: Call, error: HulakError, hint: str = "", more: Mapping[str, Any] | None = None) -> int:
     """Print the error and a hint as one sentence or as JSON; return the exit code.
 
+    Args:
+        call: the run of the command.
+        error: what failed.
+        hint: follows the error.
+        more: further values beside `error` in the JSON.
     Returns:
         1 refused or failed, 3 no broker or no reply in time, 78 invalid setting.
     """
@@ -314,7 +328,7 @@ def report(call: Call, error: HulakError, hint: str = "") -> int:
     if call.context:
         text += f" (context {call.context})"
     if call.as_json:
-        print_json({"error": {"code": code, "text": text}})
+        print_json({"error": {"code": code, "text": text}, **(more or {})})
     else:
         click.echo(f"hulak: {printable(text)}", err=True)
     return status

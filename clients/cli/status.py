@@ -1,18 +1,18 @@
 """`hulak status`, `hulak stats` and `hulak ping`: the statistics of the broker and the processes of supervisord."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
 
-from hulak.bus.errors import BusTimeout
-from hulak.clients.cli import stats_tables, table
-from hulak.clients.cli.command import Call, Command, NoBroker, print_json, report
+from hulak.clients.cli import health, stats_tables, table
+from hulak.clients.cli.command import BrokerSilent, Call, Command, NoBroker, print_json, report
 from hulak.clients.cli.help_text import examples
-from hulak.clients.judge.facts import Facts
+from hulak.clients.judge.facts import Facts, Finding
 from hulak.clients.judge.perf import age
 from hulak.clients.judge.processes import Process, processes
 from hulak.clients.judge.situations import limits_of
-from hulak.clients.judge.verdict import judge
+from hulak.clients.judge.verdict import Verdict, judge
 from hulak.clients.table_files import flat
 
 
@@ -42,6 +42,7 @@ def summary_lines(stats: dict[str, Any]) -> list[str]:
 @click.command(
     cls=Command,
     short_help="Show the health of the broker and its processes.",
+    timeout_help=health.TIMEOUT_HELP,
     epilog=examples("hulak status", "hulak status --json"),
 )
 @click.pass_context
@@ -53,38 +54,47 @@ def status(ctx: click.Context, call: Call) -> None:
     """
     from hulak.clients import supervisord
 
-    supervised = supervisord.processes(call.home)
-    used = [row for row in supervised if row["started"] or row["state"] != "stopped"]  # the rest are slots and other spares
     if problem := supervisord.unreached(call.home):
         click.echo(f"hulak: {problem}", err=True)
-    try:
-        stats = call.request("hulak.stats")
-    except BusTimeout as error:
-        if used and not call.as_json:
-            table.show(*_supervised(used))
-        ctx.exit(report(call, _for_status(error)))
-    verdict = judge(Facts.of(call.settings, stats, supervised=supervised), limits_of(call.settings))
+    facts = health.gather(call)
+    verdict = judge(facts, limits_of(call.settings))
+    if facts.stats is None:
+        ctx.exit(_without_broker(call, facts, verdict))
+    stats = dict(facts.stats)
     if call.as_json:
-        print_json({**stats, "supervised": supervised, "health": verdict.as_dict()})
+        print_json({**stats, "supervised": facts.supervised, "health": verdict.as_dict()})
         return
     click.echo(verdict.headline())
-    for finding in verdict.findings[1:]:
-        click.echo(f"{finding.level.name}: {finding.text}")
+    _show_findings(verdict.findings[1:])
     click.echo("\n".join(summary_lines(stats)))
     if stats["workers"]:
         click.echo()
         table.show(*_workers(stats["workers"]))
-    if used:
+    _show_supervised(facts.supervised)
+
+
+def _without_broker(call: Call, facts: Facts, verdict: Verdict) -> int:
+    """Print what is known of a broker that does not answer, in the words of the judge; return the exit code."""
+    apart = [row for row in verdict.findings if row.what in ("starting", "broker_silent")]
+    text = "; ".join(row.text for row in apart)
+    more = {"supervised": facts.supervised, "health": verdict.as_dict()}
+    code = report(call, NoBroker(text) if facts.broker_silence_s is None else BrokerSilent(text), more=more)
+    if not call.as_json:
+        _show_findings([row for row in verdict.findings if row not in apart])
+        _show_supervised(facts.supervised)
+    return code
+
+
+def _show_findings(findings: Sequence[Finding]) -> None:
+    for finding in findings:
+        click.echo(f"{finding.level.name}: {finding.text}")
+
+
+def _show_supervised(rows: Sequence[Mapping[str, Any]]) -> None:
+    """Print the processes of supervisord that are in use; the rest are slots and other spares."""
+    if used := [row for row in rows if row["started"] or row["state"] != "stopped"]:
         click.echo()
         table.show(*_supervised(used))
-
-
-def _for_status(error: BusTimeout) -> BusTimeout:
-    """Return the error for a broker that listens and does not reply, with advice in place of the hint at `hulak status`."""
-    if isinstance(error, NoBroker):
-        return error
-    advice = "it is stopped (`kill -CONT` continues it) or overloaded; see its log"
-    return BusTimeout(f"no broker answers, although one listens: {advice}")
 
 
 def _workers(rows: list[dict[str, Any]]) -> tuple[list[str], list[list[Any]]]:
@@ -93,7 +103,7 @@ def _workers(rows: list[dict[str, Any]]) -> tuple[list[str], list[list[Any]]]:
     return heads, [[*(row[name] for name in names), mb(row.get("rss_bytes")), age(row["age_s"])] for row in rows]
 
 
-def _supervised(rows: list[dict[str, Any]]) -> tuple[list[str], list[list[Any]]]:
+def _supervised(rows: Sequence[Mapping[str, Any]]) -> tuple[list[str], list[list[Any]]]:
     heads = ["process", "state", "pid", "up"]
     return heads, [[row["name"], row["state"], row["pid"] or "-", age(row["uptime_s"]) if row["pid"] else "-"] for row in rows]
 

@@ -113,10 +113,8 @@ def _uptime_s(facts: Facts) -> float:
     """Return the uptime of the broker: from its statistics, else from supervisord, else the time for which it was requested."""
     if facts.stats is not None:
         return facts.figure("broker.uptime_s") + facts.stats_age_s
-    known = [
-        float(row["uptime_s"]) for row in facts.supervised if row["name"] == "broker" and row["state"] in ("starting", "running")
-    ]
-    return min((*known, facts.asked_s))
+    row = _supervised_broker(facts)
+    return facts.asked_s if row is None else min(float(row["uptime_s"]), facts.asked_s)
 
 
 def _is_silent(facts: Facts) -> bool:
@@ -128,10 +126,25 @@ def _silent_broker(facts: Facts) -> Iterator[Finding]:
         yield finding("broker_silent", Level.CRITICAL, members.silence("broker", facts.broker_silence_s or 0.0))
         return
     if facts.stats is None:
-        yield finding("broker_silent", Level.CRITICAL, facts.why or "no statistics from the broker yet")
+        yield finding("broker_silent", Level.CRITICAL, _unanswered(facts))
         return
     level = Level.CRITICAL if facts.stats_age_s >= STATS_SILENT_S else Level.WARNING
     yield finding("broker_silent", level, f"no statistics from the broker for {facts.stats_age_s:.0f} s")
+
+
+def _unanswered(facts: Facts) -> str:
+    """Return why there are no statistics: advice to start a broker is only for a home without one."""
+    row = _supervised_broker(facts)
+    if row is None:
+        return facts.why or "no statistics from the broker yet"
+    if row["uptime_s"] < START_S:
+        return "the broker does not answer yet"
+    return f"the broker runs for {age(row['uptime_s'])} as process {row['pid']} and does not answer; see its log"
+
+
+def _supervised_broker(facts: Facts) -> Mapping[str, Any] | None:
+    """Return the broker's row of supervisord; None if it runs none."""
+    return next((row for row in facts.supervised if row["name"] == "broker" and row["state"] in ("starting", "running")), None)
 
 
 def _figure(value: float) -> str:

@@ -14,7 +14,7 @@ from msgpack import ExtType
 from hulak.bus.errors import BusError, BusTimeout, ConfigError, HulakError
 from hulak.bus.process.settings import Settings
 from hulak.clients.cli import COMMANDS, SECTIONS, cli
-from hulak.clients.cli.command import Call, Command, NoBroker, report, to_json
+from hulak.clients.cli.command import BrokerSilent, Call, Command, NoBroker, report, to_json
 from hulak.clients.cli.nepse import nepse as nepse_commands
 from hulak.clients.nepse.async_client import AsyncNepseClient
 from hulak.clients.nepse.client import NepseClient
@@ -149,7 +149,8 @@ def test_wrong_usage_ends_with_2_and_with_json_as_an_object(run, words):
         (HulakError("no"), 1, "FAILED"),
         (BusError("BUSY", "too many"), 1, "BUSY"),
         (BusTimeout("late"), 3, "TIMEOUT"),
-        (NoBroker("tcp://127.0.0.1:1", 5.0), 3, "NO_BROKER"),
+        (NoBroker("no broker answers"), 3, "NO_BROKER"),
+        (BrokerSilent("broker is silent"), 3, "BROKER_SILENT"),
         (ConfigError("wrong"), 78, "CONFIG"),
     ],
 )

@@ -310,7 +310,7 @@ def report(call: Call, error: HulakError, hint: str = "", more: Mapping[str, Any
 
     Args:
         call: the run of the command.
-        error: what failed.
+        error: to print.
         hint: follows the error.
         more: further values beside `error` in the JSON.
     Returns:
@@ -321,7 +321,7 @@ def report(call: Call, error: HulakError, hint: str = "", more: Mapping[str, Any
         code = error.code
     if isinstance(error, BusTimeout):
         status = NO_ANSWER
-        if error.code == "TIMEOUT" and "no broker" not in text:
+        if error.code == "TIMEOUT" and "`" not in text:  # the error itself has no advice
             text += "; `hulak status` shows the processes"
     elif isinstance(error, ConfigError):
         code, status = "CONFIG", BAD_SETTING

@@ -6,8 +6,9 @@ from typing import Any, Self
 
 import click
 
+from hulak.bus.wire.names import NEPSE_SERVICE
 from hulak.clients import table_files
-from hulak.clients.cli import nepse_output
+from hulak.clients.cli import missing_worker, nepse_output
 from hulak.clients.cli.command import Call, Command, print_json
 from hulak.clients.cli.groups import Group
 from hulak.clients.cli.help_text import examples
@@ -82,7 +83,11 @@ def _request(call: Call, name: str, given: dict[str, Any], *, whole: bool) -> tu
     from hulak.clients.nepse.client import NepseClient
 
     call.wait_for_broker()
-    with NepseClient(call.settings, call.home, timeout_s=call.timeout_s or call.settings.task.timeout_s) as client:
+    timeout_s = call.timeout_s or call.settings.task.timeout_s
+    with (
+        NepseClient(call.settings, call.home, timeout_s=timeout_s) as client,
+        missing_worker.noticed(call, NEPSE_SERVICE, timeout_s),
+    ):
         if whole:
             with Progress() as progress:
                 return client.whole(name, **given, on_rows=progress.show if sys.stderr.isatty() else None), False
@@ -132,7 +137,11 @@ def _save_command(endpoint: Endpoint) -> click.Command:
         from hulak.clients.nepse.client import NepseClient
 
         call.wait_for_broker()
-        with NepseClient(call.settings, call.home, timeout_s=call.timeout_s or call.settings.task.timeout_s) as client:
+        timeout_s = call.timeout_s or call.settings.task.timeout_s
+        with (
+            NepseClient(call.settings, call.home, timeout_s=timeout_s) as client,
+            missing_worker.noticed(call, NEPSE_SERVICE, timeout_s),
+        ):
             saved = client.download(endpoint.action, output, **given)
         if call.as_json:
             print_json(saved)

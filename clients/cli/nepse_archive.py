@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hulak.bus.errors import BusError, BusTimeout, ConfigError, HulakError
+from hulak.bus.wire.names import NEPSE_SERVICE
+from hulak.clients.cli import missing_worker
 from hulak.clients.cli.command import BAD_SETTING, FAILED, NO_ANSWER, Call, Command, print_json
 from hulak.clients.cli.help_text import examples
 from hulak.clients.nepse.archive.outcomes import Kind, Outcome, State, count
@@ -44,7 +46,7 @@ def _folder(call: Call, into: Path | None) -> Path:
 
 def _ask(client: "BusClient", timeout_s: float) -> "Ask":
     def ask(action: str, args: Mapping[str, Any]) -> Any:
-        return client.call("nepse", action, args, timeout_s=timeout_s, share=True, priority=LOW)
+        return client.call(NEPSE_SERVICE, action, args, timeout_s=timeout_s, share=True, priority=LOW)
 
     return ask
 
@@ -93,8 +95,9 @@ def archive(
     shown = Shown(call.as_json)
     outcomes: list[Outcome] = []
     failure: HulakError | None = None
-    with BusClient(call.settings, call.home) as client:
-        ask = _ask(client, call.timeout_s or call.settings.task.timeout_s)
+    timeout_s = call.timeout_s or call.settings.task.timeout_s
+    with BusClient(call.settings, call.home) as client, missing_worker.noticed(call, NEPSE_SERVICE, timeout_s):
+        ask = _ask(client, timeout_s)
         with Archive(_folder(call, into), ask, shown.progress) as folder:
             if not folder.parquet and not call.as_json:
                 click.echo(CSV_ONLY, err=True)

@@ -1,5 +1,6 @@
 """`hulak schedule`: the schedules of posted tasks, and the calendars that they follow."""
 
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -8,7 +9,7 @@ import click
 
 from hulak.bus.errors import BusError
 from hulak.clients import market_calendars
-from hulak.clients.cli import table
+from hulak.clients.cli import missing_worker, table
 from hulak.clients.cli.command import Call, Command, print_json
 from hulak.clients.cli.groups import ListingGroup
 from hulak.clients.cli.help_text import examples
@@ -214,8 +215,9 @@ def update(call: Call, name: str) -> None:
 
     Sends REQUEST nepse holidays and hulak.calendar.set to the frontend.
     """
-    with call.client() as client:
-        days = set_calendar(client, name, call.timeout_s or 60.0)
+    timeout_s, nepse = call.timeout_s or 60.0, market_calendars.NEPSE
+    with call.client() as client, missing_worker.noticed(call, nepse, timeout_s) if name == nepse else nullcontext():
+        days = set_calendar(client, name, timeout_s)
     if call.as_json:
         print_json(days)
     else:

@@ -1,12 +1,14 @@
 """`hulak task`: called and posted tasks of any service."""
 
+import contextlib
 import json
 from dataclasses import dataclass
 from typing import Any
 
 import click
 
-from hulak.clients.cli import table, task_text
+from hulak.bus.errors import HulakError
+from hulak.clients.cli import missing_worker, table, task_text
 from hulak.clients.cli.command import Call, Command, print_json
 from hulak.clients.cli.groups import Group
 from hulak.clients.cli.help_text import EXAMPLE_TASK, examples
@@ -84,7 +86,8 @@ def call(call: Call, service: str, action: str, args: tuple[tuple[str, Any], ...
         parts = PartPrinter(call)
         options: dict[str, Any] = {"timeout_s": timeout_s, "retries": retries, "priority": rank}
         options |= {"on_part": parts.show, "on_restart": parts.restart}
-        value = client.call(service, action, dict(args), **options)
+        with missing_worker.noticed(call, service, timeout_s):
+            value = client.call(service, action, dict(args), **options)
     if call.as_json or value is not None or not parts.count:
         show(call, value)
 
@@ -174,10 +177,13 @@ def post(
             priority=PRIORITIES[priority],
             timeout_s=call.timeout_s or 10.0,
         )
-    if call.as_json:
-        print_json({"task": posted})
-    else:
-        click.echo(posted)
+        if call.as_json:
+            print_json({"task": posted})
+        else:
+            click.echo(posted)
+        with contextlib.suppress(HulakError):  # the task is posted in any case
+            if parts := missing_worker.missing(client, service):
+                missing_worker.show(f"{parts[0]}: the task waits until one is there; {parts[1]}")
 
 
 def post_by_schedule(call: Call, service: str, action: str, args: dict[str, Any], options: dict[str, Any]) -> None:
@@ -205,8 +211,9 @@ def result(call: Call, task: str) -> None:
 
     Sends REQUEST hulak.result to the frontend.
     """
-    with call.client() as client:
-        value = client.result(task, timeout_s=call.timeout_s or 60.0)
+    timeout_s = call.timeout_s or 60.0
+    with call.client() as client, missing_worker.noticed(call, None, timeout_s, task):
+        value = client.result(task, timeout_s=timeout_s)
     show(call, value)
 
 

@@ -112,7 +112,10 @@ class CalledTask(msgspec.Struct, gc=False):
             case TaskState.WAITING:
                 last = self.troubles[-1] if self.troubles else "the last one has no result"
                 return f"not done within {waited_s:.3g} s, after {self.attempt} attempts: {last}"
-        return f"no worker of '{self.service}' took it within {waited_s:.3g} s; alive: {alive}"
+        if not alive:
+            return f"service {self.service!r} has no worker: none took the task within {waited_s:.3g} s; see `hulak workers`"
+        workers = "1 worker, which was" if alive == 1 else f"{alive} workers, which were"
+        return f"service {self.service!r} has {workers} busy: none took the task within {waited_s:.3g} s"
 
 
 AGEING_S = 10.0  # a task of the next lower priority is served as if it had come this time later

@@ -1,4 +1,4 @@
-"""What `hulak check` and `hulak status` say of a broker that does not answer, and how long they wait for it."""
+"""`hulak check` and `hulak status` of a broker that does not answer: their words, and their time."""
 
 import json
 import signal
@@ -64,7 +64,7 @@ def test_a_broker_under_supervisord_that_does_not_answer_is_not_to_be_started(ru
     assert (value["error"]["text"], value["supervised"]) == (text, supervised)
 
 
-def test_without_any_process_status_says_how_to_start_one(run):
+def test_without_any_process_status_advises_to_start_one(run):
     status = run("status")
     assert (status.exit_code, status.stdout) == (3, "")
     assert "start one with `hulak up` or `hulak broker`" in status.stderr

@@ -85,7 +85,7 @@ def test_a_task_without_a_worker_expires_with_the_reason_and_leaves_the_queue(di
     dispatcher.request(timeout_ms=2000)
     ((client, error),), _, _ = dispatcher.pass_time(2.0)
     assert (client, error.id, error.code) == (b"c", A, "EXPIRED")
-    assert error.text == "no worker of 'nepse' took it within 2 s; alive: 0"
+    assert error.text == "service 'nepse' has no worker: none took the task within 2 s; see `hulak workers`"
     assert (dispatcher.core.tasks, len(dispatcher.core.queue), len(dispatcher.core.timers)) == ({}, 0, 1)
 
 

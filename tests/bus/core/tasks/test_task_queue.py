@@ -48,7 +48,7 @@ def test_an_error_has_the_attempts_and_the_last_five_troubles_for_any_names_in_i
 @pytest.mark.parametrize(
     ("state", "text"),
     [
-        (TaskState.QUEUED, "no worker of 'nepse' took it within 5 s; alive: 2"),
+        (TaskState.QUEUED, "service 'nepse' has 2 workers, which were busy: none took the task within 5 s"),
         (TaskState.RUNNING, "not done within 5 s: worker w/1 is at attempt 2"),
         (TaskState.WAITING, "not done within 5 s, after 2 attempts: w/1: NO: it failed"),
     ],

@@ -14,7 +14,7 @@ from hulak.clients.cli import in_place, nearest, table
 from hulak.clients.cli.command import BROKER_S, Call, Command, print_json
 from hulak.clients.cli.groups import ListingGroup
 from hulak.clients.cli.help_text import examples
-from hulak.clients.cli.listing import Column, Row
+from hulak.clients.cli.listing import Column, Listing, Row
 from hulak.clients.cli.status import short
 from hulak.clients.cli.task import Argument
 from hulak.clients.cli.topic_board import Meter
@@ -267,9 +267,10 @@ class DisplayBoard:
         meter.add(state["ticks"], now)
         self._rows[state["display"]] = (state, state["price"] if first is None else first, meter)
 
-    def listing(self, now: float) -> tuple[Sequence[Column], Sequence[Row]]:
-        """Return columns and rows."""
-        return WATCH_COLUMNS, [_watch_row(*self._rows[display], now) for display in sorted(self._rows)]
+    def listing(self, now: float) -> Listing:
+        """Return the rows."""
+        rows = tuple(_watch_row(*self._rows[display], now) for display in sorted(self._rows))
+        return Listing(WATCH_COLUMNS, rows, "no display has a state yet; `hulak displays` lists all")
 
 
 def _watch_row(state: Mapping[str, Any], first: float | None, meter: Meter, now: float) -> Row:

@@ -5,19 +5,20 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from hulak.clients.cli.keys import terminal
-from hulak.clients.cli.listing import Column, Row
+from hulak.clients.cli.listing import Listing
 from hulak.clients.cli.scroll import Scroll, cut
+from hulak.clients.printable import printable
 
 if TYPE_CHECKING:
     from hulak.bus.subscriber.events import Event
     from hulak.clients.subscriber import Subscriber
 
-Listed = Callable[[float], tuple[Sequence[Column], Sequence[Row]]]
+Listed = Callable[[float], Listing]
 POLL_S = 0.1  # most seconds until a key is handled
 DRAW_S = 0.25  # least seconds between two drawings
 FOOT = "q quits, arrows scroll"
@@ -34,7 +35,7 @@ class InPlace:
     """The table.
 
     Args:
-        listing: returns columns and rows at a time in monotonic seconds.
+        listing: returns the rows at a time in monotonic seconds, or a text in place of none.
         pressed: waits for keys and returns them; None without keys.
         update: draws a renderable.
     """
@@ -54,11 +55,11 @@ class InPlace:
         if now - self.drawn >= DRAW_S or any(moves):
             self.drawn = now
             size = shutil.get_terminal_size()
-            self.update(rendered(*self.listing(now), self.scroll, size.columns, size.lines))
+            self.update(rendered(self.listing(now), self.scroll, size.columns, size.lines))
         return True
 
 
-def rendered(columns: Sequence[Column], rows: Sequence[Row], scroll: Scroll, width: int, height: int) -> Any:
+def rendered(listing: Listing, scroll: Scroll, width: int, height: int) -> Any:
     """Return the table as it fits a terminal, with the number of rows that do not."""
     from rich.console import Group
     from rich.table import Table
@@ -66,14 +67,16 @@ def rendered(columns: Sequence[Column], rows: Sequence[Row], scroll: Scroll, wid
 
     from hulak.clients.cli.top_view import cell
 
-    shown = [(at, column) for at, column in enumerate(columns) if width >= column.least]
+    shown = [(at, column) for at, column in enumerate(listing.columns) if width >= column.least]
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for _, column in shown:
         justify: Any = "left" if column.is_text else "right"
         table.add_column(column.heading, justify=justify, no_wrap=True, overflow="ellipsis")
-    visible, rest = cut(rows, max(1, height - AROUND + 1), scroll)
+    visible, rest = cut(listing.rows, max(1, height - AROUND + 1), scroll)
     for row in visible:
         table.add_row(*(cell(row, at, is_text=column.is_text) for at, column in shown))
+    if not listing.rows and listing.empty:
+        return Group(table, Text(printable(listing.empty), style="yellow"), Text(FOOT, style="dim", no_wrap=True))
     return Group(table, Text(f"{rest}; {FOOT}" if rest else FOOT, style="dim", no_wrap=True, overflow="ellipsis"))
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from hulak.bus.errors import BusError, HulakError
+from hulak.bus.wire.names import TICKS
 from hulak.bus.wire.plain_values import suggestion
 
 if TYPE_CHECKING:
@@ -56,7 +57,36 @@ def _listed(call: "Call", service: str) -> list[str]:
 def topic(client: "BusClient", wanted: str) -> str:
     """Return a suggestion for a topic without a message: with the same beginning, such as `tick.`; empty if none is near."""
     prefix = wanted[: wanted.find(".") + 1] or "tick."
-    return suggestion(wanted, _topics(client, prefix)) or suggestion(f"{prefix}{wanted}", _topics(client, prefix))
+    names = _topics(client, prefix)
+    near = suggestion(wanted, names) or suggestion(f"{prefix}{wanted}", names)
+    return near or ("" if names else suggestion(wanted, _topics(client, "")))
+
+
+def unpublished(client: "BusClient", wanted: str, hint: str = "") -> str:
+    """Return that there is no message on a topic or below a prefix, and the nearest one; empty if there is one.
+
+    Args:
+        client: connected.
+        wanted: topic or prefix.
+        hint: in place of a nearest one, where there is none.
+    Raises:
+        BusError: the broker did not say it.
+    """
+    from hulak.clients.history import last_events
+
+    if wanted == TICKS.rstrip(b"\0").decode() or last_events(client, wanted, WAIT_S):
+        return ""
+    if wanted.endswith((".", "*")):
+        return f"no message was published below {wanted!r} yet{_beginning(client, wanted)}"
+    if not wanted:
+        return "no message was published yet"
+    return f"no message was published on {wanted!r} yet{topic(client, wanted) or (f'; {hint}' if hint else '')}"
+
+
+def _beginning(client: "BusClient", wanted: str) -> str:
+    """Return a suggestion for the part of a prefix up to its dot; empty if there are topics that begin so."""
+    beginnings = {topic[: topic.find(".") + 1] for topic in _topics(client, "") if "." in topic}
+    return "" if wanted.startswith(tuple(beginnings)) else suggestion(f"{wanted.partition('.')[0].rstrip('*')}.", beginnings)
 
 
 def symbol(client: "BusClient", wanted: str) -> str:

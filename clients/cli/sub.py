@@ -5,7 +5,8 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -16,7 +17,7 @@ from hulak.bus.subscriber.events import TICKS as ALL_TICKS
 from hulak.bus.subscriber.history_start import LIVE, MOST_LAST, start_of
 from hulak.bus.wire.messages import END_MS, FIRST_MS
 from hulak.bus.wire.names import CONFIG, DISPLAYS, HEARTBEAT, JOURNALLED, NO_BODY, OWN_TOPICS, STATS, TICKS
-from hulak.clients.cli import in_place
+from hulak.clients.cli import in_place, nearest, side_notes
 from hulak.clients.cli.command import Call, Command, Topic, subscribe
 from hulak.clients.cli.help_text import examples
 from hulak.clients.cli.table import moment
@@ -25,11 +26,13 @@ from hulak.clients.printable import printable
 
 if TYPE_CHECKING:
     from hulak.bus.subscriber.events import Event
-    from hulak.clients.cli.listing import Column, Row
+    from hulak.clients.calls.client import BusClient
+    from hulak.clients.cli.listing import Listing
     from hulak.clients.subscriber import Subscriber
 
 OWN, ALL = OWN_TOPICS.decode(), "ticks"
 FLUSH_BYTES = 1 << 16
+NOTICE_S = 0.5  # without a message, after which the topics are looked at
 WAIT_S = 0.5  # most seconds of one wait for a message, and so between two checks of the limits
 
 
@@ -87,12 +90,14 @@ class LineOutput:
     """
 
     def __init__(self, *, by_line: bool = False) -> None:
+        self.count = 0  # of lines
         self._lines: list[str] = []
         self._bytes = 0
         self._limit = 1 if by_line or sys.stdout.isatty() else FLUSH_BYTES
 
     def add(self, line: str) -> None:
         """Add one line. Raises `BrokenPipeError` when the reader has ended."""
+        self.count += 1
         self._lines.append(line)
         self._bytes += len(line)
         if self._bytes >= self._limit:
@@ -209,18 +214,38 @@ def _show_table(call: Call, prefix: str) -> None:
     from hulak.clients.cli.topic_board import TopicBoard
     from hulak.clients.subscriber import Subscriber
 
-    board, wanted = TopicBoard(), "tick." if prefix == ALL else prefix
+    board, wanted, notes = TopicBoard(), "tick." if prefix == ALL else prefix, deque([""], maxlen=1)
 
-    def listed(now: float) -> "tuple[Sequence[Column], Sequence[Row]]":
-        listing = board_listing(board, now, "")
-        return listing.columns, listing.rows
+    def listed(now: float) -> "Listing":
+        return board_listing(board, now, notes[0])
 
     def add(event: "Event", now: float) -> None:
         board.add(event.topic, event.stamp.sequence, event.stamp.time_ns, body_of(event), now)
 
-    with Subscriber(wanted, settings=call.settings, home=call.home, mode="latest", name="hulak-sub") as subscriber:
+    with (
+        _noted(call, wanted, lambda: board.states, notes.append),
+        Subscriber(wanted, settings=call.settings, home=call.home, mode="latest", name="hulak-sub") as subscriber,
+    ):
         if not in_place.follow(subscriber, listed, add, call.timeout_s):
             raise BusTimeout(f"no message for {call.timeout_s:g} s; check the prefix, or give a longer --timeout")
+
+
+def _noted(
+    call: Call, prefix: str, came: Callable[[], object], output: Callable[[str], None]
+) -> contextlib.AbstractContextManager[None]:
+    """Print in a block that no message was published on a topic yet, with the nearest one: it is no error, one may come later.
+
+    Args:
+        call: the run of the command.
+        prefix: topic, or prefix of topics.
+        came: returns whether there was a message.
+        output: prints the text.
+    """
+
+    def note(client: "BusClient") -> str:
+        return "" if came() else nearest.unpublished(client, prefix, symbol_hint(prefix))
+
+    return side_notes.noted(call, note, after_s=NOTICE_S, output=output)
 
 
 def _pacing(speed: float) -> Callable[["Event"], float]:
@@ -318,8 +343,6 @@ def sub(
         raise click.UsageError("--name and --speed need --since, --from or --last")
     pacing = None if speed is None else _pacing(speed)
     call.wait_for_broker("publisher")
-    if hint := symbol_hint(prefix):
-        click.echo(f"hulak: {hint}", err=True)
     if in_place.is_possible() and not (scroll or call.as_json or count or past):
         _show_table(call, prefix)
         return
@@ -328,6 +351,7 @@ def sub(
         with (
             contextlib.suppress(KeyboardInterrupt),
             Interrupt() as interrupted,
+            _noted(call, prefix, lambda: lines.count, side_notes.show),
             subscribe(call.settings, call.home, prefix, past={**past, "name": name} if past else None) as subscriber,
         ):
             try:

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from hulak.bus.errors import HulakError
-from hulak.clients.cli import missing_worker, table, task_text
+from hulak.clients.cli import missing_worker, side_notes, table, task_text
 from hulak.clients.cli.command import Call, Command, print_json
 from hulak.clients.cli.groups import Group
 from hulak.clients.cli.help_text import EXAMPLE_TASK, examples
@@ -183,7 +183,7 @@ def post(
             click.echo(posted)
         with contextlib.suppress(HulakError):  # the task is posted in any case
             if parts := missing_worker.missing(client, service):
-                missing_worker.show(f"{parts[0]}: the task waits until one is there; {parts[1]}")
+                side_notes.show(f"{parts[0]}: the task waits until one is there; {parts[1]}")
 
 
 def post_by_schedule(call: Call, service: str, action: str, args: dict[str, Any], options: dict[str, Any]) -> None:

@@ -81,6 +81,30 @@ def test_last_values_are_those_of_one_topic_or_of_all_under_a_prefix(post):
     run(post, "last", "tick.XXX", code=1)
 
 
+@pytest.mark.parametrize(
+    ("topic", "text"),
+    [
+        ("tick.EURUSX", "on 'tick.EURUSX' yet; did you mean 'tick.EURUSD'"),
+        ("tikc.EURUSD", "on 'tikc.EURUSD' yet; did you mean 'tick.EURUSD'"),
+        ("usdjpy", "on 'usdjpy' yet; did you mean 'tick.USDJPY'?"),
+        ("XAG", "on 'XAG' yet; the ticks of a symbol are on 'tick.XAG'"),
+        ("tikc.*", "below 'tikc.*' yet; did you mean 'tick.'?"),
+        ("tick.XYZ*", "below 'tick.XYZ*' yet"),
+        ("app.later", "on 'app.later' yet"),
+    ],
+)
+def test_a_subscription_to_a_topic_without_a_message_gets_a_note_and_goes_on(post, topic, text):
+    out, error = run(post, "sub", topic, "--timeout", "3", code=3)
+    note, end = error.splitlines()
+    assert note.startswith(f"hulak: no message was published {text}")
+    assert (out, "no message for 3 s" in end) == ("", True)
+
+
+def test_a_subscription_that_has_messages_gets_no_note(post):
+    assert run(post, "sub", "tick.EURUSD", "--timeout", "3", code=3)[1].count("hulak: ") == 1, "only the end"
+    assert "no message was" not in run(post, "sub", "ticks", "--timeout", "3", code=3)[1]
+
+
 def test_the_journal_is_listed_and_exported_without_the_broker(post):
     out, _ = run(post, "journal", "ls", "--json")
     [segment] = json.loads(out)

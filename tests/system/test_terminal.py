@@ -28,6 +28,8 @@ def local_bus():
     [
         (("top",), b"Processes"),
         (("sub", "stats"), b"q quits, arrows scroll"),
+        (("sub", "stast"), b"no message was published on 'stast' yet; did you mean 'stats'?"),
+        (("displays", "watch"), b"no display has a state yet; `hulak displays` lists all"),
         (("displays", "watch"), b"q quits, arrows scroll"),
     ],
 )

@@ -7,11 +7,11 @@ from rich.console import Console
 
 from hulak.clients.cli.displays import WATCH_COLUMNS, DisplayBoard
 from hulak.clients.cli.in_place import InPlace, rendered
-from hulak.clients.cli.listing import Column, Row
+from hulak.clients.cli.listing import Column, Listing, Row
 from hulak.clients.cli.scroll import Scroll
 
 COLUMNS = (Column("topic", is_text=True), Column("last"), Column("number", 60))
-ROWS = [Row(f"t{at:02}", (f"t{at:02}", f"{at}.5", str(at)), (at, at, at)) for at in range(30)]
+LISTING = Listing(COLUMNS, tuple(Row(f"t{at:02}", (f"t{at:02}", f"{at}.5", str(at)), (at, at, at)) for at in range(30)))
 
 
 def lines(drawn, width=80):
@@ -22,7 +22,7 @@ def lines(drawn, width=80):
 
 @pytest.mark.parametrize(("width", "height"), [(80, 24), (40, 10), (20, 3)])
 def test_the_table_fits_the_terminal_and_counts_what_it_leaves_out(width, height):
-    shown = lines(rendered(COLUMNS, ROWS, Scroll(), width, height), width)
+    shown = lines(rendered(LISTING, Scroll(), width, height), width)
     assert len(shown) < height + (height == 3)
     assert max(map(len, shown)) <= width
     assert shown[0].split() == ["topic", "last", "number"][: 3 if width >= 60 else 2]
@@ -31,7 +31,7 @@ def test_the_table_fits_the_terminal_and_counts_what_it_leaves_out(width, height
 
 def test_arrows_scroll_at_once_and_q_ends_it():
     keys, drawn = [["end"], [], ["q"]], []
-    table = InPlace(lambda now: (COLUMNS, ROWS), lambda wait_s: keys.pop(0), drawn.append, drawn=5.0)
+    table = InPlace(lambda now: LISTING, lambda wait_s: keys.pop(0), drawn.append, drawn=5.0)
     assert table.turn(5.01)
     assert len(drawn) == 1, "a key is answered before it is time to draw"
     assert "t29" in "\n".join(lines(drawn[0]))
@@ -58,7 +58,8 @@ def test_a_display_has_its_change_since_the_first_state_and_the_rate_of_its_tick
     board.add(state(2000.0, 100), 10.0)
     board.add(state(2010.0, 150), 12.0)
     board.add(state(None, 0, display="new", received_ns=None), 12.0)
-    columns, (gold, new) = board.listing(12.0)
+    listing = board.listing(12.0)
+    columns, (gold, new) = listing.columns, listing.rows
     assert columns == WATCH_COLUMNS
     cells = dict(zip((column.name for column in columns), gold.cells, strict=True))
     assert (cells["price"], cells["change"], cells["rate"], cells["latency"]) == ("2010.00", "+0.500 %", "25.0/s", "2.0 ms")

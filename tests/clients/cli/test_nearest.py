@@ -25,6 +25,7 @@ def topics(monkeypatch):
         ("eurusd", "; did you mean 'tick.EURUSD'?"),
         ("tick.krakn.btcusd", "; did you mean 'tick.kraken.BTCUSD'?"),
         ("app.signals", ""),
+        ("tikc.GBPUSD", "; did you mean 'tick.GBPUSD'?"),
         ("tick.XYZ", ""),
     ],
 )

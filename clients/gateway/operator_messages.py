@@ -13,7 +13,8 @@ TaskName = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{32}$")]
 Long = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 Rows = Annotated[int, msgspec.Meta(ge=1, le=MOST_ROWS)]
 State = Literal["queued", "running", "waiting", "done", "failed", "expired", "cancelled", "unreadable"]
-IDS = {"task", "retried_as", "schedule", "last_task"}  # bytes in answers of the broker, which become hexadecimal texts
+IDS = {"id", "task", "retried_as", "schedule", "last_task"}  # bytes in answers of the broker, which become hexadecimal texts
+LISTS = ("calls", "alerts")  # of rows with ids, in an answer
 Request = tuple[str, dict[str, Any]]  # the name of a service of the broker, and its arguments
 TASK_SERVICES = {
     "task.show": "hulak.task.show",
@@ -248,6 +249,7 @@ def with_texts(value: Any) -> Any:
     if not isinstance(value, dict):
         return value
     row = {key: item.hex() if key in IDS and isinstance(item, bytes) else item for key, item in value.items()}
-    if isinstance(calls := row.get("calls"), list):
-        row["calls"] = with_texts(calls)
+    for name in LISTS:
+        if isinstance(rows := row.get(name), list):
+            row[name] = with_texts(rows)
     return row

@@ -135,6 +135,21 @@ def test_commands_become_requests(message, service, args):
     assert protocol.request_of(protocol.decode(json.dumps(message)), "gateway") == (service, args)
 
 
+@pytest.mark.parametrize(
+    ("message", "value", "row"),
+    [
+        ({"type": "tasks.list"}, [{"task": b"\x07" * 16, "retried_as": None}], lambda value: value[0]["task"]),
+        ({"type": "calls.list"}, {"calls": [{"task": b"\x07" * 16}]}, lambda value: value["calls"][0]["task"]),
+        ({"type": "schedules.list"}, [{"schedule": b"\x07" * 16, "last_task": None}], lambda value: value[0]["schedule"]),
+        ({"type": "alert.list"}, {"alerts": [{"id": b"\x07" * 16}]}, lambda value: value["alerts"][0]["id"]),
+        ({"type": "alert.add", "alert": {}}, {"id": b"\x07" * 16, "new": True}, lambda value: value["id"]),
+        ({"type": "alert.enable", "name": "n", "enabled": True}, {"id": b"\x07" * 16}, lambda value: value["id"]),
+    ],
+)
+def test_every_id_of_the_broker_is_hexadecimal(message, value, row):
+    assert row(json.loads(protocol.answer(protocol.decode(json.dumps(message)), value))["value"]) == "07" * 16
+
+
 def test_answers():
     command = protocol.decode(encoded(type="display.remove", id="x", display="d"))
     assert json.loads(protocol.answer(command, {"removed": ["d"]})) == {"type": "answer", "id": "x", "value": {"removed": ["d"]}}

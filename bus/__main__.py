@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 from hulak.bus.broker import loop
-from hulak.bus.errors import ConfigError, PartEnded
+from hulak.bus.errors import AlreadyRuns, ConfigError, PartEnded
 from hulak.bus.process import lifecycle, load_settings, log
 from hulak.bus.process.home import default_home
 
@@ -16,7 +16,8 @@ def main(home: Path | None = None, file: Path | None = None) -> int:
         home: the folder of everything written; `HULAK_HOME` or the user's state folder if None.
         file: the settings file, if one was named.
     Returns:
-        the exit code: 0 after an orderly stop, 78 for a refused setting, 70 if a part of the broker ended by an error.
+        the exit code: 0 after an orderly stop, 1 if one runs on this home already, 78 for a refused setting, 70 if a part of the
+        broker ended by an error.
     """
 
     try:
@@ -34,6 +35,9 @@ def main(home: Path | None = None, file: Path | None = None) -> int:
     except ConfigError as error:
         print(f"hulak: {error}", file=sys.stderr)  # noqa: T201 - the message for the user
         return 78
+    except AlreadyRuns as error:
+        print(f"hulak: {error}", file=sys.stderr)  # noqa: T201
+        return 1
     except PartEnded as error:
         print(f"hulak: {error}", file=sys.stderr)  # noqa: T201
         return 70

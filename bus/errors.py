@@ -2,6 +2,7 @@
 
 HulakError
 ├── ConfigError          the operator's: a setting, an address or a file, refused before the process starts
+├── AlreadyRuns          the operator's: such a process runs on this home already
 ├── ProtocolError        a peer's: bytes or messages that PROTOCOL.md does not allow; `code` names the rule (section 8)
 ├── FeedError            a venue's: a message that its parser rejects
 ├── DatabaseUnreadable   a file's: not a Hulak database, or one of another version; it is moved aside
@@ -22,6 +23,10 @@ class HulakError(Exception):
 
 class ConfigError(HulakError):
     """A setting is unknown or has a value that is not allowed."""
+
+
+class AlreadyRuns(HulakError):
+    """A process of which a home has at most one runs on it already."""
 
 
 class ProtocolError(HulakError):

@@ -21,7 +21,7 @@ from typing import Any
 
 import psutil
 
-from hulak.bus.errors import HulakError
+from hulak.bus.errors import AlreadyRuns, HulakError
 from hulak.bus.process.lifecycle import PR_SET_PDEATHSIG, make_home
 from hulak.bus.process.load_settings import shipped
 from hulak.bus.process.settings import Settings
@@ -256,12 +256,12 @@ def refuse_running(home: Path) -> None:
     """Check that no supervisord runs on this home.
 
     Raises:
-        HulakError: one runs.
+        AlreadyRuns: one runs.
         ConfigError: the home's path is too long.
     """
     refuse_foreign(home)
     if (pid := pid_of(home)) is not None:
-        raise HulakError(
+        raise AlreadyRuns(
             f"Hulak already runs on home {home}, as process {pid}; stop it with `hulak down`, or choose another home with --home"
         )
 

@@ -45,7 +45,7 @@ def test_what_is_not_on_the_face_is_an_attribute_error():
 
 
 def test_every_error_that_users_may_meet_is_on_the_face():
-    inside = {"DatabaseUnreadable", "PartEnded"}  # of the broker alone
+    inside = {"AlreadyRuns", "DatabaseUnreadable", "PartEnded"}  # of the processes alone
     ours = {name for name, value in vars(errors).items() if isinstance(value, type) and issubclass(value, errors.HulakError)}
     assert ours - inside == set(hulak.__all__) - set(hulak.FACE)
 

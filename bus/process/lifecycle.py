@@ -19,7 +19,7 @@ from typing import IO
 
 import zmq
 
-from hulak.bus.errors import ConfigError
+from hulak.bus.errors import AlreadyRuns, ConfigError
 from hulak.bus.process import endpoints
 from hulak.bus.process.home import SERVICE_HOME, user_name
 from hulak.bus.process.log_type import Log
@@ -169,7 +169,8 @@ def only_one(path: Path, what: str) -> Iterator[IO[str]]:
     """Hold a lock file while the block runs, with this process's pid in it if the disk has room.
 
     Raises:
-        ConfigError: another process holds it, or it can neither be made nor opened.
+        AlreadyRuns: another process holds it.
+        ConfigError: it can neither be made nor opened.
     """
     with _open_lock(path) as file:
         try:
@@ -177,7 +178,10 @@ def only_one(path: Path, what: str) -> Iterator[IO[str]]:
         except BlockingIOError:
             file.seek(0)
             pid = file.read().strip() or "unknown"
-            raise ConfigError(f"{what} already runs on home {path.parent.parent}, as process {pid}") from None
+            home = path.parent.parent
+            raise AlreadyRuns(
+                f"{what} already runs on home {home}, as process {pid}; stop it, or choose another home with --home"
+            ) from None
         _write_whole(file, str(os.getpid()))
         try:
             yield file

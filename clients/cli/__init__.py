@@ -242,7 +242,7 @@ def cli(ctx: click.Context, context: str | None) -> None:
     """Run and inspect Hulak, a message bus for market data on ZeroMQ.
 
     Every command takes --json, --timeout, --home and --config. Exit codes: 0 success, 1 refused or failed, 2 usage error,
-    3 no broker or no reply in time, 78 invalid setting.
+    3 no broker or no reply in time, 78 invalid setting. `hulak check` and `hulak doctor` have those of monitoring plugins.
     """
     if context is not None:
         ctx.meta["hulak.context"] = context  # `command.CONTEXT`; that module is imported with a command

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hulak.bus.errors import BusError, BusTimeout, ConfigError, HulakError, ProtocolError
+from hulak.bus.errors import AlreadyRuns, BusError, BusTimeout, ConfigError, HulakError, ProtocolError
 from hulak.bus.process.home import default_home
 from hulak.clients.json_text import to_json
 from hulak.clients.printable import printable
@@ -319,6 +319,8 @@ def report(call: Call, error: HulakError, hint: str = "", more: Mapping[str, Any
     code, text, status = "FAILED", str(error) + hint, FAILED
     if isinstance(error, BusError | ProtocolError):
         code = error.code
+    elif isinstance(error, AlreadyRuns):
+        code = "ALREADY_RUNS"
     if isinstance(error, BusTimeout):
         status = NO_ANSWER
         if error.code == "TIMEOUT" and "`" not in text:  # the error itself has no advice

@@ -248,7 +248,7 @@ def test_requests_in_one_frame_are_served_in_their_order(local_bus, context):
 def test_a_second_broker_on_the_same_home_or_address_is_refused_with_a_reason(local_bus):
     first = local_bus.start_broker()
     second = local_bus.start("-m", "hulak.bus")
-    assert second.wait(20) == 78
+    assert second.wait(20) == 1
     assert f"as process {first.pid}" in second.log.read_text()
     with LocalBus(**{f"broker.{name}": value for name, value in local_bus.addresses.items()}) as other:
         third = other.start("-m", "hulak.bus")

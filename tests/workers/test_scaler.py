@@ -136,7 +136,7 @@ def test_the_broker_may_be_killed_and_pool_and_target_stay_and_no_worker_beyond_
     assert (local_bus.agrees_on(2), local_bus.slots()) == (True, slots)
     assert local_bus.stats()["tasks"]["lost_workers"] == 0
     second = local_bus.hulak("scaler")
-    assert second.wait(30) == 78
+    assert second.wait(30) == 1
     assert "a scaler already runs" in second.log.read_text()
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from hulak.bus.__main__ import main
-from hulak.bus.errors import ConfigError, PartEnded
+from hulak.bus.errors import AlreadyRuns, ConfigError, PartEnded
 from hulak.bus.process import lifecycle
 
 CHILD = "from hulak.bus.process import lifecycle; lifecycle.end_with_supervisor(); print('goes on')"
@@ -92,7 +92,7 @@ def lock(tmp_path):
 def test_a_lock_is_held_by_one_process_and_names_it(lock):
     with lifecycle.only_one(lock, "a broker"):
         assert lock.read_text() == str(os.getpid())
-        with pytest.raises(ConfigError, match=f"a broker already runs on home {lock.parent.parent}, as process {os.getpid()}"):
+        with pytest.raises(AlreadyRuns, match=f"a broker already runs on home {lock.parent.parent}, as process {os.getpid()}"):
             lifecycle.only_one(lock, "a broker").__enter__()
     assert lock.read_text() == ""
     with lifecycle.only_one(lock, "a broker"):
@@ -121,7 +121,7 @@ def test_an_existing_lock_needs_no_space_and_no_writable_disk(lock, monkeypatch,
     monkeypatch.setattr(Path, "open", opened)
     monkeypatch.setattr(os, "pwrite", refuse)
     monkeypatch.setattr(os, "ftruncate", refuse)
-    with lifecycle.only_one(lock, "a broker"), pytest.raises(ConfigError, match="as process unknown"):
+    with lifecycle.only_one(lock, "a broker"), pytest.raises(AlreadyRuns, match="as process unknown"):
         lifecycle.only_one(lock, "a broker").__enter__()
 
 

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from local_bus import LocalBus, free_ports
 from msgpack import ExtType
 
-from hulak.bus.errors import BusError, BusTimeout, ConfigError, HulakError
+from hulak.bus.errors import AlreadyRuns, BusError, BusTimeout, ConfigError, HulakError
 from hulak.bus.process.settings import Settings
 from hulak.clients.cli import COMMANDS, SECTIONS, cli
 from hulak.clients.cli.command import BrokerSilent, Call, Command, NoBroker, report, to_json
@@ -147,6 +147,7 @@ def test_wrong_usage_ends_with_2_and_with_json_as_an_object(run, words):
     ("error", "status", "code"),
     [
         (HulakError("no"), 1, "FAILED"),
+        (AlreadyRuns("one runs"), 1, "ALREADY_RUNS"),
         (BusError("BUSY", "too many"), 1, "BUSY"),
         (BusTimeout("late"), 3, "TIMEOUT"),
         (NoBroker("no broker answers"), 3, "NO_BROKER"),

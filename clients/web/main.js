@@ -11,7 +11,7 @@ import { Hints } from "./hints.js";
 import { Latency } from "./latency.js";
 import { Login } from "./login.js";
 import { Loop } from "./loop.js";
-import { marketTexts, marksOf, silentBroker, statusText } from "./marks.js";
+import { marketTexts, marksOf, silentBroker, statusText, whyEmpty } from "./marks.js";
 import { MarketView } from "./market/view.js";
 import { Charts } from "./operate/charts.js";
 import { Configuration } from "./operate/configuration.js";
@@ -55,7 +55,7 @@ const problems = new Problems();
 const login = new Login({ fetch: (path, options) => fetch(path, options), changed: reconnect });
 const config = new ConfigPanel(store, request, offers);
 const table = new TableView({
-  latency, spark: (symbol) => store.sparks.line(symbol), storage, open: openSymbol, request, offers,
+  latency, spark: (symbol) => store.sparks.line(symbol), storage, open: openSymbol, request, offers, why: (none) => whyEmpty(store, connection.isOpen, none),
   subscribe: (part) => connection.add(part), unsubscribe: (part) => connection.remove(part), read: (wanted, handlers) => connection.streams.read(wanted, handlers),
 });
 document.querySelector("main").append(table.element);
@@ -202,7 +202,7 @@ function turn() {
   grid.describe(page.marks);
   detail.refresh(page.marks.get(detail.id) ?? "", now);
   byId("empty").hidden = store.displays.size > 0;
-  setText(byId("empty"), connection.isOpen ? `No displays yet.${offers("display.create") ? " Add one by its symbol." : ""}` : "No data: the gateway is not connected.");
+  setText(byId("empty"), whyEmpty(store, connection.isOpen, `No displays yet.${offers("display.create") ? " Add one by its symbol." : ""}`));
   tools.refresh(now, false);
   views.turn(now);
   paintStatus(now);

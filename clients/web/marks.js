@@ -68,10 +68,20 @@ export function healthText(health) {
   return { first: [worst, ...problems.slice(1, 2)], problems }; // the second is what is frozen, if anything is
 }
 
+/** What the judge says about a broker without a sign of life, or without statistics; undefined if it says nothing. */
+function ofBroker(store) {
+  return store.health?.problems?.find((problem) => problem.what === "broker_silent")?.text;
+}
+
 /** What the judge says about a silent broker; empty while it is not silent. */
 export function silentBroker(store) {
-  if (!store.silent) return "";
-  return store.health?.problems?.find((problem) => problem.what === "broker_silent")?.text ?? UNCONNECTED.silent;
+  return store.silent ? ofBroker(store) ?? UNCONNECTED.silent : "";
+}
+
+/** The text in place of no rows: why there is no data, or `otherwise` if the broker and the gateway are there. */
+export function whyEmpty(store, isOpen, otherwise) {
+  const why = isOpen ? silentBroker(store) || ofBroker(store) : "the gateway is not connected";
+  return why ? `No data: ${why}.` : otherwise;
 }
 
 /** The status of the connection: text, tone, and whether an immediate retry is possible. */

@@ -1,5 +1,6 @@
 """The table of quotes in a real browser, with a real broker, gateway and feed: seen, and used with the keyboard."""
 
+import signal
 import time
 
 import pytest
@@ -168,3 +169,18 @@ def test_odd_layouts_of_the_broker_are_refused_with_a_message_and_the_table_stay
     finally:
         for name in odd:
             ask(local_bus, "remove", name=name)
+
+
+def test_while_the_broker_is_silent_the_empty_table_and_the_empty_cards_have_the_reason(chrome):
+    none = "[...document.querySelectorAll('.empty:not([hidden])')].some((one) => one.checkVisibility() && one.textContent"
+    with LocalBus() as local_bus:
+        gateway = local_bus.hulak("gateway")
+        eventually(lambda: "gateway started" in gateway.log.read_text(), within_s=WITHIN_S)
+        for view in ("#/table", "#/displays"):
+            with opened(chrome, f"{local_bus.settings.gateway.url}{view}") as (page, _):
+                until(page, f"{none} === 'No data: no statistics from the broker yet.')")
+        broker = local_bus.start_broker()
+        with opened(chrome, f"{local_bus.settings.gateway.url}#/table") as (page, _):
+            until(page, f"{none}.startsWith('No symbol ticks yet'))")
+            broker.send_signal(signal.SIGSTOP)
+            until(page, f"{none}.startsWith('No data: broker is silent: no sign of life for '))")

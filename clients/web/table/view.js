@@ -12,13 +12,14 @@ import { QuoteStore } from "./quotes.js";
 import { SymbolDialog } from "./symbol.js";
 
 const AGAIN_MS = 2000; // between two sorts by a figure: rows that move all the time cannot be read
+const NONE = "No symbol ticks yet. `hulak feeds` shows what is connected.";
 const SMALL = "(max-width: 700px)";
 
 /** The view. */
 export class TableView {
   /**
-   * @param {{latency: object, spark: function(string), subscribe: function(object), unsubscribe: function(object), read: function(object, object), open: function(string): boolean, storage: object|null, request: Function, offers: function(string): boolean}} tools
-   *   `open` shows the details of a symbol's display; false if it has none
+   * @param {{latency: object, spark: function(string), subscribe: function(object), unsubscribe: function(object), read: function(object, object), open: function(string): boolean, storage: object|null, request: Function, offers: function(string): boolean, why: function(string): string}} tools
+   *   `open` shows the details of a symbol's display; false if it has none; `why` returns why there are no rows, or its argument
    */
   constructor(tools) {
     Object.assign(this, { tools, store: new QuoteStore(), layouts: new Layouts(tools.storage, FORM), shown: false, changed: false, arrangedAt: -Infinity });
@@ -31,6 +32,7 @@ export class TableView {
       quotes: this.store.quotes, spark, sort: (name) => this._sort(name), pin: (symbol) => this._pin(symbol), open: (symbol) => this._open(symbol),
     });
     this._apply();
+    this._explain();
   }
 
   _build() {
@@ -43,7 +45,7 @@ export class TableView {
     this.total = h("span", { class: "count" });
     this.trouble = h("p", { class: "note warn", role: "status" });
     this.body = h("div", { id: "quotes", role: "grid", tabindex: "0", "aria-label": "Quotes; arrow keys move, Enter opens the details, p pins", "aria-readonly": "true" });
-    this.empty = h("p", { class: "empty" }, prose("No symbol ticks yet. `hulak feeds` shows what is connected."));
+    this.empty = h("p", { class: "empty" });
     this.element = h("section", { class: "view whole table", "aria-labelledby": "table-head", hidden: true },
       h("div", { class: "head" }, h("h2", { id: "table-head" }, "Quotes ", this.total)),
       h("div", { class: "bar-tools", role: "search", "aria-label": "Quotes" },
@@ -88,6 +90,7 @@ export class TableView {
   }
 
   turn(now) {
+    this._explain();
     const figures = !["symbol", "venue"].includes(this.layouts.shown.sort) || /[<>=]/.test(this.layouts.shown.filter);
     if (this.changed || (figures && now - this.arrangedAt >= AGAIN_MS)) this._arrange(now);
     this.grid.paint(now, true);
@@ -145,6 +148,13 @@ export class TableView {
     setText(this.total, rows === this.store.quotes.size ? count(rows) : `${count(rows)} of ${count(this.store.quotes.size)}`);
     this.empty.hidden = this.store.quotes.size > 0;
     [this.arrangedAt, this.changed] = [now, false];
+  }
+
+  /** Write why there are no rows, when that has changed. */
+  _explain() {
+    const text = this.tools.why(NONE);
+    if (text !== this.explained) this.empty.replaceChildren(prose(text));
+    this.explained = text;
   }
 
   _sort(name) {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { adrUsed, age, bytes, count, dayAndTime, hasPips, millis, pips, quantile, span, splitPrice, spoken, spreadText, symbolOf, timeOfDay } from "../../../clients/web/format.js";
 import { nextIndex } from "../../../clients/web/grid.js";
-import { healthText, marketTexts, markOf, silentBroker, staleAfter, statusText } from "../../../clients/web/marks.js";
+import { healthText, marketTexts, markOf, silentBroker, staleAfter, statusText, whyEmpty } from "../../../clients/web/marks.js";
 import { keysText, keyText, readValue, scopesOf } from "../../../clients/web/panel_config.js";
 import { dataAgeOf } from "../../../clients/web/store.js";
 import { detailRows } from "../../../clients/web/detail.js";
@@ -133,6 +133,14 @@ test("a silent broker is described as the judge does", () => {
   const health = { problems: [{ what: "broker_silent", text: "broker is silent: no sign" }] };
   assert.deepEqual([silentBroker({ silent: false, health }), silentBroker({ silent: true, health })], ["", "broker is silent: no sign"]);
   assert.equal(silentBroker({ silent: true, health: null }), "broker is silent");
+});
+
+test("in place of no rows is why there is no data", () => {
+  const health = { problems: [{ what: "feeds_missing", text: "0 of 1 feeds report" }, { what: "broker_silent", text: "no statistics yet" }] };
+  assert.equal(whyEmpty({ silent: false, health: { problems: [] } }, true, "None yet."), "None yet.");
+  assert.equal(whyEmpty({ silent: true, health: null }, true, "None yet."), "No data: broker is silent.");
+  assert.equal(whyEmpty({ silent: false, health }, true, "None yet."), "No data: no statistics yet.");
+  assert.equal(whyEmpty({ silent: true, health }, false, "None yet."), "No data: the gateway is not connected.");
 });
 
 test("the status never says connected alone while data is stale", () => {

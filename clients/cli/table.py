@@ -70,8 +70,8 @@ def show_value(value: Any) -> None:
 
 
 def text(value: Any) -> str:
-    """Format a cell, with its control characters shown; a list, a map or bytes as JSON."""
-    if value is None:
+    """Format a cell, with its control characters shown; a list, a map or bytes as JSON; `-` for no value and an empty text."""
+    if value is None or value == "":
         return "-"
     if isinstance(value, float):
         return number(value)

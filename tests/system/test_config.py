@@ -143,7 +143,7 @@ def test_commands_show_and_undo(local_bus):
     }
     lines = command(local_bus, "get").stdout.splitlines()
     assert lines[0] == "scope\tkey\tvalue\tfrom\tdefault\tunit\thelp"
-    assert "kind:display\tshow_flash\ttrue\tkind:display\tfalse\t\twhether moves flash" in lines
+    assert "kind:display\tshow_flash\ttrue\tkind:display\tfalse\t-\twhether moves flash" in lines
     assert command(local_bus, "diff").stdout.splitlines() == [
         "from version 1 to 2: 1 change",
         "  display:eurusd-1 flash_threshold: unset -> 0.5",

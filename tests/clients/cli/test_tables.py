@@ -6,13 +6,14 @@ from types import SimpleNamespace
 import pytest
 
 from hulak.bus.errors import BusError
+from hulak.clients.cli.alert import cells
 from hulak.clients.cli.command import report
 from hulak.clients.cli.nepse import Progress
 from hulak.clients.cli.nepse_output import BOOK_HEADS, graph_points, order_book, sparkline, summary, unpaged
 from hulak.clients.cli.nepse_output import show as show_nepse
 from hulak.clients.cli.status import mb, us
 from hulak.clients.cli.sub import as_text
-from hulak.clients.cli.table import flat, narrowest, number, records, sections, shape, show, show_value
+from hulak.clients.cli.table import flat, narrowest, number, records, sections, shape, show, show_value, text
 from hulak.clients.judge.facts import one_line
 from hulak.clients.judge.perf import age
 from hulak.clients.printable import printable
@@ -121,7 +122,7 @@ def test_a_table_that_does_not_fit_is_printed_record_by_record():
     assert narrowest(heads, rows) == 6 + 2 + 15 + 2 + 16
     assert records(heads, rows) == [
         "symbol  NABIL\nprice   4756272113489.3\nname    Nabil Bank Limited, Kathmandu",
-        "symbol  NICA\nprice   1.5\nname    ",
+        "symbol  NICA\nprice   1.5\nname    -",
     ]
 
 
@@ -168,9 +169,9 @@ def test_maps_within_the_rows_of_a_list_are_columns_also_where_some_rows_have_no
 
 def test_lists_of_maps_within_a_row_are_tables_below_its_name_or_blocks_where_these_are_too_wide():
     places = [{"id": 3, "name": "Bagmati"}, {"id": 4, "name": "Gandaki", "in": {"id": 9}}]
-    table = "places\n  id  name     in.id\n  3   Bagmati\n  4   Gandaki  9"
+    table = "places\n  id  name     in.id\n  3   Bagmati  -\n  4   Gandaki  9"
     assert records(["code", "places"], [[7, places]], 40) == [f"code    7\n{table}"]
-    blocks = "places\n  - id     3\n    name   Bagmati\n    in.id  \n  - id     4\n    name   Gandaki\n    in.id  9"
+    blocks = "places\n  - id     3\n    name   Bagmati\n    in.id  -\n  - id     4\n    name   Gandaki\n    in.id  9"
     assert records(["code", "places"], [[7, places]], 19) == [f"code    7\n{blocks}"]
     assert records(["a"], [[[{"b": [{"c": 1}]}]]], 40) == ["a\n  - b\n      c\n      1"]
 
@@ -204,3 +205,9 @@ def test_progress_is_one_line_for_a_list_that_comes_in_several_answers(capsys):
         progress.show(2000, None)
         raise BusError("X", "a separate line")
     assert capsys.readouterr().err == "\r1,000 of 90,000 rows \r2,000 rows \r"
+
+
+def test_a_value_that_is_not_there_is_a_dash_in_every_table():
+    assert [text(value) for value in (None, "", 0, False, " ")] == ["-", "-", "0", "False", " "]
+    never = {"name": "high", "symbol": "EURUSD", "on": "price", "above": 1.0, "last": None, "note": "", "enabled": True}
+    assert [text(cell) for cell in cells(never, 0.0)][-4:] == ["-", "-", "once", "-"]

@@ -96,7 +96,7 @@ def test_one_screen_has_everything_in_80_columns():
     wide = drawn(with_stats(stats()), 160)
     assert wide[0].endswith("up 90 s  WARNING: feed binance is late: its loop stands still for 4 s")
     assert wide[4].split() == [
-        *("kind", "name", "pid", "state", "memory", "10", "min", "cores", "conf", "rest", "p50", "p99", "lost")
+        *("kind", "name", "pid", "state", "memory", "per", "10", "min", "cores", "config", "restarts", "p50", "p99", "lost")
     ]
     assert head(with_stats(stats()).data, (), 80, context="live")[0].plain.startswith(" Hulak top live  broker")
 

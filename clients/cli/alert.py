@@ -316,9 +316,10 @@ def _firings(call: Call, name: str | None, since: timedelta | None) -> Iterator[
 
 def firing_text(body: dict[str, Any]) -> str:
     """Return a firing as a line: "... high EURUSD: price above 1.1, value 1.1001; firing 1, tick number 4711"."""
-    time, name, symbol, way, value, limit, *counts, note = map(table.text, firing_cells(body))
-    names = zip(("firing", "tick number"), counts, strict=True)
-    parts = [", ".join(f"{name} {count}" for name, count in names if count), note]
+    *_, fired, number, note = cells = firing_cells(body)
+    time, name, symbol, way, value, limit, *_ = map(table.text, cells)
+    counts = [f"{what} {table.text(count)}" for what, count in (("firing", fired), ("tick number", number)) if count != ""]
+    parts = [", ".join(counts), table.text(note) if note else ""]
     return "; ".join([f"{time} {name} {symbol}: {way} {limit}, value {value}", *filter(None, parts)])
 
 

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from hulak.clients.durations import exactly
+
 UNITS = {"pips": " pips", "fraction": " of the price", "price": ""}
 
 
@@ -9,12 +11,12 @@ def condition(row: dict[str, Any]) -> str:
     """Return when an alert fires: "mid at or above 1.1"."""
     kind = row.get("on")
     if kind == "stale":
-        return f"no tick for {row.get('after_s', 0):g} s"
+        return f"no tick for {exactly(row.get('after_s', 0))}"
     unit = UNITS.get(row.get("unit") or "price", "") if kind == "spread" else " %" if kind == "change" else ""
     parts = [f"at or {way} {row[way]:g}{unit}" for way in ("above", "below") if row.get(way) is not None]
     what = {"spread": "spread", "change": f"change of {row.get('side')}"}.get(str(kind), str(row.get("side")))
     window = row.get("window_s")
-    over = "" if kind != "change" else f" in {window} s" if window else " since the day began"
+    over = "" if kind != "change" else f" in {exactly(window)}" if window else " since the day began"
     return f"{what} {' or '.join(parts)}{over}"
 
 

@@ -10,8 +10,8 @@ from hulak.clients.cli import table
 from hulak.clients.cli.command import Call, Command, print_json
 from hulak.clients.cli.groups import Group
 from hulak.clients.cli.help_text import examples
+from hulak.clients.durations import age
 from hulak.clients.judge.bridges import ways
-from hulak.clients.judge.perf import age
 from hulak.clients.printable import printable
 
 HEADS = ["site", "way", "state", "number", "lag", "lag time", "ticks", "messages", "missing", "refused"]

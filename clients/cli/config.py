@@ -15,6 +15,7 @@ from hulak.clients.cli import table
 from hulak.clients.cli.command import BROKER_S, FAILED, Call, Command, print_json
 from hulak.clients.cli.groups import Group
 from hulak.clients.cli.help_text import examples
+from hulak.clients.durations import fine_age
 
 if TYPE_CHECKING:
     from hulak.clients.calls.client import BusClient
@@ -233,7 +234,7 @@ def outcome(result: Mapping[str, Any]) -> str:
     if not result["late"]:
         return applied
     names = ", ".join(
-        f"{row['kind']} {row['name']} (pid {row['pid']}, last report {row['age_s']:.1f} s ago)" for row in result["late"]
+        f"{row['kind']} {row['name']} (pid {row['pid']}, last report {fine_age(row['age_s'])} ago)" for row in result["late"]
     )
     return f"{applied}; not yet by {names}"
 

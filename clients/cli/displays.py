@@ -18,6 +18,7 @@ from hulak.clients.cli.listing import Column, Listing, Row
 from hulak.clients.cli.status import short
 from hulak.clients.cli.task import Argument
 from hulak.clients.cli.topic_board import Meter
+from hulak.clients.durations import exactly, fine_age
 from hulak.clients.table_files import flat
 from hulak.workers.display.quantities.day_start import FX_NAMES, OWN_NAMES
 
@@ -97,7 +98,7 @@ def _cells(row: Mapping[str, Any], state: Mapping[str, Any] | None) -> list[Any]
     if state is None:
         return [*named, "new", *[None] * 7]
     status = "catching up" if state["catching_up"] else "live" if state["ready"] else "no tick yet"
-    age = f"{(time.time_ns() - state['received_ns']) / 1e9:.1f} s" if state["received_ns"] else None
+    age = fine_age((time.time_ns() - state["received_ns"]) / 1e9) if state["received_ns"] else None
     counts = [state["ticks"], sum(state.get("left_out", {}).values())]
     return [*named, status, *counts, *(_cell(state, name) for name in ("price", "direction", "high", "low")), age]
 
@@ -349,5 +350,5 @@ def stats(call: Call) -> None:
 def _memory(name: str, value: Any) -> Any:
     """Return bytes in MB and times in seconds, for people."""
     if name.endswith("window_s"):
-        return f"{value:.0f} s"
+        return exactly(value)
     return f"{value / 1e6:.1f} MB" if isinstance(value, int | float) and not isinstance(value, bool) else value

@@ -10,7 +10,7 @@ from hulak.clients.cli.command import Call, Command, print_json
 from hulak.clients.cli.feed_symbols import add, remove, symbols
 from hulak.clients.cli.groups import ListingGroup
 from hulak.clients.cli.help_text import examples
-from hulak.clients.judge.perf import age
+from hulak.clients.durations import fine_age
 from hulak.clients.printable import printable
 
 HEADS = ["feed", "state", "for", "data", "heartbeat", "posted", "unconfirmed", "resent", "refused", "symbols", "stale", "errors"]
@@ -78,7 +78,7 @@ def cells(row: Mapping[str, Any]) -> list[Any]:
 def _age(seconds: Any) -> str | None:
     if not isinstance(seconds, int | float):
         return None
-    return f"{seconds:.1f} s" if seconds < 10 else age(seconds)
+    return fine_age(seconds)
 
 
 def remarks(row: Mapping[str, Any]) -> list[str]:

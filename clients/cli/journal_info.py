@@ -14,6 +14,7 @@ from hulak.bus.wire.time_texts import iso_time
 from hulak.clients.cli.command import Call
 from hulak.clients.cli.journal_files import SegmentContents, archive_of, segments, segments_in
 from hulak.clients.doctor.checks.result import size
+from hulak.clients.durations import age, exactly
 
 DAY_S = 86_400.0
 
@@ -102,9 +103,9 @@ def _archive(folder: Path) -> dict[str, Any]:
 def rows_of(facts: dict[str, Any]) -> list[list[str]]:
     """Return the facts as rows of a table for people."""
     ratio = facts["plain_bytes"] / facts["bytes"] if facts["bytes"] else 1.0
-    kept = f"{_span(facts['max_s'])}, at most {size(facts['max_bytes'])}"
+    kept = f"{exactly(facts['max_s'])}, at most {size(facts['max_bytes'])}"
     if facts["min_s"]:
-        kept += f", but {_span(facts['min_s'])} in any case"
+        kept += f", but {exactly(facts['min_s'])} in any case"
     rows = [
         ["segments", f"{facts['segments']}, {facts['compressed']} of them compressed"],
         ["on the disk", f"{size(facts['bytes'])} of {size(facts['plain_bytes'])} ({ratio:.1f} times smaller)"],
@@ -133,16 +134,9 @@ def _archive_rows(archive: dict[str, Any]) -> list[list[str]]:
 def _leaves(following: dict[str, Any] | None) -> str:
     if following is None:
         return "nothing: there is one segment"
-    age = "" if following["in_s"] is None else f"in {_span(following['in_s'])}, or "
-    return f"ticks {following['first']:,} to {following['last']:,}, {age}after {size(following['in_bytes'])} more"
+    within = "" if following["in_s"] is None else f"in {age(following['in_s'])}, or "
+    return f"ticks {following['first']:,} to {following['last']:,}, {within}after {size(following['in_bytes'])} more"
 
 
 def _covered(covers_s: float | None) -> str:
-    return "" if covers_s is None else f", {_span(covers_s)}"
-
-
-def _span(seconds: float) -> str:
-    for unit, length_s in (("days", DAY_S), ("hours", 3600.0), ("minutes", 60.0)):
-        if seconds >= 2 * length_s:
-            return f"{seconds / length_s:,.1f} {unit}"
-    return f"{seconds:,.0f} s"
+    return "" if covers_s is None else f", {age(covers_s)}"

@@ -9,6 +9,7 @@ from hulak.bus.histogram import Histogram
 from hulak.bus.wire.names import DISPLAY_SERVICE
 from hulak.bus.wire.price_digits import OF_VENUES, digits_of, usual_digits
 from hulak.clients.cli import stats_tables
+from hulak.clients.durations import age
 from hulak.clients.judge.facts import Facts
 from hulak.clients.judge.heartbeats import Heartbeats
 from hulak.clients.judge.processes import processes
@@ -233,7 +234,7 @@ class LiveModel:
 
 def _silent(stats: Mapping[str, Any], age_s: float) -> dict[int, str]:
     rows = [row for row in processes(stats, age_s) if row.state != "ok"]
-    return {row.pid: row.state if row.state == "unknown" else f"{row.state} {row.silence_s:.0f} s" for row in rows}
+    return {row.pid: row.state if row.state == "unknown" else f"{row.state} {age(row.silence_s)}" for row in rows}
 
 
 def price_digits(symbol: str, source: Any, bid: float | None, ask: float | None) -> int:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from hulak.bus.wire.plain_values import suggestion
 from hulak.clients.cli import side_notes
-from hulak.clients.judge.perf import age
+from hulak.clients.durations import age
 
 if TYPE_CHECKING:
     from hulak.clients.calls.client import BusClient

@@ -10,6 +10,7 @@ from hulak.clients.cli import table
 from hulak.clients.cli.command import Call, Command, print_json
 from hulak.clients.cli.groups import ListingGroup
 from hulak.clients.cli.help_text import examples
+from hulak.clients.durations import age
 
 HEADS = ["position", "tick", "epoch", "saved", "key"]
 
@@ -43,8 +44,8 @@ def ls(call: Call) -> None:
 
 
 def _cells(row: dict[str, Any], now_ns: int) -> list[Any]:
-    age = f"{max(0, now_ns - row['saved_ns']) / 1e9:.0f} s ago" if row["number"] else "never"
-    return [row["name"], row["number"] or "-", row["epoch"] or "-", age, row["owner"] or "-"]
+    saved = f"{age((now_ns - row['saved_ns']) / 1e9)} ago" if row["number"] else "never"
+    return [row["name"], row["number"] or "-", row["epoch"] or "-", saved, row["owner"] or "-"]
 
 
 @positions.command(cls=Command, short_help="Remove positions.", epilog=examples("hulak positions rm strategy-1 strategy-2"))

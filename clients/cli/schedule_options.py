@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 import click
 
 from hulak.clients.cli.key_times import Duration
+from hulak.clients.durations import exactly
 
 NS = 1_000_000_000
 OF_SCHEDULES = ("at", "every", "cron", "zone", "calendar", "until", "runs", "missed", "overlap", "late", "jitter", "name")
@@ -70,14 +71,7 @@ def in_zone(time_ns: int | None, zone: str) -> str:
 def when(row: dict[str, Any]) -> str:
     """Return when a schedule runs, as its options say."""
     parts = [f"at {row['at']}"] if row.get("at") else []
-    parts += [f"every {_short(row['every_s'])}"] if row.get("every_s") else []
+    parts += [f"every {exactly(row['every_s'])}"] if row.get("every_s") else []
     parts += [f"cron {row['cron']}"] if row.get("cron") else []
     parts += [f"on days of {row['calendar']}"] if row.get("calendar") else []
     return ", ".join(parts)
-
-
-def _short(seconds: int) -> str:
-    for unit, size in (("d", 86_400), ("h", 3600), ("m", 60)):
-        if seconds % size == 0:
-            return f"{seconds // size}{unit}"
-    return f"{seconds}s"

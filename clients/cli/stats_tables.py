@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hulak.bus.histogram import TASK_BOUNDS, quantile
+from hulak.clients.durations import age
 from hulak.clients.judge.processes import number
 
 LOSSES = (  # path in the statistics, meaning; each is 0 in a healthy system
@@ -109,8 +110,8 @@ def _where(row: Mapping[str, Any]) -> str:
 
 def _state(row: Mapping[str, Any]) -> str:
     blocked_s, unread = number(row.get("blocked_s")), number(row.get("unread_bytes")) or 0
-    parts = [] if blocked_s is None else [f"has not read for {blocked_s:.0f} s, {unread / 1e6:.1f} MB"]
+    parts = [] if blocked_s is None else [f"has not read for {age(blocked_s)}, {unread / 1e6:.1f} MB"]
     counted = (("cut_off", "disconnected {:,} times"), ("missed", "missed {:,} messages"), ("lost", "lost {:,}"))
     parts += [text.format(int(count)) for name, text in counted if (count := number(row.get(name)))]
     age_s = number(row.get("age_s"))
-    return ", ".join(parts) + ("" if age_s is None else f", {age_s:.0f} s ago")
+    return ", ".join(parts) + ("" if age_s is None else f", {age(age_s)} ago")

@@ -8,8 +8,8 @@ import click
 from hulak.clients.cli import health, stats_tables, table
 from hulak.clients.cli.command import BrokerSilent, Call, Command, NoBroker, print_json, report
 from hulak.clients.cli.help_text import examples
+from hulak.clients.durations import age, fine_age
 from hulak.clients.judge.facts import Facts, Finding
-from hulak.clients.judge.perf import age
 from hulak.clients.judge.processes import Process, processes
 from hulak.clients.judge.situations import limits_of
 from hulak.clients.judge.verdict import Verdict, judge
@@ -142,7 +142,7 @@ def _show_overview(value: dict[str, Any]) -> None:
     click.echo("\n".join(summary_lines(value)) + "\n")
     table.show(PROCESS_HEADS, [process_cells(process) for process in processes(value)])
     click.echo()
-    rows = [[*row, None if oldest is None else f"{oldest:.1f} s"] for *row, oldest in stats_tables.queues(value)]
+    rows = [[*row, None if oldest is None else fine_age(oldest)] for *row, oldest in stats_tables.queues(value)]
     table.show(["queue", "queued", "waiting", "running", "oldest"], rows)
     if actions := stats_tables.actions(value):
         click.echo()
@@ -183,7 +183,7 @@ def process_cells(process: Process) -> list[Any]:
 
 def span(us: float) -> str:
     """Format a duration in microseconds that may be minutes."""
-    return short(us) if us < 1e6 else f"{us / 1e6:.1f} s" if us < 1.2e8 else age(us / 1e6)
+    return short(us) if us < 1e6 else fine_age(us / 1e6)
 
 
 def short(us: float) -> str:

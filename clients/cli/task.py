@@ -14,8 +14,8 @@ from hulak.clients.cli.groups import Group
 from hulak.clients.cli.help_text import EXAMPLE_TASK, examples
 from hulak.clients.cli.schedule import ensure_calendar, sentence
 from hulak.clients.cli.schedule_options import given_options, schedule_options
+from hulak.clients.durations import age
 from hulak.clients.json_text import NameTwice, unique
-from hulak.clients.judge.perf import age
 
 STATES = ["queued", "running", "waiting", "done", "failed", "expired", "cancelled", "unreadable"]
 CALL_HEADS = ["task", "service", "action", "state", "attempt", "age", "worker", "trouble"]

@@ -11,7 +11,7 @@ from hulak.clients.cli.listing import Column, Listing, Row
 from hulak.clients.cli.live_view import LEVELS
 from hulak.clients.cli.status import ACTION_HEADS, PROCESS_HEADS, action_cells, process_cells
 from hulak.clients.cli.topic_board import TopicBoard, TopicState
-from hulak.clients.judge.perf import age
+from hulak.clients.durations import age, fine_age
 from hulak.clients.judge.processes import Process, processes
 from hulak.clients.judge.situations import SITUATIONS
 from hulak.clients.judge.verdict import ALL_WELL, Verdict
@@ -89,7 +89,7 @@ def _process_row(row: Process) -> Row:
     cells = [_text(cell) for cell in process_cells(row)]
     state = PROCESS_HEADS.index("state")
     if row.state in ("late", "hangs"):
-        cells[state] = f"{row.state} {row.silence_s:.0f} s"
+        cells[state] = f"{row.state} {age(row.silence_s)}"
     figures = (row.rss_bytes, row.rss_per_min, row.cores, row.config_version, row.restarts, row.p50_us, row.p99_us)
     values = (row.kind, row.name, row.pid, row.state, *figures, cells[-1])
     return Row(f"{row.kind} {row.name} {row.pid}", tuple(cells), values, {state: STYLES[row.state]})
@@ -141,7 +141,7 @@ def _topic_row(state: TopicState, now: float, time_ns: int) -> Row:
         state.last if len(state.last) <= LAST else f"{state.last[: LAST - 1]}…",
         "-" if change is None else f"{change:+.3f} %",
         "-" if rate is None else f"{rate:,.1f}/s",
-        f"{age_s:.1f} s" if age_s < 100 else age(age_s),
+        fine_age(age_s),
         f"{state.number:,}",
         state.source or "-",
     )
@@ -272,4 +272,4 @@ def _text(cell: Any) -> str:
 
 
 def _span(seconds: float) -> str:
-    return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.1f} s" if seconds < 100 else age(seconds)
+    return f"{seconds * 1000:.0f} ms" if seconds < 1 else fine_age(seconds)

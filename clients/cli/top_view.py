@@ -16,7 +16,7 @@ from hulak.clients.cli.listing import Order, Row, arranged
 from hulak.clients.cli.live_view import LEVELS, sparkline
 from hulak.clients.cli.status import short
 from hulak.clients.cli.top_tabs import WIDE, TopData, process_listing
-from hulak.clients.judge.perf import age
+from hulak.clients.durations import age
 from hulak.clients.judge.verdict import Verdict
 
 HISTORY = 300  # most values of ticks per second, one per second

@@ -11,6 +11,7 @@ from hulak.clients.cli import nearest, table
 from hulak.clients.cli.command import BROKER_S, Call, Command, Topic, print_json
 from hulak.clients.cli.groups import ListingGroup
 from hulak.clients.cli.help_text import examples
+from hulak.clients.durations import fine_age
 
 if TYPE_CHECKING:
     from hulak.clients.calls.client import BusClient
@@ -61,7 +62,7 @@ def ls(call: Call, pattern: str | None) -> None:
 def _cells(row: dict[str, Any]) -> list[Any]:
     is_own = row["topic"].startswith(OWN)
     named = row["owner"] if is_own else row["source"]
-    return [row["topic"], row["number"], named, "yes" if row["journalled"] else "no", f"{row['age_s']:.1f} s"]
+    return [row["topic"], row["number"], named, "yes" if row["journalled"] else "no", fine_age(row["age_s"])]
 
 
 def _checked(pattern: str) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from hulak.clients.cli.live_model import Process, Snapshot
+from hulak.clients.durations import age
 from hulak.clients.judge.facts import Finding
 from hulak.clients.judge.situations import SILENT, Level
 
@@ -105,12 +106,12 @@ def hangs(snapshot: Snapshot) -> str:
     A broker counts as hanging only if it has published statistics, since a start may read the journal for minutes.
     """
     if snapshot.supervisor_silent_s >= HANGS_S:
-        return f"supervisord has not answered for {snapshot.supervisor_silent_s:.0f} s"
+        return f"supervisord has not answered for {age(snapshot.supervisor_silent_s)}"
     broker = next((row for row in snapshot.processes if row.name == "broker"), None)
     if broker is None or snapshot.stats is None or snapshot.silent_s < HANGS_S:
         return ""
     if broker.state == "running" and broker.pid == snapshot.stats["broker"]["pid"]:
-        return f"the broker, process {broker.pid}, has published no statistics for {snapshot.silent_s:.0f} s"
+        return f"the broker, process {broker.pid}, has published no statistics for {age(snapshot.silent_s)}"
     return ""
 
 

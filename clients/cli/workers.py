@@ -14,7 +14,7 @@ from hulak.clients.cli.groups import ListingGroup
 from hulak.clients.cli.help_text import examples
 from hulak.clients.cli.status import mb
 from hulak.clients.cli.worker_pools import add, remove
-from hulak.clients.judge.perf import age
+from hulak.clients.durations import age
 
 HEADS = ["worker", "slot", "state", "held", "done", "failed", "memory", "age", "supervisor"]
 SHOWN = ("running", "starting", "backoff", "stopping", "fatal", "unknown")  # slots in another state are unused

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from hulak.clients.durations import age
 from hulak.clients.judge.facts import Facts, Finding, finding
-from hulak.clients.judge.perf import age
 from hulak.clients.judge.processes import number
 from hulak.clients.judge.situations import Level
 

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from hulak.bus.wire.names import NEPSE_SERVICE
+from hulak.clients.durations import age
 from hulak.clients.judge.facts import Facts, Finding, finding, some
-from hulak.clients.judge.perf import age
 from hulak.clients.judge.processes import Process, number, title
 from hulak.clients.judge.situations import (
     APPLIES_S,
@@ -31,8 +31,8 @@ def silence(title: str, seconds: float | str) -> str:
         title: `Process.title`.
         seconds: since its last sign of life; or a placeholder, for a surface that measures them itself.
     """
-    shown = seconds if isinstance(seconds, str) else f"{seconds:.0f}"
-    return f"{title} is silent: no sign of life for {shown} s, it is frozen or dead"
+    shown = f"{seconds} s" if isinstance(seconds, str) else age(seconds)
+    return f"{title} is silent: no sign of life for {shown}, it is frozen or dead"
 
 
 def silent(known: Sequence[Process], limits: Mapping[str, Limit]) -> Iterator[Finding]:
@@ -43,7 +43,7 @@ def silent(known: Sequence[Process], limits: Mapping[str, Limit]) -> Iterator[Fi
             what = "data_silent" if process.serves_data else "process_silent"
             yield finding(what, max(level, Level.WARNING), silence(process.title, process.silence_s))
         elif (level := process.loop_level(limits["loop"])) is not Level.OK:
-            text = f"{process.title} is late: its loop stands still for {process.loop_age_s:.0f} s"
+            text = f"{process.title} is late: its loop stands still for {age(process.loop_age_s or 0.0)}"
             yield finding("loop_late", level, text)
 
 
@@ -94,7 +94,7 @@ def subscribers(facts: Facts) -> Iterator[Finding]:
     slow = facts.values.get("subscribers", {}).get("slow", [])
     stuck = [row for row in slow if (number(row.get("blocked_s")) or 0.0) >= BLOCKED_S]
     cut_off = [row for row in slow if row not in stuck and number(row.get("cut_off"))]
-    texts = [f"{_subscriber(row)} has not read for {row['blocked_s']:.0f} s" for row in stuck]
+    texts = [f"{_subscriber(row)} has not read for {age(row['blocked_s'])}" for row in stuck]
     texts += [f"{_subscriber(row)} was disconnected since it did not read" for row in cut_off]
     if texts:
         yield finding("subscriber_slow", Level.WARNING, f"subscribers do not read: {some(texts)}")

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from hulak.clients.durations import age
 from hulak.clients.judge.facts import Facts
 from hulak.clients.judge.processes import Process, number
 from hulak.clients.judge.situations import GROWS_S, START_S, Limit
@@ -52,13 +53,6 @@ def measure(facts: Facts, known: Sequence[Process], limits: Mapping[str, Limit])
 
 def _share(part: float, whole: float) -> float | None:
     return 100 * part / whole if whole else None
-
-
-def age(seconds: float) -> str:
-    """Format a duration with the fitting unit: s, min or h."""
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
 
 def summary(facts: Facts, known: Sequence[Process]) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from hulak.clients.durations import age
 from hulak.clients.judge.facts import Facts, Finding, finding, some
 from hulak.clients.judge.processes import Process, number, title
 from hulak.clients.judge.situations import Level, Limit
@@ -89,7 +90,7 @@ def _feed(row: Mapping[str, Any], limit: Limit) -> Iterator[Finding]:
     if level is Level.OK:
         return
     text = f"{title(row)} is {state}, "
-    text += f"no quote for {waits_s:.0f} s" if age_s is None else f"newest quote {waits_s:.0f} s old"
+    text += f"no quote for {age(waits_s)}" if age_s is None else f"newest quote {age(waits_s)} old"
     if what == "feed_stale" and (stale := row.get("stale_symbols")):
         text += f"; no recent tick of {some(stale)}"
     yield finding(what, level, text)

@@ -4,9 +4,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from hulak.clients.durations import age
 from hulak.clients.judge import bridges, members, ticks, work
 from hulak.clients.judge.facts import Facts, Finding, finding, one_line
-from hulak.clients.judge.perf import age, measure, performance, summary
+from hulak.clients.judge.perf import measure, performance, summary
 from hulak.clients.judge.processes import Process, processes
 from hulak.clients.judge.situations import (
     BROKER_SILENT_S,
@@ -129,7 +130,7 @@ def _silent_broker(facts: Facts) -> Iterator[Finding]:
         yield finding("broker_silent", Level.CRITICAL, _unanswered(facts))
         return
     level = Level.CRITICAL if facts.stats_age_s >= STATS_SILENT_S else Level.WARNING
-    yield finding("broker_silent", level, f"no statistics from the broker for {facts.stats_age_s:.0f} s")
+    yield finding("broker_silent", level, f"no statistics from the broker for {age(facts.stats_age_s)}")
 
 
 def _unanswered(facts: Facts) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from hulak.bus.wire.names import NEPSE_SERVICE
+from hulak.clients.durations import age
 from hulak.clients.judge.facts import Facts, Finding, finding, some
 from hulak.clients.judge.situations import LEAST_FAILURES, Level, Limit
 
@@ -24,7 +25,7 @@ def failures(facts: Facts, values: Mapping[str, float | None], limits: Mapping[s
     recent = "tasks.recent."
     failed, ended = facts.figure(f"{recent}failed"), facts.figure(f"{recent}done") + facts.figure(f"{recent}failed")
     rate, new = values["failures"], values["dead_letters"]
-    span = f"in the last {_span(facts.figure(f'{recent}window_s'))}"
+    span = f"in the last {age(facts.figure(f'{recent}window_s'))}"
     if rate is not None and failed >= LEAST_FAILURES and (level := limits["failures"].level(rate)) is not Level.OK:
         yield finding("tasks_failing", level, f"{failed:,.0f} of {ended:,.0f} tasks failed {span}")
     if new is not None and (level := limits["dead_letters"].level(new)) is not Level.OK:
@@ -42,10 +43,6 @@ def schedules(facts: Facts) -> Iterator[Finding]:
     for what, key, text in (("schedule_late", "late", "late or without a next run"), ("schedule_failing", "failing", "failing")):
         if names := stats.get(key):
             yield finding(what, Level.WARNING, f"schedules are {text}: {some(names)}; see hulak schedule ls")
-
-
-def _span(seconds: float) -> str:
-    return f"{seconds / 60:.0f} min" if seconds >= 60 else f"{seconds:.0f} s"
 
 
 def workers(facts: Facts) -> Iterator[Finding]:

@@ -70,15 +70,22 @@ export function spreadText(state) {
   return state.spread === 0 ? "last" : price(state.spread, state.digits);
 }
 
-/** Format an age given in seconds: `0.4 s`, `12 s`, `3 min`, `2 h`, `4 d`. */
+/** Format a measured duration in seconds: `0.4 s`, `12 s`, `3 min`, `2.5 h`, `4.0 d`; `clients/durations.py` has the same. */
 export function age(seconds) {
   if (!Number.isFinite(seconds)) return "–";
   const passed = Math.max(0, seconds);
   if (passed < 9.95) return `${passed.toFixed(1)} s`;
   if (passed < 99.5) return `${Math.round(passed)} s`;
   if (passed < 5970) return `${Math.round(passed / 60)} min`;
-  if (passed < 172800) return `${Math.round(passed / 3600)} h`;
-  return `${Math.round(passed / 86400)} d`;
+  const [size, unit] = passed < 171000 ? [3600, "h"] : [86400, "d"];
+  return `${passed / size < 9.95 ? (passed / size).toFixed(1) : count(passed / size)} ${unit}`;
+}
+
+/** Format a duration that was set, with the largest unit that has it whole: `90 s`, `5 min`, `2 h`, `1 d`. */
+export function exactly(seconds) {
+  if (!Number.isFinite(seconds)) return "–";
+  const [size, unit] = [[86400, "d"], [3600, "h"], [60, "min"]].find(([whole]) => seconds && seconds % whole === 0) ?? [1, "s"];
+  return `${seconds / size} ${unit}`;
 }
 
 /** Format a number of bytes. */

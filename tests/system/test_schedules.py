@@ -50,7 +50,7 @@ def test_a_task_is_scheduled_run_shown_paused_and_removed(local_bus):
     assert as_json(local_bus, "task", "result", posted) == "slept 0"
     table = run(local_bus, "schedule")[1].splitlines()
     assert table[0].split("\t")[:4] == ["schedule", "service", "action", "when"]
-    assert table[1].split("\t")[:5] == ["each", "sleepy", "sleep", "every 1s", "paused"]
+    assert table[1].split("\t")[:5] == ["each", "sleepy", "sleep", "every 1 s", "paused"]
     assert run(local_bus, "schedule", "resume", "each")[1].startswith("schedule each is active, next run 20")
     assert run(local_bus, "schedule", "rm", "each") == (0, "removed each\n")
     assert as_json(local_bus, "schedule", "ls") == []

@@ -1,6 +1,6 @@
 /** Alerts and their firings in words, and an alert made of the form's values. Pure. */
 
-import { symbolOf } from "../format.js";
+import { exactly, symbolOf } from "../format.js";
 
 const UNITS = { pips: " pips", fraction: " of the price", percent: " %", s: " s" };
 const NUMBER = new Intl.NumberFormat("en", { maximumFractionDigits: 8, maximumSignificantDigits: 10 });
@@ -16,19 +16,13 @@ export const CONDITIONS = [
 
 const figure = (value) => (Number.isFinite(value) ? NUMBER.format(value).replace("-", "−") : "–");
 
-/** A time in words: 300 is "5 min". */
-export function spanText(seconds) {
-  if (seconds % 3600 === 0) return `${seconds / 3600} h`;
-  return seconds % 60 === 0 ? `${seconds / 60} min` : `${figure(seconds)} s`;
-}
-
 /** When an alert fires. */
 export function conditionText(row) {
-  if (row.on === "stale") return `no tick for ${spanText(row.after_s)}`;
+  if (row.on === "stale") return `no tick for ${exactly(row.after_s)}`;
   const unit = row.on === "spread" ? (UNITS[row.unit] ?? "") : row.on === "change" ? " %" : "";
   const limits = ["above", "below"].filter((way) => Number.isFinite(row[way])).map((way) => `at or ${way} ${figure(row[way])}${unit}`);
   const what = { spread: "spread", change: `change of ${row.side}`, price: row.side }[row.on] ?? row.on;
-  const over = row.on !== "change" ? "" : Number.isFinite(row.window_s) ? ` in ${spanText(row.window_s)}` : " since the day began";
+  const over = row.on !== "change" ? "" : Number.isFinite(row.window_s) ? ` in ${exactly(row.window_s)}` : " since the day began";
   return `${what} ${limits.join(" or ")}${over}`;
 }
 

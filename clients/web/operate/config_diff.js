@@ -1,5 +1,7 @@
 /** Versions of the live configuration, and the difference between two of them. Pure. */
 
+import { exactly } from "../format.js";
+
 /** The values of a document as rows `[scope, key, value]`, in the order of scope and key. */
 function valuesOf(document) {
   return Object.entries(document?.scopes ?? {}).flatMap(([scope, values]) => Object.entries(values).map(([key, value]) => [scope, key, value]));
@@ -34,6 +36,6 @@ export function changesText(changes, most = 3) {
 
 /** When a schedule is due, from its arguments. */
 export function scheduleText({ at, every_s: every, cron, zone, calendar }) {
-  const when = [cron && `cron ${cron}`, every && `every ${every} s`, at && `${every ? "from" : "at"} ${at}`].filter(Boolean).join(" ");
+  const when = [cron && `cron ${cron}`, every && `every ${exactly(every)}`, at && `${every ? "from" : "at"} ${at}`].filter(Boolean).join(" ");
   return [when, zone && zone !== "UTC" ? zone : "UTC", calendar && `calendar ${calendar}`].filter(Boolean).join(", ");
 }

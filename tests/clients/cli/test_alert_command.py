@@ -66,7 +66,7 @@ def test_spreads_and_percents_are_read_with_their_units():
     [
         ({}, "mid at or above 1.5", "waiting"),
         ({"below": 1.0, "firings": 1}, "mid at or above 1.5 or at or below 1", "fired"),
-        ({"on": "change", "window_s": 60, "firings": 1, "repeat": True}, "change of mid at or above 1.5 % in 60 s", "waiting"),
+        ({"on": "change", "window_s": 60, "firings": 1, "repeat": True}, "change of mid at or above 1.5 % in 1 min", "waiting"),
         ({"on": "change", "window_s": None}, "change of mid at or above 1.5 % since the day began", "waiting"),
         ({"on": "spread", "unit": "pips", "enabled": False}, "spread at or above 1.5 pips", "off"),
         ({"on": "stale", "after_s": 30.0, "until_ms": 5}, "no tick for 30 s", "expired"),

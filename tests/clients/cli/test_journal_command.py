@@ -157,6 +157,6 @@ def test_info_counts_by_the_brokers_clock(monkeypatch):
     assert facts["disk_days"] == pytest.approx(100 / 24)
     assert facts["next"] == {"segment": "0", "first": 1, "last": 100, "in_s": 25 * 3600.0, "in_bytes": 6_000_000}
     texts = dict(rows_of(facts))
-    assert texts["is kept"] == "2.0 days, at most 30.0 MB, but 5.0 hours in any case"
-    assert texts["leaves next"] == "ticks 1 to 100, in 25.0 hours, or after 6.0 MB more"
+    assert texts["is kept"] == "2 d, at most 30.0 MB, but 5 h in any case"
+    assert texts["leaves next"] == "ticks 1 to 100, in 25 h, or after 6.0 MB more"
     assert texts["free on the disk"] == "100.0 MB: enough for max_bytes, for 4.2 days at this rate"

@@ -55,9 +55,9 @@ def test_the_last_run_is_named_by_its_task_and_its_result():
 @pytest.mark.parametrize(
     ("row", "text"),
     [
-        ({"every_s": 90}, "every 90s"),
-        ({"every_s": 300, "at": "09:00"}, "at 09:00, every 5m"),
-        ({"every_s": 86_400}, "every 1d"),
+        ({"every_s": 90}, "every 90 s"),
+        ({"every_s": 300, "at": "09:00"}, "at 09:00, every 5 min"),
+        ({"every_s": 86_400}, "every 1 d"),
         ({"at": "2026-11-30T15:05"}, "at 2026-11-30T15:05"),
     ],
 )

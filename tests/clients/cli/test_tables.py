@@ -14,8 +14,8 @@ from hulak.clients.cli.nepse_output import show as show_nepse
 from hulak.clients.cli.status import mb, us
 from hulak.clients.cli.sub import as_text
 from hulak.clients.cli.table import flat, narrowest, number, records, sections, shape, show, show_value, text
+from hulak.clients.durations import age
 from hulak.clients.judge.facts import one_line
-from hulak.clients.judge.perf import age
 from hulak.clients.printable import printable
 from hulak.clients.table_files import Table
 

@@ -123,7 +123,7 @@ UNWELL = [  # situation, level, text, statistics
     (
         "feed_stale",
         Level.WARNING,
-        "feed binance is connected, newest quote 165 s old",
+        "feed binance is connected, newest quote 3 min old",
         feed(state="connected", data_age_s=165.0, pause_s=150.0),
     ),
     (

@@ -112,7 +112,7 @@ test("two versions differ in the keys that are set, unset and changed", () => {
 
 test("a schedule says when it is due", () => {
   assert.equal(scheduleText({ cron: "5 15 * * *", zone: "Asia/Kathmandu", calendar: "nepse" }), "cron 5 15 * * *, Asia/Kathmandu, calendar nepse");
-  assert.equal(scheduleText({ every_s: 60, at: "10:00", zone: "UTC" }), "every 60 s from 10:00, UTC");
+  assert.equal(scheduleText({ every_s: 60, at: "10:00", zone: "UTC" }), "every 1 min from 10:00, UTC");
 });
 
 test("new lines of the log are those after the last one that was shown", () => {

@@ -1,12 +1,16 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { adrUsed, age, bytes, count, dayAndTime, hasPips, millis, pips, quantile, span, splitPrice, spoken, spreadText, symbolOf, timeOfDay } from "../../../clients/web/format.js";
+import { adrUsed, age, bytes, count, dayAndTime, exactly, hasPips, millis, pips, quantile, span, splitPrice, spoken, spreadText, symbolOf, timeOfDay } from "../../../clients/web/format.js";
 import { nextIndex } from "../../../clients/web/grid.js";
 import { healthText, marketTexts, markOf, silentBroker, staleAfter, statusText, whyEmpty } from "../../../clients/web/marks.js";
 import { keysText, keyText, readValue, scopesOf } from "../../../clients/web/panel_config.js";
 import { dataAgeOf } from "../../../clients/web/store.js";
 import { detailRows } from "../../../clients/web/detail.js";
 import { someState } from "./context.mjs";
+
+test("a duration that was set has the largest unit that has it whole", () => {
+  assert.deepEqual([90, 300, 5400, 7200, 86400, 0, 1.5, NaN].map(exactly), ["90 s", "5 min", "90 min", "2 h", "1 d", "0 s", "1.5 s", "–"]);
+});
 
 test("a price is split as dealers read it", () => {
   const split = (price, digits) => Object.values(splitPrice(price, digits)).join("|");
@@ -34,7 +38,7 @@ test("no part of a price is left out, at any size and number of decimals", () =>
 
 test("numbers that are not there are dashes, never zeros", () => {
   assert.deepEqual([age(NaN), bytes(undefined), count(null), millis(NaN), pips(null, 5)], ["–", "–", "–", "–", "–"]);
-  assert.deepEqual([age(0.44), age(12.3), age(150), age(7200), bytes(48e6), bytes(1.5e9)], ["0.4 s", "12 s", "3 min", "2 h", "48 MB", "1.50 GB"]);
+  assert.deepEqual([age(0.44), age(12.3), age(150), age(7200), bytes(48e6), bytes(1.5e9)], ["0.4 s", "12 s", "3 min", "2.0 h", "48 MB", "1.50 GB"]);
   assert.deepEqual([count(12345.6), millis(3.14), millis(42.4), pips(0.00008, 5)], ["12,346", "3.1 ms", "42 ms", "0.8"]);
 });
 

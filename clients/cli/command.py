@@ -227,8 +227,9 @@ class Command(click.Command):
                 _prepare_daemon(call)
             return ctx.invoke(self.callback, call, **options)
         except HulakError as error:
-            from hulak.clients.cli import nearest
+            from hulak.clients.cli import nearest, option_names
 
+            option_names.put_into(error, ctx)
             ctx.exit(self.fail(call, error, nearest.of_error(call, error, _texts(tuple(options.values())))))
         except OSError as error:
             if error.filename is None:  # no file is involved

@@ -267,7 +267,7 @@ class Beginning(click.ParamType[str]):
         try:
             start_of(text, None, None, time.time_ns())
         except ConfigError as error:
-            self.fail(str(error), param, ctx)
+            self.fail(str(error).removeprefix("since: "), param, ctx)
         return text
 
 

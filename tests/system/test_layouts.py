@@ -66,7 +66,7 @@ def test_odd_files_are_refused_with_what_is_wrong(bus, tmp_path):
         ("[]", ("put", "a"), "must be a JSON object"),
         ("[" * 100_000, ("put", "a"), "is no JSON"),
         ('{"version": 1}', ("put", "a"), "argument document has view None"),
-        ('{"version": 1, "view": "table"}', ("put", "a/b"), "argument name is"),
+        ('{"version": 1, "view": "table"}', ("put", "a/b"), "NAME is"),
         ("{}", ("import",), "must be a map of names and layouts"),
     ):
         file.write_text(content)

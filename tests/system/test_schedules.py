@@ -60,7 +60,7 @@ def test_a_wrong_schedule_is_refused_with_a_sentence(local_bus):
     code, printed = run(local_bus, "schedule", "pause", "none")
     assert (code, "there is no schedule 'none'" in printed) == (1, True)
     code, printed = run(local_bus, "task", "post", "sleepy", "sleep", "--cron", "5 25 * * *")
-    assert (code, "argument cron is '5 25 * * *': Bad hour" in printed) == (1, True)
+    assert (code, "--cron is '5 25 * * *': Bad hour" in printed) == (1, True)
     code, printed = run(local_bus, "task", "post", "sleepy", "sleep", "--at", "15:05", "--tz", "Asia/Katmandoo")
     assert (code, "'Asia/Katmandoo', which is no time zone" in printed) == (1, True)
 

@@ -1,7 +1,7 @@
 """`hulak workers`, `hulak scale` and `hulak scaler`: the workers, and their number per service."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
@@ -9,7 +9,7 @@ import click
 from hulak.bus.errors import BusError, BusTimeout
 from hulak.bus.wire.plain_values import suggestion
 from hulak.clients.cli import table
-from hulak.clients.cli.command import Call, Command, print_json
+from hulak.clients.cli.command import BROKER_S, Call, Command, print_json
 from hulak.clients.cli.groups import ListingGroup
 from hulak.clients.cli.help_text import examples
 from hulak.clients.cli.status import mb
@@ -25,7 +25,7 @@ RETRY_S = 0.1
 @click.group(
     cls=ListingGroup,
     short_help="List, drain, restart, add and remove workers.",
-    epilog=examples("hulak workers", "hulak workers drain nepse_00/4711", "hulak workers add sums --module shop"),
+    epilog=examples("hulak workers", "hulak workers drain nepse_00", "hulak workers add sums --module shop"),
 )
 def workers() -> None:
     """List, drain and restart workers, and add services; without a command, list the workers as `hulak workers ls`."""
@@ -105,27 +105,53 @@ def cells(row: Mapping[str, Any]) -> list[Any]:
 @workers.command(cls=Command, short_help="Drain and stop a worker.", epilog=examples("hulak workers drain nepse_00/4711"))
 @click.argument("worker", metavar="WORKER")
 def drain(call: Call, worker: str) -> None:
-    """Stop a worker after its present tasks; `hulak workers` lists the names.
+    """Stop a worker after its present tasks; `hulak workers` lists the names, and the slots, which may be given instead.
 
     If the number of workers is now too small, the scaler starts another one; `hulak scale` sets the number. Sends REQUEST
-    hulak.retire to the frontend; the broker sends RETIRE to the worker, which exits with 0.
+    hulak.stats and hulak.retire to the frontend; the broker sends RETIRE to the worker, which exits with 0.
     """
-    reply = call.request("hulak.retire", args={"worker": worker})
+    timeout_s = call.timeout_s or BROKER_S
+    with call.client() as client:
+        name = str(named(client.call("hulak.stats", timeout_s=timeout_s)["workers"], worker)["name"])
+        reply = client.call("hulak.retire", args={"worker": name}, timeout_s=timeout_s)
     if call.as_json:
         print_json(reply)
     else:
-        click.echo(f"worker {worker} is draining")
+        click.echo(f"worker {name} is draining")
+
+
+def named(rows: Sequence[Mapping[str, Any]], wanted: str) -> Mapping[str, Any]:
+    """Return the worker with a name, or the only one with that name without its process id.
+
+    Args:
+        rows: workers of the broker's statistics.
+        wanted: `nepse_00/4711` or `nepse_00`.
+    Raises:
+        BusError: `UNKNOWN_WORKER`; several have that name.
+    """
+    slot = wanted.partition("/")[0]
+    of_slot = [row for row in rows if row["name"].partition("/")[0] == slot]
+    meant = [row for row in rows if row["name"] == wanted] or ([] if "/" in wanted else of_slot)
+    if len(meant) == 1:
+        return meant[0]
+    if meant:
+        names = ", ".join(sorted(row["name"] for row in meant))
+        raise BusError("UNKNOWN_WORKER", f"{len(meant)} workers are named {wanted!r}: {names}; give one of these names")
+    names = sorted(row["name"] for row in of_slot or [row for row in rows if row["service"] == wanted])
+    near = suggestion(slot, [row["name"].partition("/")[0] for row in rows])
+    near = f"; did you mean {' or '.join(map(repr, names[:2]))}?" if names else near
+    raise BusError("UNKNOWN_WORKER", f"worker {wanted!r} is unknown; `hulak workers` lists the names{near}")
 
 
 @workers.command(
     cls=Command,
     short_help="Drain a worker and wait for its replacement.",
     timeout_help=f"Seconds to wait for the replacement; {RESTART_S:g} by default.",
-    epilog=examples("hulak workers restart nepse_00/4711", "hulak workers restart nepse_00/4711 --timeout 90"),
+    epilog=examples("hulak workers restart nepse_00", "hulak workers restart nepse_00/4711 --timeout 90"),
 )
 @click.argument("worker", metavar="WORKER")
 def restart(call: Call, worker: str) -> None:
-    """Stop a worker after its present tasks, and wait until another one has replaced it.
+    """Stop a worker after its present tasks, and wait until another one has replaced it; WORKER is a name or a slot.
 
     The scaler starts the replacement. Sends REQUEST hulak.retire to the frontend, then hulak.stats until it is registered.
     """
@@ -133,10 +159,8 @@ def restart(call: Call, worker: str) -> None:
     deadline = time.monotonic() + limit_s
     with call.client() as client:
         before = client.call("hulak.stats", timeout_s=limit_s)["workers"]
-        row = next((row for row in before if row["name"] == worker), None)
-        if row is None:
-            near = suggestion(worker, (row["name"] for row in before))
-            raise BusError("UNKNOWN_WORKER", f"worker {worker!r} is unknown; `hulak workers` lists the names{near}")
+        row = named(before, worker)
+        worker = str(row["name"])
         if not row.get("slot"):
             raise BusError(
                 "UNSUPERVISED", f"worker {worker} is not under supervisord, which starts replacements; `drain` stops it"

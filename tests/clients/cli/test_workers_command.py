@@ -3,8 +3,9 @@
 import pytest
 from click.testing import CliRunner
 
+from hulak.bus.errors import BusError
 from hulak.clients.cli import cli
-from hulak.clients.cli.workers import cells, rows_of, scaling_of, scaling_text, successor
+from hulak.clients.cli.workers import cells, named, rows_of, scaling_of, scaling_text, successor
 
 
 def worker(name, slot="", pid=0, **more):
@@ -68,6 +69,35 @@ def test_the_sentence_has_the_target_and_its_origin():
 )
 def test_a_successor_is_there_when_the_old_one_is_gone_and_as_many_serve_as_before(after, new):
     assert successor("a", [worker("a"), worker("b"), worker("x", service="chess")], after) == new
+
+
+def workers(*names):
+    return [{"name": name, "service": name.partition("_")[0]} for name in names]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "name"),
+    [("nepse_00/7", "nepse_00/7"), ("nepse_00", "nepse_00/7"), ("mine", "mine"), ("display_01", "display_01/9")],
+)
+def test_a_worker_has_its_name_or_its_slot(wanted, name):
+    assert named(workers("nepse_00/7", "display_01/9", "mine"), wanted)["name"] == name
+
+
+@pytest.mark.parametrize(
+    ("wanted", "text"),
+    [
+        ("nepse_00/8", "worker 'nepse_00/8' is unknown; `hulak workers` lists the names; did you mean 'nepse_00/7'?"),
+        ("nespe_00", "did you mean 'nepse_00'?"),
+        ("nepse", "did you mean 'nepse_00/7'?"),
+        ("gateway", "worker 'gateway' is unknown; `hulak workers` lists the names"),
+        ("sums", "2 workers are named 'sums': sums/3, sums/4; give one of these names"),
+    ],
+)
+def test_a_name_of_no_worker_or_of_several_is_refused_with_the_nearest(wanted, text):
+    with pytest.raises(BusError) as caught:
+        named(workers("nepse_00/7", "sums/3", "sums/4"), wanted)
+    assert str(caught.value).endswith(text)
+    assert caught.value.code == "UNKNOWN_WORKER"
 
 
 def test_help_of_the_group_is_the_groups():

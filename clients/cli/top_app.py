@@ -19,6 +19,7 @@ from hulak.clients.judge.verdict import Verdict
 from hulak.clients.printable import printable
 
 TURN_S = 0.25  # between two looks for updates
+AGES_S = 1.0  # between two drawings without an update: ages grow
 MOST_ROWS = 1000  # that a list shows; a filter finds the others
 
 
@@ -81,7 +82,7 @@ class ListScreen(TopScreen):
         notes += [listing.empty] if not listing.rows else [self.state.data.problem] if self.state.data.problem else []
         note = self.query_one("#note", Static)
         note.display = bool(notes)
-        note.update(Text(printable("; ".join(notes)), style="yellow", no_wrap=True, overflow="ellipsis"))
+        self.write("#note", [Text(printable("; ".join(notes)), style="yellow", no_wrap=True, overflow="ellipsis")])
 
     def on_tabs_tab_activated(self, event: Tabs.TabActivated) -> None:
         """Show the list of a tab that was clicked."""
@@ -189,6 +190,7 @@ class TopApp(App[None]):
         self.source, self.state = source, state
         self._judge, self._order = judge, order or Order()
         self._rests_until = 0.0  # monotonic seconds
+        self._drawn = -AGES_S  # when the screen was drawn by itself, monotonic seconds
 
     def on_mount(self) -> None:
         """Begin with the list of processes."""
@@ -202,13 +204,18 @@ class TopApp(App[None]):
             self._rests_until = 2 * time.monotonic() - began
 
     def turn(self) -> None:
-        """Take the updates, and draw."""
+        """Take the updates; draw if there are any, if the health has changed, and once a second for the ages."""
         state, now = self.state, time.monotonic()
-        for update in self.source.updates():
+        updates = self.source.updates()
+        for update in updates:
             state.take(update, now)
         if not state.paused:
             state.data.supervised = self.source.supervised()
-        state.data.verdict = self._judge(state.data, now)
+        before, state.data.verdict = state.data.verdict, self._judge(state.data, now)
+        is_same = before is not None and before.findings == state.data.verdict.findings
+        if is_same and not updates and now < self._drawn + AGES_S:
+            return
+        self._drawn = now
         if state.remaining is not None and state.remaining <= 0:
             self.exit()
         elif isinstance(self.screen, TopScreen) and self.screen.is_mounted:
@@ -217,6 +224,7 @@ class TopApp(App[None]):
     def action_pause(self) -> None:
         """Pause the updates, and continue."""
         self.state.paused = not self.state.paused
+        self._drawn = -AGES_S
         self.turn()
 
     def action_keys(self) -> None:

@@ -41,6 +41,7 @@ class TopScreen(Screen[None]):
     def __init__(self, state: TopState, source: Source) -> None:
         super().__init__()
         self.state, self.source = state, source
+        self._written: dict[str, list[Text]] = {}  # by the widget
 
     def on_resize(self, event: Resize) -> None:
         """Draw for the new size."""
@@ -60,7 +61,17 @@ class TopScreen(Screen[None]):
         state = self.state
         width, height = self.size
         lines = head(state.data, state.history, width, height=height, paused=state.paused, context=state.context)
-        self.query_one("#head", Static).update(Group(*lines))
+        self.write("#head", lines)
+
+    def write(self, place: str, lines: list[Text]) -> None:
+        """Write lines into a widget: only if they differ, and with a new layout of the screen only if their number does."""
+        before = self._written.get(place)
+        if before == lines:
+            return
+        self._written[place] = lines
+        self.query_one(place, Static).update(
+            lines[0] if len(lines) == 1 else Group(*lines), layout=before is None or len(before) != len(lines)
+        )
 
 
 class DetailScreen(TopScreen):
@@ -97,7 +108,7 @@ class DetailScreen(TopScreen):
         title = "  ".join([f"{chosen.row_name} {self.row.cells[1 if self.tab == 'processes' else 0]}", *parts])
         notes = ([] if now is not None else ["  gone"]) + ([f"  {self.state.data.problem}"] if self.state.data.problem else [])
         text = Text.assemble((title, "bold"), (printable("".join(notes)), "yellow"), no_wrap=True, overflow="ellipsis")
-        self.query_one("#title", Static).update(text)
+        self.write("#title", [text])
         if self.tab == "topics":
             self.query_one(Grid).show_texts(("number", "time", "message"), [message(event) for event in self.state.messages])
         else:

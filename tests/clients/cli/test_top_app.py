@@ -4,7 +4,7 @@ import asyncio
 from types import SimpleNamespace
 
 import pytest
-from textual.widgets import Input, Static
+from textual.widgets import DataTable, Input, Static
 from top_data import quote, report, stats, task_row
 
 from hulak.clients.cli import top_app
@@ -235,3 +235,68 @@ def test_a_view_of_very_many_processes_rests_as_long_as_it_works(monkeypatch):
         app.tick()
         clock.now += 0.25
     assert turns == pytest.approx([100.0, 101.45, 102.9, 104.35]), "a turn takes 0.7 s, then come three quarters of a second"
+
+
+def counted(monkeypatch, owner, name):
+    """Count the calls of a method; returns the list of their arguments."""
+    real, calls = getattr(owner, name), []
+
+    def method(self, *args, **more):
+        calls.append(args)
+        return real(self, *args, **more)
+
+    monkeypatch.setattr(owner, name, method)
+    return calls
+
+
+def test_without_an_update_nothing_is_drawn_until_the_ages_have_grown(monkeypatch):
+    async def trial(top):
+        drawn = counted(monkeypatch, ListScreen, "draw_parts")
+        top.app.turn()
+        top.app.turn()
+        assert drawn == []
+        top.source.waiting.append(StatsUpdate(stats(), 0.0))
+        top.app.turn()
+        assert len(drawn) == 1
+        monkeypatch.setattr(top_app, "AGES_S", 0.0)
+        top.app.turn()
+        assert len(drawn) == 2
+
+    run(trial)
+
+
+def test_a_change_of_the_health_is_drawn_at_once(monkeypatch):
+    async def trial(top):
+        drawn = counted(monkeypatch, ListScreen, "draw_parts")
+        top.app._judge = lambda data, now: judge(Facts(data.stats, broker_silence_s=2.0))
+        top.app.turn()
+        assert len(drawn) == 1
+        assert "broker is silent" in "".join(line.plain for line in top.app.screen._written["#head"])
+
+    run(trial)
+
+
+def test_a_cell_is_rendered_again_only_when_its_text_changes(monkeypatch):
+    async def trial(top):
+        grid, rendered = top.app.screen.query_one(Grid), counted(monkeypatch, DataTable, "_render_cell")
+        changed = stats()
+        changed["broker"]["rss_bytes"] += 50_000_000
+        top.source.waiting.append(StatsUpdate(changed, 0.0))
+        top.app.turn()
+        await top.pilot.pause()
+        cells = {(row, grid.columns_shown[column].name) for row, column, *_ in rendered if row >= 0}
+        assert cells == {(0, "memory")}
+
+    run(trial)
+
+
+def test_a_row_that_comes_into_view_has_its_newest_text():
+    async def trial(top):
+        await top.press("3")
+        top.source.waiting.append(TopicsUpdate([quote(symbol, 9, 7.0, 7.5) for symbol in SYMBOLS], 1.0))
+        await top.press("x")
+        assert {top.cells(1)[0], top.cells(1)[-1]} != {"7.00000 7.50000"}, "the widget has the rows in view only"
+        await top.press("end")
+        assert top.cells(1)[-1] == top.cells(1)[0]
+
+    run(trial, size=(80, 16))

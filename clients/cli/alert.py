@@ -171,7 +171,7 @@ def ls(call: Call) -> None:
         print_json({**answer, "alerts": [shown(row) for row in answer["alerts"]]})
         return
     now_ms = datetime.now(UTC).timestamp() * 1000
-    table.show(HEADS, [cells(row, now_ms) for row in answer["alerts"]])
+    table.show(HEADS, [cells(row, now_ms) for row in answer["alerts"]], "there is no alert; `hulak alert add` adds one")
     if not answer["evaluated"] and answer["alerts"]:
         click.echo(f"not evaluated: {answer['why']}", err=True)
 
@@ -186,7 +186,7 @@ def cells(row: dict[str, Any], now_ms: float) -> list[Any]:
         state_of(row, now_ms),
         row.get("firings", 0),
         table.moment(last["at"] * 1_000_000) if last else "",
-        last.get("value", ""),
+        _value(last.get("value", "")),
         "yes" if row.get("repeat") else "once",
         row.get("note", ""),
     ]
@@ -297,7 +297,7 @@ def history(call: Call, name: str | None, since: timedelta | None) -> None:
     if call.as_json:
         print_json(rows)
     else:
-        table.show(FIRING_HEADS, [firing_cells(body) for body in rows])
+        table.show(FIRING_HEADS, [firing_cells(body) for body in rows], "no alert has fired in this time")
 
 
 def _firings(call: Call, name: str | None, since: timedelta | None) -> Iterator[dict[str, Any]]:
@@ -314,6 +314,11 @@ def _firings(call: Call, name: str | None, since: timedelta | None) -> Iterator[
                 raise
 
 
+def _value(value: Any) -> Any:
+    """Return a middle of two prices without the noise of its last digits."""
+    return float(f"{value:.15g}") if isinstance(value, float) else value
+
+
 def firing_text(body: dict[str, Any]) -> str:
     """Return a firing as a line: "... high EURUSD: price above 1.1, value 1.1001; firing 1, tick number 4711"."""
     *_, fired, number, note = cells = firing_cells(body)
@@ -328,4 +333,4 @@ def firing_cells(body: dict[str, Any]) -> list[Any]:
     at = body.get("at")
     time = table.moment(at * 1_000_000, "milliseconds") if type(at) is int else ""
     keys = ("value", "limit", "fired", "number", "note")
-    return [time, body.get("alert", ""), body.get("symbol", ""), way_text(body), *(body.get(key, "") for key in keys)]
+    return [time, body.get("alert", ""), body.get("symbol", ""), way_text(body), *(_value(body.get(key, "")) for key in keys)]

@@ -33,7 +33,7 @@ def dead_ls(call: Call, service: str | None, limit: int) -> None:
     """
     with call.client() as client:
         rows = client.list_tasks(state="failed", service=service, limit=limit)
-    tasks.list_tasks(call, HEADS, rows)
+    tasks.list_tasks(call, HEADS, rows, "there is no dead letter")
 
 
 @dead.command(

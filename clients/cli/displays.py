@@ -83,7 +83,11 @@ def ls(call: Call, symbol: str | None) -> None:
     if call.as_json:
         print_json([{**row, "state": _without_profile(states.get(row["display"]))} for row in rows])
     else:
-        table.show(HEADS, [_cells(row, states.get(row["display"])) for row in rows])
+        table.show(
+            HEADS,
+            [_cells(row, states.get(row["display"])) for row in rows],
+            "there is no display; `hulak displays create SYMBOL` makes one",
+        )
 
 
 def _without_profile(state: Mapping[str, Any] | None) -> dict[str, Any] | None:

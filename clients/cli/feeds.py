@@ -43,10 +43,7 @@ def ls(call: Call) -> None:
     if call.as_json:
         print_json(rows)
         return
-    if not rows:
-        click.echo("no feed has reported; start one with `hulak feed`")
-        return
-    table.show(HEADS, [cells(row) for row in rows])
+    table.show(HEADS, [cells(row) for row in rows], "no feed has reported; `hulak feed` runs one, and `hulak up` that of [feed]")
     for line in [*(line for row in rows for line in remarks(row)), *mixed(stats)]:
         click.echo(printable(line))
 

@@ -10,6 +10,7 @@ import click
 from hulak.bus.errors import BusTimeout
 from hulak.clients.cli.command import FAILED, Call, Command, print_json
 from hulak.clients.cli.help_text import examples
+from hulak.clients.cli.status import span
 
 SYMBOL = "BENCHLAT"
 BAR = 40  # characters of the histogram's longest bar
@@ -83,9 +84,13 @@ def show(call: Call, result: dict[str, Any]) -> None:
         return
     us = result["us"]
     click.echo(
-        f"{result['posted']:,} ticks at {result['rate']:g}/s to {result['subscribers']} subscribers, {result['lost']:,} lost: "
-        f"p50 {us['p50']:,.0f} us, p99 {us['p99']:,.0f} us, max {us['max']:,.0f} us"
+        f"{result['posted']:,} ticks at {result['rate']:,g}/s to {_subscribers(result['subscribers'])}, {result['lost']:,} lost: "
+        f"p50 {span(us['p50'])}, p99 {span(us['p99'])}, max {span(us['max'])}"
     )
     highest = max(count for _, count in result["histogram"])
     for bound, count in result["histogram"]:
-        click.echo(f"below {bound:>11,.0f} us {count:>9,} {'#' * math.ceil(count / highest * BAR)}")
+        click.echo(f"below {span(bound):>9} {count:>9,} {'#' * math.ceil(count / highest * BAR)}")
+
+
+def _subscribers(count: int) -> str:
+    return f"{count:,} subscriber{'' if count == 1 else 's'}"

@@ -56,7 +56,7 @@ def ls(call: Call, view: str | None) -> None:
         print_json(rows)
     else:
         cells = [[row["name"], row["view"], row["version"], row["by"], table.moment(row["at_ns"]), row["bytes"]] for row in rows]
-        table.show(HEADS, cells)
+        table.show(HEADS, cells, "no layout is shared; the page shares one, or `hulak layout put`")
 
 
 @layout.command(

@@ -40,7 +40,11 @@ def ls(call: Call) -> None:
     if call.as_json:
         print_json(rows)
     else:
-        table.show(HEADS, [_cells(row, time.time_ns()) for row in rows])
+        table.show(
+            HEADS,
+            [_cells(row, time.time_ns()) for row in rows],
+            "no subscriber keeps a position; `hulak sub ticks --since now --name NAME` does",
+        )
 
 
 def _cells(row: dict[str, Any], now_ns: int) -> list[Any]:

@@ -47,7 +47,9 @@ def ls(call: Call) -> None:
     if call.as_json:
         print_json(rows)
     else:
-        table.show(HEADS, [cells(row) for row in rows])
+        table.show(
+            HEADS, [cells(row) for row in rows], "there is no schedule; `hulak task post SERVICE ACTION --every 5m` adds one"
+        )
 
 
 def cells(row: dict[str, Any]) -> list[Any]:
@@ -183,7 +185,11 @@ def list_calendars(call: Call) -> None:
     if call.as_json:
         print_json(rows)
     else:
-        table.show(CALENDAR_HEADS, [_calendar_cells(row) for row in rows])
+        table.show(
+            CALENDAR_HEADS,
+            [_calendar_cells(row) for row in rows],
+            "there is no calendar; `hulak schedule calendar update` sets one",
+        )
 
 
 def _calendar_cells(row: dict[str, Any]) -> list[Any]:

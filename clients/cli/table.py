@@ -101,8 +101,19 @@ def moment(at_ns: int, timespec: str = "seconds") -> str:
         return f"{at_ns} ns"
 
 
-def show(heads: Sequence[str], rows: Iterable[Row]) -> None:
-    """Print a table: columns with headings on a terminal, tab-separated lines after a header line elsewhere."""
+def show(heads: Sequence[str], rows: Iterable[Row], empty: str = "") -> None:
+    """Print a table: columns with headings on a terminal, tab-separated lines after a header line elsewhere.
+
+    Args:
+        heads: the headings.
+        rows: a cell for each heading.
+        empty: printed on standard error if there are no rows: why, and what to do; on a terminal without the headings.
+    """
+    rows = list(rows)
+    if not rows and empty:
+        click.echo(f"hulak: {empty}", err=True)
+        if on_terminal():
+            return
     if not on_terminal():
         lines = ["\t".join(map(text, heads)), *("\t".join(text(cell) for cell in row) for row in rows)]
         click.echo("\n".join(lines))

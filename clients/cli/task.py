@@ -280,17 +280,17 @@ def calls(call: Call, service: str | None, limit: int) -> None:
         print_json(reply)
         return
     rows = [{**row, "task": bytes(row["task"]).hex(), "age": age(row["age_s"])} for row in reply["calls"]]
-    table.show(CALL_HEADS, [[row[head] for head in CALL_HEADS] for row in rows])
+    table.show(CALL_HEADS, [[row[head] for head in CALL_HEADS] for row in rows], "no call is in progress")
     if not reply["complete"]:
         click.echo("hulak: there may be more calls; --limit and --service choose others", err=True)
 
 
-def list_tasks(call: Call, heads: list[str], rows: list[dict[str, Any]]) -> None:
-    """Print posted tasks as a table or as JSON."""
+def list_tasks(call: Call, heads: list[str], rows: list[dict[str, Any]], empty: str = "there is no such posted task") -> None:
+    """Print posted tasks as a table or as JSON; `empty` in place of no rows."""
     if call.as_json:
         print_json(rows)
         return
-    table.show(heads, [[readable(row)[head] for head in heads] for row in rows])
+    table.show(heads, [[readable(row)[head] for head in heads] for row in rows], empty)
 
 
 def readable(row: dict[str, Any]) -> dict[str, Any]:

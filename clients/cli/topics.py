@@ -56,7 +56,7 @@ def ls(call: Call, pattern: str | None) -> None:
     if call.as_json:
         print_json(rows)
     else:
-        table.show(HEADS, map(_cells, rows))
+        table.show(HEADS, map(_cells, rows), "no such topic has a message yet")
 
 
 def _cells(row: dict[str, Any]) -> list[Any]:

@@ -54,7 +54,7 @@ def ls(call: Call) -> None:
         return
     for service, scaling in scaling_of(stats).items():
         click.echo(scaling_text(service, scaling))
-    table.show(HEADS, [cells(row) for row in rows])
+    table.show(HEADS, [cells(row) for row in rows], "no worker is there; `hulak up` starts those of NEPSE and displays")
 
 
 def rows_of(stats: Mapping[str, Any], supervised: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from hulak.bus.errors import BusError
-from hulak.clients.cli.alert import cells
+from hulak.clients.cli.alert import cells, firing_text
 from hulak.clients.cli.command import report
 from hulak.clients.cli.nepse import Progress
 from hulak.clients.cli.nepse_output import BOOK_HEADS, graph_points, order_book, sparkline, summary, unpaged
@@ -211,3 +211,14 @@ def test_a_value_that_is_not_there_is_a_dash_in_every_table():
     assert [text(value) for value in (None, "", 0, False, " ")] == ["-", "-", "0", "False", " "]
     never = {"name": "high", "symbol": "EURUSD", "on": "price", "above": 1.0, "last": None, "note": "", "enabled": True}
     assert [text(cell) for cell in cells(never, 0.0)][-4:] == ["-", "-", "once", "-"]
+
+
+def test_a_table_without_rows_has_the_reason_on_standard_error(capsys):
+    show(["alert", "symbol"], [], "there is no alert; `hulak alert add` adds one")
+    printed = capsys.readouterr()
+    assert (printed.out, printed.err) == ("alert\tsymbol\n", "hulak: there is no alert; `hulak alert add` adds one\n")
+    show(["alert"], [["high"]], "there is no alert")
+    assert capsys.readouterr().err == ""
+    firing = {"alert": "high", "symbol": "X", "value": 1.0823800000000001, "limit": 1.0, "on": "price", "way": "above"}
+    assert "value 1.08238" in firing_text(firing).split(";")[0]
+    assert "1.0823800000000001" not in firing_text(firing)

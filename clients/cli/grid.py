@@ -109,7 +109,7 @@ class Grid(DataTable[Text]):
         )
 
     def _update_visible(self) -> None:
-        """Give the widget the cells that have changed in the rows that the terminal shows."""
+        """Set the cells of the widget that have changed, in the rows that the terminal shows."""
         first = max(0, int(self.scroll_y) - 1)
         for number in range(first, min(len(self._shown), first + self.size.height + 2)):
             cells = self._cells[number]

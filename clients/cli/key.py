@@ -127,7 +127,7 @@ def list_keys(call: Call) -> None:
     if security is None:
         click.echo("hulak: no broker answers: connections and refusals are unknown", err=True)
     elif known is None:
-        click.echo(f"hulak: the broker has no keys yet: {RESTART}", err=True)
+        click.echo(f"hulak: the broker has no keys yet, `hulak key new` makes one; {RESTART}", err=True)
     elif security["unknown"]:
         click.echo(f"hulak: the broker refused {security['unknown']} connections with keys that are not authorised", err=True)
 

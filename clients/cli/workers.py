@@ -16,7 +16,7 @@ from hulak.clients.cli.status import mb
 from hulak.clients.cli.worker_pools import add, remove
 from hulak.clients.durations import age
 
-HEADS = ["worker", "slot", "state", "held", "done", "failed", "memory", "age", "supervisor"]
+HEADS = ["worker", "state", "held", "done", "failed", "memory", "age", "supervisor"]
 SHOWN = ("running", "starting", "backoff", "stopping", "fatal", "unknown")  # slots in another state are unused
 RESTART_S = 30.0
 RETRY_S = 0.1
@@ -96,10 +96,10 @@ def scaling_text(service: str, scaling: Mapping[str, Any]) -> str:
 
 
 def cells(row: Mapping[str, Any]) -> list[Any]:
-    """Return the cells of a row, in the order of `HEADS`."""
-    counts = [row.get(name) for name in ("slot", "state", "held", "done", "failed")]
+    """Return the cells of a row, in the order of `HEADS`; the first one is the slot where no worker is there."""
+    counts = [row.get(name) for name in ("state", "held", "done", "failed")]
     up = age(row["age_s"]) if "age_s" in row else None
-    return [row["name"], *counts, mb(row.get("rss_bytes")), up, row["supervisor"]]
+    return [row["name"] or row["slot"], *counts, mb(row.get("rss_bytes")), up, row["supervisor"]]
 
 
 @workers.command(cls=Command, short_help="Drain and stop a worker.", epilog=examples("hulak workers drain nepse_00/4711"))
@@ -137,9 +137,9 @@ def named(rows: Sequence[Mapping[str, Any]], wanted: str) -> Mapping[str, Any]:
     if meant:
         names = ", ".join(sorted(row["name"] for row in meant))
         raise BusError("UNKNOWN_WORKER", f"{len(meant)} workers are named {wanted!r}: {names}; give one of these names")
-    names = sorted(row["name"] for row in of_slot or [row for row in rows if row["service"] == wanted])
+    there = sorted(row["name"] for row in of_slot or [row for row in rows if row["service"] == wanted])
     near = suggestion(slot, [row["name"].partition("/")[0] for row in rows])
-    near = f"; did you mean {' or '.join(map(repr, names[:2]))}?" if names else near
+    near = f"; did you mean {' or '.join(map(repr, there[:2]))}?" if there else near
     raise BusError("UNKNOWN_WORKER", f"worker {wanted!r} is unknown; `hulak workers` lists the names{near}")
 
 

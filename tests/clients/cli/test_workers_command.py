@@ -42,9 +42,9 @@ def test_slots_without_a_worker_show_if_they_are_in_use(state, shown):
 
 def test_cells_stand_under_their_heads_and_what_is_not_known_is_none():
     (row,) = rows_of(stats(worker("nepse_00/5", "nepse_00", 5)), [slot("nepse_00", "running", 5)])
-    assert cells(row) == ["nepse_00/5", "nepse_00", "ready", 0, 2, 1, "5 MB", "9 s", "running"]
+    assert cells(row) == ["nepse_00/5", "ready", 0, 2, 1, "5 MB", "9 s", "running"]
     (row,) = rows_of(stats(), [slot("nepse_00", "fatal")])
-    assert cells(row) == [None, "nepse_00", None, None, None, None, "-", None, "fatal"]
+    assert cells(row) == ["nepse_00", None, None, None, None, "-", None, "fatal"]
 
 
 def test_the_sentence_has_the_target_and_its_origin():

@@ -16,7 +16,7 @@ IN |= {"refused": 2, "missing_ranges": []}
 
 def test_each_way_of_a_bridge_has_a_row_with_its_lag_and_its_missing_numbers():
     out, into = ways(bridge(send=OUT, receive={"b": IN}))
-    assert cells(out) == ["a", "out", "sending", 900, 100, "2 s", 800, 12, 7, None]
+    assert cells(out) == ["a", "out", "sending", 900, 100, "3 s", 800, 12, 7, None]
     assert cells(into) == ["b", "in", "failing", 70, 0, None, 60, 6, 0, 2]
     assert remarks(out) == ["a out: ticks 5 to 11 are missing"]
     assert remarks(into) == ["b in: no server"]

@@ -105,7 +105,7 @@ def test_parts_and_failures_go_to_their_call(client):
 def test_a_call_without_a_worker_expires_and_the_others_do_not_wait_for_it(client):
     late = client.submit("unserved", "at-all", timeout_s=0.2)
     assert client.call("sums", "double", {"n": 1}) == 2
-    with pytest.raises(BusTimeout, match="no worker of 'unserved' took it"):
+    with pytest.raises(BusTimeout, match="service 'unserved' has no worker: none took the task"):
         late.result()
 
 

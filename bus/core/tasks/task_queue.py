@@ -105,7 +105,7 @@ class CalledTask(msgspec.Struct, gc=False):
 
     def why_expired(self, alive: int) -> str:
         """Return the reason of an expiry in one sentence; `alive` is the number of the service's workers."""
-        waited_s = self.deadline - self.since
+        waited_s = max(0.0, self.deadline - self.since)  # its time may have ended while no broker ran
         match self.state:
             case TaskState.RUNNING:
                 return f"not done within {waited_s:.3g} s: worker {self.worker} is at attempt {self.attempt}"

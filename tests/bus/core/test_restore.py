@@ -84,7 +84,7 @@ def test_whatever_a_task_was_in_it_is_restored_and_comes_to_its_end_once(
 @pytest.mark.parametrize(
     ("attempt", "troubles", "text"),
     [
-        (0, (), "no worker of 'nepse' took it"),
+        (0, (), "service 'nepse' has no worker: none took the task within 0 s"),
         (2, (), "after 2 attempts: the last one has no result"),
         (2, ("w: X: x",), "after 2 attempts: w: X: x"),
     ],

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 HOST = "127.0.0.1"
@@ -17,6 +17,10 @@ ROOT = Path(__file__).resolve().parents[1]
 PR_SET_TIMERSLACK = 29  # prctl(2)
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
+SPINNER = (
+    "import os; from benchmarks import machine; machine.end_with_parent();"
+    " os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))\nwhile True: pass"
+)
 _clock_hz = os.sysconf("SC_CLK_TCK")
 _page_bytes = os.sysconf("SC_PAGE_SIZE")
 _libc = ctypes.CDLL(None)
@@ -169,6 +173,21 @@ def end(process: subprocess.Popen[bytes], grace_s: float = 3.0) -> None:
     if process.poll() is None:
         process.kill()
         process.wait(grace_s)
+
+
+@contextlib.contextmanager
+def warm_cores() -> Iterator[None]:
+    """Keep every core busy with work that gives way to all other (SCHED_IDLE): none of them has to be woken first.
+
+    Else a load of few wake-ups pays for each of them, in a virtual machine most of all, and a higher load seems to cost less.
+    """
+    count = len(os.sched_getaffinity(0))
+    spinners = [subprocess.Popen([sys.executable, "-c", SPINNER], cwd=ROOT) for _ in range(count)]  # noqa: S603 - our own words
+    try:
+        yield
+    finally:
+        for spinner in spinners:
+            end(spinner)
 
 
 def free_ports(count: int) -> list[int]:

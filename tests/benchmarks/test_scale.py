@@ -1,11 +1,16 @@
 """The benchmark of growth fits what was planted, names what is worse than linear, and measures a real broker."""
 
 import json
+import os
 
+import psutil
 import pytest
 from click.testing import CliRunner
+from waiting import eventually
 
+from benchmarks import machine
 from benchmarks.__main__ import main
+from benchmarks.scale import ring_readers
 from benchmarks.scale.growth import Figure, Table, exponent, exponents, markdown_of, worse
 
 SIZES = (100, 1000, 10_000)
@@ -53,10 +58,30 @@ def test_the_last_row_has_the_exponent_and_the_linear_one():
     assert markdown_of(table(lambda n: 0.01 * n)).splitlines()[-1] == "| exponent (linear) | +1.00 (1) |"
 
 
+def test_readers_of_the_ring_are_compared_within_each_round():
+    rounds = [[{"size": 20, "tick_us": cost}, {"size": 200, "tick_us": cost * ratio}] for cost, ratio in ((1, 2), (8, 3), (9, 1))]
+    assert ring_readers.medians(rounds) == [
+        {"size": 20, "tick_us": 8, "beside": 1},
+        {"size": 200, "tick_us": 9, "beside": 2},
+    ]
+
+
+def test_cores_are_kept_busy_by_work_that_gives_way():
+    def idle() -> set[int]:
+        children = [child.pid for child in psutil.Process().children()]
+        return {child for child in children if os.sched_getscheduler(child) == os.SCHED_IDLE}
+
+    before = idle()
+    with machine.warm_cores():
+        eventually(lambda: len(idle() - before) == len(os.sched_getaffinity(0)), within_s=20)
+    assert idle() == before
+
+
 QUICK = {
     "broker_process.IDLE_S": 0.1,
     "subscribers.PROBES": 10,
     "ring_readers.PROBES": 50,
+    "ring_readers.ROUNDS": 2,
     "displays.PROBES": 48,
     "displays.CALM_S": 0.1,
 }

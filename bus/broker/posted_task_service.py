@@ -15,8 +15,8 @@ from hulak.bus.broker.post_service import PostService
 from hulak.bus.broker.storage import row_retention, task_rows
 from hulak.bus.broker.storage.database import Database, Job
 from hulak.bus.broker.storage.dead_letters import DeadLetters
-from hulak.bus.broker.storage.task_writes import BeginWrite, EndWrite
-from hulak.bus.broker.store_effects import BrokerEffect, Post, Store, check_stored
+from hulak.bus.broker.storage.task_writes import BeginWrite, EndWrite, RowsRead
+from hulak.bus.broker.store_effects import BrokerEffect, Post, ReadTask, Store, check_stored
 from hulak.bus.broker.task_backlog import TaskBacklog
 from hulak.bus.broker.task_inspection import TaskInspection, check_service
 from hulak.bus.broker.waiters import Waiters
@@ -82,6 +82,7 @@ class PostedTaskService:
         self.boot = boot_id()
         self.database = database
         self.waiters: Waiters[bytes] = Waiters(MAX_WAITERS, "results")  # by task
+        self.ending: set[bytes] = set()  # tasks whose ends are being written
         self.again: list[tuple[float, Store]] = []  # writes that failed, and when each is tried again
         self._moment: Moment | None = None
         self.clean_at = 0.0
@@ -116,7 +117,8 @@ class PostedTaskService:
     @property
     def writers(self) -> TaskWriters:
         """The functions that make jobs of the effects on posted tasks."""
-        return {Post: self.posts.put_together, Begun: self._begin, Delayed: self._delay, Ended: self._end}
+        posts, reads = self.posts.put_together, self._read_together
+        return {Post: posts, ReadTask: reads, Begun: self._begin, Delayed: self._delay, Ended: self._end}
 
     def _begin(self, begun: Sequence[Begun]) -> list[Store]:
         return [self._until_stored(BeginWrite(begun))]
@@ -131,11 +133,11 @@ class PostedTaskService:
     def _end(self, ends: Sequence[Ended], *, is_held: bool = True) -> list[Store]:
         """Write the ends of tasks, again until they are written; then answer the clients that wait for them.
 
-        The transaction that ends a task reads its row too, if a client waits already: the answer needs no second transaction. The
+        The transaction that ends a task reads its row too, if a client waits by then: the answer needs no second transaction. The
         last attempt of a task that is not `is_held` in memory is known to its row only.
         """
-        wanted = {end.task for end in ends if end.task in self.waiters}
-        return [self._until_stored(EndWrite(ends, self.moment(), wanted, is_held))]
+        self.ending.update([end.task for end in ends])
+        return [self._until_stored(EndWrite(ends, self.moment(), self.waiters, is_held))]
 
     def _until_stored(self, job: Job) -> Store:
         """Run a job until it succeeds; then answer the clients that wait for the tasks that it ends."""
@@ -151,9 +153,11 @@ class PostedTaskService:
         if not isinstance(job, EndWrite):
             return []
         effects: list[BrokerEffect] = []
+        self.ending.difference_update([end.task for end in job.ends])
         for end, row in zip(job.ends, rows or (), strict=True):
-            askers = self.waiters.pop(end.task)
-            effects += [self._read(asker, end.task) if row is None else asker.reply(row) for asker in askers]
+            for asker in self.waiters.pop(end.task):
+                read = ReadTask(asker, end.task)
+                effects += [read] if row is None else self._answer(read, row)
         return effects
 
     # Results and the rest
@@ -168,25 +172,34 @@ class PostedTaskService:
         pending = self.dispatcher.tasks.get(args.task)
         if pending is not None:
             check_service(asker, pending.service, reads=True)
-        if until is None or pending is None:
-            return [self._read(asker, args.task, until)]
+        if until is None or (pending is None and args.task not in self.ending):
+            return [ReadTask(asker, args.task, until)]
         self.waiters.add(args.task, asker, until)
         return []
 
-    def _read(self, asker: Asker, task: bytes, until: float | None = None) -> Store:
-        """Answer with a task's row; if it has not ended and `until` is given, wait for its end until then."""
+    def _read_together(self, reads: Sequence[ReadTask]) -> list[Store]:
+        """Answer with the rows of tasks, which one job reads."""
+        return [Store(RowsRead([read.task for read in reads]), partial(self._have_read, reads), [read.asker for read in reads])]
 
-        def then(value: Any, why: str) -> list[BrokerEffect]:
-            check_stored(why)
-            if value is None:
-                raise ProtocolError("UNKNOWN_TASK", f"there is no posted task {task.hex()}")
-            check_service(asker, value["service"], reads=True)
-            if value["ended_ns"] is not None or until is None:
-                return [asker.reply(value)]
-            self.waiters.add(task, asker, until)
-            return []
+    def _have_read(self, reads: Sequence[ReadTask], rows: Sequence[dict[str, Any] | None] | None, why: str) -> list[BrokerEffect]:
+        if why and len(reads) > 1:  # one of the rows may be the reason: each is read alone
+            return [store for read in reads for store in self._read_together([read])]
+        check_stored(why)
+        return [answer for read, row in zip(reads, rows or (), strict=True) for answer in self._answer(read, row)]
 
-        return Store(partial(task_rows.read, task=task), then, [asker])
+    def _answer(self, read: ReadTask, row: dict[str, Any] | None) -> list[BrokerEffect]:
+        """Answer a request with a task's row, or let it wait for the end of the task."""
+        asker = read.asker
+        try:
+            if row is None:
+                raise ProtocolError("UNKNOWN_TASK", f"there is no posted task {read.task.hex()}")
+            check_service(asker, row["service"], reads=True)
+            if row["ended_ns"] is not None or read.until is None:
+                return [asker.reply(row)]
+            self.waiters.add(read.task, asker, read.until)
+        except ProtocolError as error:
+            return [asker.refuse(error)]
+        return []
 
     def cancel(self, asker: Asker, args: TaskIdArguments, now: float) -> list[BrokerEffect]:
         """End a task before its time."""
@@ -212,7 +225,7 @@ class PostedTaskService:
             self.backlog.cancel(task)
             error = Error(task, "CANCELLED", "it was cancelled")
             effects += self._end([Ended(task, TaskState.CANCELLED.value, 0, error)], is_held=False)
-        return [*effects, self._read(asker, task)]  # after the job that ends it: jobs run in order
+        return [*effects, ReadTask(asker, task)]  # after the job that ends it: jobs run in order
 
     def tasks(self, asker: Asker, args: TasksArguments, now: float) -> list[BrokerEffect]:
         """List posted tasks."""
@@ -243,7 +256,7 @@ class PostedTaskService:
 
     def beat(self, now: float) -> list[BrokerEffect]:
         """Answer requests that have expired; retry failed writes; read tasks there is room for; delete old rows."""
-        effects: list[BrokerEffect] = [self._read(asker, task) for task, asker in self.waiters.pop_over(now)]
+        effects: list[BrokerEffect] = [ReadTask(asker, task) for task, asker in self.waiters.pop_over(now)]
         effects += [store for due, store in self.again if due <= now]
         self.again = [(due, store) for due, store in self.again if due > now]
         effects += [*self.backlog.read_more(), *self.dead_letters.poll(now)]

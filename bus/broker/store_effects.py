@@ -37,7 +37,15 @@ class Post(msgspec.Struct, frozen=True, gc=False):
     posting: Posting
 
 
-BrokerEffect = Effect | Store | Load | Post
+class ReadTask(msgspec.Struct, frozen=True, gc=False):
+    """Answer with a posted task's row; those of one iteration are read together."""
+
+    asker: Asker
+    task: bytes
+    until: float | None = None  # wait for the end of the task until then, monotonic seconds; None: answer at once
+
+
+BrokerEffect = Effect | Store | Load | Post | ReadTask
 
 
 def check_stored(why: str, what: str = "") -> None:

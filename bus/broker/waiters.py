@@ -43,7 +43,7 @@ class Waiters(Generic[AwaitedKey]):
     def __len__(self) -> int:
         return self._count
 
-    def __contains__(self, key: AwaitedKey) -> bool:
+    def __contains__(self, key: object) -> bool:
         """Return whether a request waits for `key`."""
         return key in self._waits
 

@@ -11,6 +11,7 @@ from hulak.bus.broker.storage import database_salvage, database_schema
 from hulak.bus.errors import DatabaseUnreadable
 
 BESIDE = ("", "-wal", "-shm")  # suffixes of the names of SQLite's files
+STATEMENTS = 256  # kept prepared: those of `task_writes` have up to 32 sizes each
 # SQLite's error codes for unreadable content. All others are of the disk or temporary: tried again.
 UNREADABLE = {
     sqlite3.SQLITE_ERROR,
@@ -70,7 +71,7 @@ class DatabaseFile:
         for end in BESIDE:
             with contextlib.suppress(FileNotFoundError, PermissionError):
                 Path(f"{self.path}{end}").chmod(0o600)
-        connection = sqlite3.connect(self.path, isolation_level=None, timeout=5.0)
+        connection = sqlite3.connect(self.path, isolation_level=None, timeout=5.0, cached_statements=STATEMENTS)
         try:
             connection.text_factory = _text
             connection.execute("PRAGMA journal_mode = WAL")

@@ -1,14 +1,14 @@
-"""Writes of posted tasks as values, so that a transaction can run many of one kind with few statements.
+"""Writes and reads of posted tasks as values, so that a transaction can run many of one kind with few statements.
 
-One job has the tasks that were posted, begun or ended together: the work for a job is shared by them.
+One job has the tasks that were posted, begun, ended or asked for together: the work for a job is shared by them.
 
 The sqlite3 module releases the interpreter's lock around each row of each statement. While the loop is busy, getting it back
-costs more than the write. So writes of many tasks go into statements of 64, 16 or 4 rows; the others run alone. The result is
-that of the writes one by one.
+costs more than the write. So writes of many tasks go into statements of up to `MOST_ROWS` rows. The result is that of the writes
+one by one.
 """
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from itertools import groupby
 from typing import Any, ClassVar, TypeVar
@@ -23,7 +23,7 @@ from hulak.bus.core.tasks.moments import Moment
 from hulak.bus.core.tasks.posted import Posting
 from hulak.bus.core.tasks.task_queue import TaskState
 
-SIZES = (64, 16, 4)  # rows of a statement: few sizes, since each is another statement to prepare
+MOST_ROWS = 32  # of a statement; each number of rows is another one, which the connection keeps prepared
 UPDATES_FROM = sqlite3.sqlite_version_info >= (3, 33)  # SQLite has UPDATE ... FROM
 Item = TypeVar("Item")
 
@@ -112,7 +112,7 @@ class EndWrite(msgspec.Struct, frozen=True, gc=False):
 
     ends: Sequence[Ended]
     moment: Moment
-    wanted: AbstractSet[bytes]  # tasks whose rows clients wait for
+    wanted: Container[bytes]  # tasks whose rows clients wait for; asked in the store's thread, when the tasks have ended
     held: bool = True  # the tasks were in memory: their last attempts are known
 
     @property
@@ -158,13 +158,36 @@ class EndWrite(msgspec.Struct, frozen=True, gc=False):
         return [[rows_of.get(end.task) for end in write.ends] for write in writes]
 
 
+class RowsRead(msgspec.Struct, frozen=True, gc=False):
+    """Read the rows of tasks, see `task_rows.read`; its value has the row of each, None where there is none."""
+
+    tasks: Sequence[bytes]
+
+    @property
+    def size(self) -> int:
+        """The number of tasks."""
+        return len(self.tasks)
+
+    def __call__(self, connection: sqlite3.Connection) -> list[dict[str, Any] | None]:
+        """Run it alone, task by task."""
+        return [task_rows.read(connection, task) for task in self.tasks]
+
+    @staticmethod
+    def together(connection: sqlite3.Connection, reads: Sequence["RowsRead"]) -> list[list[dict[str, Any] | None]]:
+        """Run several.
+
+        Raises:
+            ProtocolError: a row cannot be read.
+        """
+        wanted = [task for read in reads for task in read.tasks]
+        rows_of = {task: row for some in _parts(wanted) for task, row in task_rows.read_many(connection, some).items()}
+        # A missing row may be there, and unreadable.
+        return [[rows_of.get(task) or task_rows.read(connection, task) for task in read.tasks] for read in reads]
+
+
 def _parts(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
-    """Split items into parts whose lengths are of `SIZES`, or 1."""
-    at = 0
-    while at < len(items):
-        size = next((size for size in SIZES if size <= len(items) - at), 1)
-        yield items[at : at + size]
-        at += size
+    """Split items into parts of `MOST_ROWS`, and a last one."""
+    return (items[at : at + MOST_ROWS] for at in range(0, len(items), MOST_ROWS))
 
 
 def _marks(count: int) -> str:

@@ -3,14 +3,18 @@
 import contextlib
 import socket
 import sqlite3
+import threading
 import time
 
 from waiting import eventually
 
+from hulak.bus.broker import posted_task_service
 from hulak.bus.broker.posted_task_service import AGAIN_S
 from hulak.bus.broker.socket_monitor import PeerConnection
 from hulak.bus.broker.storage import task_rows
 from hulak.bus.broker.storage.database_file import DatabaseFile
+from hulak.bus.broker.store_effects import ReadTask
+from hulak.bus.core.effects import Asker
 from hulak.bus.core.journal.broker_clock import Ages
 from hulak.bus.wire.messages import Error, Ready, Reply, Request
 
@@ -108,10 +112,42 @@ def test_the_end_of_a_task_is_written_before_waiting_clients_are_answered_and_re
     fixture.settle()
     is_full[0] = False
     assert (fixture.answers_to(waits), row_of(tmp_path, task)) == ([], ("s", "queued"))
-    monkeypatch.setattr(fixture.posted_tasks, "_read", None)  # not needed: the transaction that ends a task reads its row
+    monkeypatch.setattr(posted_task_service, "RowsRead", None)  # not needed: the transaction that ends a task reads its row
     fixture.beat(time.monotonic() + AGAIN_S)
     fixture.until(lambda: fixture.answers_to(waits))
     assert (fixture.answers_to(waits)[0].value["state"], row_of(tmp_path, task)) == ("cancelled", ("s", "cancelled"))
+
+
+def test_a_result_asked_for_while_the_end_is_written_is_answered_by_that_transaction(start, monkeypatch):
+    fixture = start()
+    task = fixture.post()["task"]
+    held = threading.Event()
+    fixture.database.put(lambda _: held.wait(30), lambda *_: None)  # the end is queued meanwhile
+    fixture.carry_out(fixture.dispatcher.cancel(task))
+    assert task not in fixture.dispatcher.tasks
+    monkeypatch.setattr(posted_task_service, "RowsRead", None)
+    waits = fixture.send("result", task=task, wait_ms=60_000)
+    held.set()
+    fixture.until(lambda: fixture.answers_to(waits))
+    assert fixture.answers_to(waits)[0].value["state"] == "cancelled"
+    assert not fixture.posted_tasks.ending
+
+
+def test_results_asked_for_together_are_read_by_one_job(start, tmp_path):
+    fixture = start()
+    tasks = [fixture.post()["task"] for _ in range(4)]
+    for task in tasks:
+        fixture.work(task)
+    with contextlib.closing(sqlite3.connect(tmp_path / "tasks.db")) as connection, connection:
+        connection.execute("UPDATE tasks SET answer = x'c1' WHERE id = ?", (tasks[1],))
+    asked = [Asker(b"c", b"%016d" % number) for number in range(5)]
+    fixture.carry_out([ReadTask(asker, task) for asker, task in zip(asked, [*tasks, b"u" * 16], strict=True)])
+    fixture.until(lambda: len(fixture.answers) >= 4 + 5)
+    answers = [fixture.answers_to(asker.request)[0] for asker in asked]
+    assert [answer.value["task"] for answer in answers if isinstance(answer, Reply)] == [tasks[0], tasks[2], tasks[3]]
+    assert [answer.code for answer in answers if isinstance(answer, Error)] == ["STORE_FAILED", "UNKNOWN_TASK"]
+    [store] = fixture.posted_tasks.writers[ReadTask]([ReadTask(asker, task) for asker, task in zip(asked, tasks, strict=False)])
+    assert store.job.size == 4
 
 
 def test_a_request_for_a_result_expires_in_time_but_not_for_a_client_that_is_gone(start):

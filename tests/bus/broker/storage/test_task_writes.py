@@ -10,11 +10,11 @@ from waiting import eventually
 
 from hulak.bus.broker.storage import database_schema, task_rows
 from hulak.bus.broker.storage.database import LAZY_S, MOST, Database, NotTogether
-from hulak.bus.broker.storage.task_writes import BeginWrite, EndWrite, PostWrite
+from hulak.bus.broker.storage.task_writes import BeginWrite, EndWrite, PostWrite, RowsRead
 from hulak.bus.core.effects import Begun, Ended
 from hulak.bus.wire.messages import Error, Reply
 
-COUNTS = (1, 3, 4, 5, 84, 101)  # one by one, and in statements of 4, 16 and 64 rows
+COUNTS = (1, 3, 31, 32, 33, 101)  # in statements of up to 32 rows
 
 
 def post(number, **how):
@@ -127,6 +127,27 @@ def test_two_ends_of_one_task_in_a_transaction_leave_the_first():
         one_by_one(connection, [post(1)])
         (first,), (second,) = together(connection, ends)
         assert (first["state"], second["state"]) == ("done", "done")
+
+
+@pytest.mark.parametrize("count", COUNTS)
+def test_rows_that_are_read_together_are_those_read_one_by_one(count):
+    numbers = range(1, count + 1)
+    with database() as connection:
+        one_by_one(connection, [post(number) for number in numbers if number % 4])  # the others are unknown
+        one_by_one(connection, [end(number) for number in numbers if number % 3])
+        jobs = [RowsRead([task(number)]) for number in numbers] + [RowsRead([task(number) for number in numbers])]
+        rows = one_by_one(connection, jobs)
+        assert together(connection, jobs) == rows
+        assert [kept is None for kept in rows[-1]] == [number % 4 == 0 for number in numbers]
+
+
+def test_a_read_of_a_row_that_cannot_be_read_fails(open_store):
+    fixture = open_store()
+    fixture.do(*[insert(number) for number in (1, 2)])
+    fixture.do(*[end(number) for number in (1, 2)])
+    fixture.do(lambda connection: connection.execute("UPDATE tasks SET answer = x'c1' WHERE id = ?", (task(1),)) and None)
+    (unread, why), (read, fine) = fixture.do(RowsRead([task(1)]), RowsRead([task(2)]))
+    assert (unread, "not one msgpack value" in why, read[0]["state"], fine) == (None, True, "done", "")
 
 
 def test_an_answer_that_cannot_be_read_leaves_the_others():

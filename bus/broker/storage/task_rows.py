@@ -16,7 +16,7 @@ from hulak.bus.core.tasks.moments import Moment
 from hulak.bus.core.tasks.posted import Posting
 from hulak.bus.core.tasks.task_queue import STATES, TaskState
 from hulak.bus.errors import ProtocolError
-from hulak.bus.wire.codec import pack, unpack
+from hulak.bus.wire.codec import own, unpack
 from hulak.bus.wire.messages import Error, Reply
 
 TROUBLE_CHARACTERS = 500
@@ -24,6 +24,7 @@ MOST_SHOWN = 1 << 17  # bytes of the arguments, and of the answer, of a task tha
 NEWEST = (1 << 63) - 1  # no number of a row is greater
 encode_runs = msgspec.msgpack.Encoder().encode
 decode_runs = msgspec.msgpack.Decoder(list[Run]).decode
+DONE = TaskState.DONE.value
 ENDED = {state.value for state in (TaskState.DONE, TaskState.FAILED, TaskState.EXPIRED, TaskState.CANCELLED)}
 NEW_ROW = (
     "INSERT INTO tasks (id, key, service, action, args, retries, priority, posted_ns, due_ns, expires_ns, expires_boot,"
@@ -147,7 +148,8 @@ def end_values(
     """Return the values of a task's end, in the order of `ENDS`."""
     answer = message.value if isinstance(message, Reply) else [message.code, message.text, message.details]
     last = "" if isinstance(message, Reply) else _last_trouble(message)
-    return (task, state, attempt, moment.now_ns, moment.age_s, pack(answer), last, worker, encode_runs(runs) if runs else None)
+    packed = own.pack(answer)
+    return (task, state, attempt, moment.now_ns, moment.age_s, packed, last, worker, encode_runs(runs) if runs else None)
 
 
 def end_and_read(
@@ -178,17 +180,20 @@ def read_many(connection: sqlite3.Connection, tasks: Sequence[bytes]) -> dict[by
     rows: dict[bytes, dict[str, Any]] = {}
     how = f"SELECT {COLUMNS}, answer FROM tasks WHERE id IN ({', '.join('?' * len(tasks))})"  # noqa: S608
     for row in connection.execute(how, tasks):
-        with contextlib.suppress(ProtocolError):  # of an answer that cannot be unpacked
+        try:
             rows[row[0]] = _whole(row)
+        except ProtocolError:  # of an answer that cannot be unpacked
+            continue
     return rows
 
 
 def _whole(row: tuple[Any, ...]) -> dict[str, Any]:
-    task_row = _plain(row[:-1])
+    task_row = _plain(row)
     if task_row["ended_ns"] is not None:
-        answer = unpack(row[-1]) if row[-1] is not None else None
-        task_row["kept"] = row[-1] is not None
-        if task_row["state"] == TaskState.DONE.value:
+        packed = row[-1]
+        answer = unpack(packed) if packed is not None else None
+        task_row["kept"] = packed is not None
+        if task_row["state"] == DONE:
             task_row["value"] = answer
         elif answer is not None:
             task_row["error"] = {"code": answer[0], "text": answer[1], "details": answer[2]}
@@ -253,4 +258,5 @@ def drop(connection: sqlite3.Connection, task: bytes) -> bool:
 
 
 def _plain(row: tuple[Any, ...]) -> dict[str, Any]:
-    return dict(zip(NAMES, row, strict=True))
+    """Return the first values of a row, those of `COLUMNS`, as a map."""
+    return dict(zip(NAMES, row, strict=False))

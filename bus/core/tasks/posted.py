@@ -12,7 +12,7 @@ import msgspec
 from hulak.bus.core import control_requests
 from hulak.bus.core.tasks.policy import Policy
 from hulak.bus.core.tasks.task_queue import CalledTask
-from hulak.bus.wire.codec import pack
+from hulak.bus.wire.codec import own
 
 
 class Posting(msgspec.Struct, frozen=True, gc=False):
@@ -48,4 +48,4 @@ def posting_of(request_id: bytes, args: control_requests.PostArguments, policy: 
     """Return the posting for the arguments of `hulak.post`."""
     retries = policy.retries if args.retries is None else args.retries
     expires_s = math.inf if args.expires_s is None else args.expires_s
-    return Posting(request_id, args.key, args.service, args.action, pack(args.args), retries, expires_s, args.priority)
+    return Posting(request_id, args.key, args.service, args.action, own.pack(args.args), retries, expires_s, args.priority)

@@ -132,9 +132,9 @@ def _one(
         for number in range(processes):
             machine.wait_for(folder.joinpath(f"ready{number}").exists, SETTLES_S, "the subscribers")
         groups = {"broker": [system.processes[0].pid], "subscribers": [reader.pid for reader in readers]}
-        before, noise = _spent(groups), machine.Noise([*groups["broker"], *groups["subscribers"]])
+        before, noise = spent_by(groups), machine.Noise([*groups["broker"], *groups["subscribers"]])
         count = _post(system, rate, seconds)
-        after, sample = _spent(groups), noise.sample()
+        after, sample = spent_by(groups), noise.sample()
         pairs: list[tuple[int, int]] = []
         for number, reader in enumerate(readers):
             if reader.wait(SETTLES_S):
@@ -153,7 +153,8 @@ def _start_reader(system: Hulak, way: str, number: int, share: int, seconds: flo
     return machine.start(machine.python("benchmarks.budget", json.dumps(given)), folder / f"reader{number}.log")
 
 
-def _spent(groups: Mapping[str, Iterable[int]]) -> dict[tuple[str, str], Spent]:
+def spent_by(groups: Mapping[str, Iterable[int]]) -> dict[tuple[str, str], Spent]:
+    """Return the work of groups of processes, by group and kind of thread."""
     total: dict[tuple[str, str], Spent] = {}
     for group, pids in groups.items():
         for pid in pids:

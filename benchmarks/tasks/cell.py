@@ -16,6 +16,7 @@ from typing import Any, Self
 import psutil
 
 from benchmarks import figures, machine
+from benchmarks.budget import spent_by, thread_rows
 from benchmarks.system import BenchmarkError, Place
 from benchmarks.tasks import work
 from benchmarks.tasks.system import TALLY, TaskSystem
@@ -23,6 +24,7 @@ from benchmarks.tasks.systems import SYSTEMS
 
 STARTS_S = 60.0  # limit for the first tasks; some peers have long imports
 GRACE_S = 30.0  # after a phase, for tasks in flight
+PART = "part: "  # in a row, before the part of the system and its kind of thread: CPU us of a task
 POLL_S = 0.3  # between two checks whether a process has ended
 
 
@@ -117,17 +119,20 @@ class TaskCell:
         Returns:
             tasks_s, cpu_us (per task, all processes), client_us (per task, the client); p50, p99, p999, max (us, one at a
             time), singles (their number); lost, twice, wrong, asked, trouble; rss_mb; foreign and steal_pct (of both loads, the
-            higher).
+            higher); of a system with `parts` also the CPU us of each kind of thread, see `PART`.
         """
-        load, asked = self.load, self._asked
+        load, asked, parts = self.load, self._asked, self._parts()
+        before = spent_by(parts)
         many, first = self._measure({"window": load.window, "seconds": load.seconds})
         count = max(1, many["asked"] - asked)
+        threads = thread_rows(before, spent_by(parts), count)
         single, second = self._measure({"seconds": load.single_s})
         took = sorted(single["took_ns"])
         shares = {"p50": 0.5, "p99": 0.99, "p999": 0.999, "max": 1.0}
         row = {name: figures.percentile(took, share) / 1e3 for name, share in shares.items()}
         row |= {"tasks_s": many["tasks_s"], "cpu_us": first["cpu_s"] / count * 1e6, "client_us": first["client_s"] / count * 1e6}
         row |= {"rss_mb": first["rss_mb"], "singles": len(took)}
+        row |= {f"{PART}{thread['process']} {thread['thread']}": thread["cpu_us"] for thread in threads}
         row |= {name: max(first[name], second[name]) for name in ("foreign", "steal_pct")}
         tally = work.read_tally(self.home / TALLY, single["asked"])
         return {
@@ -138,6 +143,12 @@ class TaskCell:
             "wrong": single["wrong"],
             "trouble": single["trouble"],
         }
+
+    def _parts(self) -> dict[str, list[int]]:
+        """Return the processes whose threads are measured separately, by part of the system."""
+        assert self.client is not None
+        parts = self.system.parts()
+        return {**parts, "client": [self.client.pid]} if parts else {}
 
     def _measure(self, order: dict[str, Any]) -> tuple[dict[str, Any], dict[str, float]]:
         """Send an order; returns its answer, and its cost."""

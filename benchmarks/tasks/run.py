@@ -7,7 +7,7 @@ from typing import Any
 
 from benchmarks import figures, machine
 from benchmarks.system import BenchmarkError, Place
-from benchmarks.tasks.cell import Load, TaskCell
+from benchmarks.tasks.cell import PART, Load, TaskCell
 from benchmarks.tasks.systems import CONTROLS, SYSTEMS
 
 QUIET_CORES = 0.12  # that other processes may use before a cell starts
@@ -140,5 +140,13 @@ def markdown(result: dict[str, Any]) -> str:
         ordered = sorted(part["medians"].items(), key=lambda item: -item[1]["tasks_s"])
         times = {name: {f"x {figure}": value for figure, value in item.items()} for name, item in part["times"].items()}
         rows = [{"system": name, **row, **times.get(name, {})} for name, row in ordered]
-        parts.append(f"W = {workers}\n\n{figures.markdown(rows, heads)}")
+        parts.append(f"W = {workers}\n\n{figures.markdown(rows, heads)}{_threads(rows)}")
     return "\n\n".join(parts)
+
+
+def _threads(rows: Sequence[dict[str, Any]]) -> str:
+    """Return the table of the CPU time by kind of thread, of the systems that have it."""
+    known = [row for row in rows if any(name.startswith(PART) for name in row)]
+    names = dict.fromkeys(name for row in known for name in row if name.startswith(PART))
+    heads = {"system": "CPU us/task", **{name: name.removeprefix(PART) for name in names}}
+    return f"\n\n{figures.markdown(known, heads)}" if known else ""

@@ -65,6 +65,10 @@ class TaskSystem(Started, abc.ABC):
     def client(self) -> Client | AsyncClient:
         """Connect a client, and start the workers if they belong to the client."""
 
+    def parts(self) -> dict[str, list[int]]:
+        """Return the processes, by part of the system, whose threads are measured separately; empty: none are."""
+        return {}
+
     def variables(self) -> dict[str, str]:
         """Return the environment variables for client and workers."""
         return {work.PLACE: str(Path(self.place.folder) / TALLY), "PYTHONPATH": str(ROOT)}

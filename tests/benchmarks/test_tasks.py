@@ -99,6 +99,14 @@ def test_others_are_compared_with_hulak_and_faults_are_summed():
     assert run.summary(rows[2:])["times"] == {}
 
 
+def test_the_cost_of_threads_is_a_table_of_the_systems_that_have_it():
+    rows = [row("hulak", 900.0, 20.0, **{"part: broker main": cost, "part: client main": 3.0}) for cost in (5.0, 7.0, 6.0)]
+    text = run.markdown({"workers": {"1": run.summary([*rows, row("rq", 10.0, 80.0)])}})
+    last = text.splitlines()[-3:]
+    assert last == ["| CPU us/task | broker main | client main |", "|---|---:|---:|", "| hulak | 6.00 | 3.00 |"]
+    assert "broker main" not in run.markdown({"workers": {"1": run.summary([row("rq", 10.0, 80.0)])}})
+
+
 def test_what_is_not_installed_is_skipped_with_its_reason(monkeypatch):
     monkeypatch.setattr(queues.importlib.util, "find_spec", lambda name: None)
     monkeypatch.setattr(clusters.importlib.util, "find_spec", lambda name: None)
@@ -155,5 +163,8 @@ def test_hulak_called_and_posted_beside_a_pool(tmp_path):
         assert median["tasks_s"] > 20
         assert 0 < median["p50"] <= median["p99"] <= median["max"]
         assert 0 < median["client_us"] <= median["cpu_us"]
+    for name in ("hulak", "hulak-async", "hulak-posted"):
+        parts = {part for part, cost in result["medians"][name].items() if part.startswith("part: ") and cost > 0}
+        assert {"part: broker main", "part: workers other", "part: client main"} <= parts
     assert result["times"]["hulak"]["tasks_s"] == 1
     assert "| hulak-posted |" in done.stdout

@@ -147,6 +147,11 @@ class Hulak(TaskSystem):
             f"{self.workers} workers of Hulak",
         )
 
+    def parts(self) -> dict[str, list[int]]:
+        """Return the broker and the workers."""
+        broker, *workers = [process.pid for process in self.processes]
+        return {"broker": [broker], "workers": workers}
+
     def settings(self) -> Settings:
         """Load the settings of the broker."""
         return load_settings.load(self.home, self.home / "hulak.toml")

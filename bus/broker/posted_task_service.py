@@ -82,7 +82,7 @@ class PostedTaskService:
         self.boot = boot_id()
         self.database = database
         self.waiters: Waiters[bytes] = Waiters(MAX_WAITERS, "results")  # by task
-        self.ending: set[bytes] = set()  # tasks whose ends are being written
+        self.ending: set[bytes] = set()  # tasks whose ends wait for the store
         self.again: list[tuple[float, Store]] = []  # writes that failed, and when each is tried again
         self._moment: Moment | None = None
         self.clean_at = 0.0
@@ -137,7 +137,15 @@ class PostedTaskService:
         last attempt of a task that is not `is_held` in memory is known to its row only.
         """
         self.ending.update([end.task for end in ends])
-        return [self._until_stored(EndWrite(ends, self.moment(), self.waiters, is_held))]
+        return [self._until_stored(EndWrite(ends, self.moment(), self._is_wanted, is_held))]
+
+    def _is_wanted(self, task: bytes) -> bool:
+        """Return whether a client waits for a task, whose end is being written; called in the store's thread.
+
+        A client that asks from now on must read the row itself, behind this transaction: `_stored` would be later.
+        """
+        self.ending.discard(task)
+        return task in self.waiters
 
     def _until_stored(self, job: Job) -> Store:
         """Run a job until it succeeds; then answer the clients that wait for the tasks that it ends."""
@@ -153,7 +161,6 @@ class PostedTaskService:
         if not isinstance(job, EndWrite):
             return []
         effects: list[BrokerEffect] = []
-        self.ending.difference_update([end.task for end in job.ends])
         for end, row in zip(job.ends, rows or (), strict=True):
             for asker in self.waiters.pop(end.task):
                 read = ReadTask(asker, end.task)

@@ -8,7 +8,7 @@ one by one.
 """
 
 import sqlite3
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from itertools import groupby
 from typing import Any, ClassVar, TypeVar
@@ -112,7 +112,7 @@ class EndWrite(msgspec.Struct, frozen=True, gc=False):
 
     ends: Sequence[Ended]
     moment: Moment
-    wanted: Container[bytes]  # tasks whose rows clients wait for; asked in the store's thread, when the tasks have ended
+    wanted: Callable[[bytes], bool]  # whether a client waits for the row of a task: asked in the store's thread
     held: bool = True  # the tasks were in memory: their last attempts are known
 
     @property
@@ -137,7 +137,7 @@ class EndWrite(msgspec.Struct, frozen=True, gc=False):
         def write(connection: sqlite3.Connection) -> bool:
             return task_rows.ended(connection, *self.values_of(end))
 
-        return task_rows.end_and_read(connection, write, end.task, wanted=end.task in self.wanted)
+        return task_rows.end_and_read(connection, write, end.task, wanted=self.wanted(end.task))
 
     def values_of(self, end: Ended) -> tuple[Any, ...]:
         """Return the arguments of `task_rows.ended` and `task_rows.end_values` for a task."""
@@ -153,7 +153,7 @@ class EndWrite(msgspec.Struct, frozen=True, gc=False):
         for some in _parts([write.values_of(end) for write in writes for end in write.ends]):
             rows = ", ".join([task_rows.END_VALUES] * len(some))
             connection.execute(task_rows.ENDS.format(rows=rows), [value for end in some for value in task_rows.end_values(*end)])
-        wanted = [end.task for write in writes for end in write.ends if end.task in write.wanted]
+        wanted = [end.task for write in writes for end in write.ends if write.wanted(end.task)]
         rows_of = {task: row for some in _parts(wanted) for task, row in task_rows.read_many(connection, some).items()}
         return [[rows_of.get(end.task) for end in write.ends] for write in writes]
 

@@ -133,6 +133,28 @@ def test_a_result_asked_for_while_the_end_is_written_is_answered_by_that_transac
     assert not fixture.posted_tasks.ending
 
 
+def test_a_result_asked_for_while_the_end_is_committed_is_read_behind_it(start, monkeypatch):
+    fixture = start()
+    task = fixture.post()["task"]
+    read, asked = threading.Event(), threading.Event()
+    is_wanted = fixture.posted_tasks._is_wanted
+
+    def slow(ended):
+        wanted = is_wanted(ended)
+        read.set()
+        asked.wait(30)
+        return wanted
+
+    monkeypatch.setattr(fixture.posted_tasks, "_is_wanted", slow)
+    fixture.carry_out(fixture.dispatcher.cancel(task))
+    assert read.wait(30)
+    waits = fixture.send("result", task=task, wait_ms=60_000)
+    assert task not in fixture.posted_tasks.waiters  # its read is queued: it need not wait for the callback of the end
+    asked.set()
+    fixture.until(lambda: fixture.answers_to(waits))
+    assert fixture.answers_to(waits)[0].value["state"] == "cancelled"
+
+
 def test_results_asked_for_together_are_read_by_one_job(start, tmp_path):
     fixture = start()
     tasks = [fixture.post()["task"] for _ in range(4)]

@@ -1,10 +1,12 @@
 /**
- * The ground of a picture: the parts that follow the ticks slowly, on a second canvas. The price and its figures are drawn on a copy of it.
+ * The ground of a picture: the parts that follow the ticks slowly, on a second canvas. The line of the price, its pips and its
+ * direction are drawn on a copy of it.
  *
- * Profile, lines, labels and sparkline are three quarters of the work of a picture, and a tick changes them by a pixel or not at all. The
+ * Profile, labels, sparkline and small figures are nearly all the work of a picture, and a tick changes them by a pixel or not at all. The
  * ground is painted at once when it does not suit the price, otherwise every `GROUND_MS`.
  */
 
+import { hasPips, splitPrice } from "./format.js";
 import { paintGround } from "./paint.js";
 import { LINE_PX } from "./paint_labels.js";
 
@@ -32,7 +34,7 @@ export class Ground {
     this.key = null;
   }
 
-  /** Whether a price drawn on it would be wrong: another scale, another day's range, or its line on a label. */
+  /** Whether a price drawn on it would be wrong: another scale, range of the day or big figure, or its line on a label. */
   isWrong(view) {
     if (this.key !== keyOf(view)) return true;
     if (!view.state?.ready) return false;
@@ -57,6 +59,7 @@ export class Ground {
 }
 
 function keyOf({ state, name, mark }) {
-  const { ready, visual_low: bottom, visual_high: top, high, low, price } = state ?? {};
-  return `${name} ${mark} ${ready} ${bottom} ${top} ${high} ${low} ${String(Math.trunc(price)).length}`;
+  const { ready, visual_low: bottom, visual_high: top, high, low, price, digits } = state ?? {};
+  const { big, pips } = splitPrice(price, digits, hasPips(state ?? {}));
+  return `${name} ${mark} ${ready} ${bottom} ${top} ${high} ${low} ${big} ${pips.length}`;
 }

@@ -9,20 +9,20 @@ import { paintFlash } from "./paint_flash.js";
 import { paintLabels } from "./paint_labels.js";
 import { paintDeflection, paintLevels, paintValueArea } from "./paint_marks.js";
 import { paintOrb, ringWidth } from "./paint_orb.js";
-import { paintFloat, paintPrice } from "./paint_price.js";
+import { paintBigFigure, paintFloat, paintPips } from "./paint_price.js";
 import { paintProfile } from "./paint_profile.js";
 import { paintExtremes, paintRange, rangeText } from "./paint_range.js";
 import { changeOf, changeText, paintSpark } from "./paint_spark.js";
 import { fittingRow, placeHead } from "./places.js";
 
-const GROUND = [paintValueArea, paintProfile, paintRange, paintLevels, paintSpark];
+const GROUND = [paintValueArea, paintProfile, paintRange, paintLevels, paintSpark, paintBigFigure, paintOrb];
 const PALE = 0.45; // of a picture that is out of date
-const FRONT = [paintFloat, paintExtremes, paintDeflection, paintPrice, paintOrb, paintFlash];
+const FRONT = [paintFloat, paintExtremes, paintDeflection, paintPips, paintFlash];
 
 /** The fonts of a picture of this size, and the widths of texts in them. All digits are as wide as 0: few widths are measured. */
 export function fontsFor(box, palette, measure) {
   const size = box.price.h;
-  const widths = new Map();
+  const [widths, advances] = [new Map(), new Map()];
   const width = (font, text) => {
     const shape = text.replace(/\d/g, "0");
     const key = `${font} ${shape}`;
@@ -37,7 +37,10 @@ export function fontsFor(box, palette, measure) {
     pips: `600 ${Math.round(size * 0.94)}px ${palette.mono}`,
     pipette: `${Math.round(size * 0.5)}px ${palette.mono}`,
     arrow: `${Math.round(size * 0.44)}px ${palette.sans}`,
-    advance: (font) => width(font, "0"),
+    advance: (font) => {
+      if (!advances.has(font)) advances.set(font, measure(font, "0"));
+      return advances.get(font);
+    },
     width,
   };
 }
@@ -69,19 +72,17 @@ export function paintGround(context, view) {
     labels = paintLabels(context, view);
     context.globalAlpha = 1;
   }
-  paintName(context, view);
+  paintHead(context, view);
+  paintFoot(context, view);
   return labels;
 }
 
-/** Paint on a ground what each tick changes: the price with its line, the day's extremes, the last jumps, and the texts of head and foot. */
+/** Paint on a ground the parts that show each tick: the line of the price, the day's extremes, the last jumps, pips and direction. */
 export function paintFront(context, view) {
-  if (view.state?.ready) {
-    context.globalAlpha = view.mark ? PALE : 1;
-    for (const paint of FRONT) paint(context, view);
-    context.globalAlpha = 1;
-    paintFigures(context, view);
-  }
-  paintFoot(context, view);
+  if (!view.state?.ready) return;
+  context.globalAlpha = view.mark ? PALE : 1;
+  for (const paint of FRONT) paint(context, view);
+  context.globalAlpha = 1;
 }
 
 /**
@@ -108,35 +109,26 @@ export function headParts({ name, state, box, fonts }) {
   };
 }
 
-/** The name in the head. */
-function paintName(context, view) {
-  const { name, box, fonts, palette } = view;
+/** The head: the name, and the texts that have space between it and the ring. */
+function paintHead(context, view) {
+  const { name, state, box, fonts, palette } = view;
+  const middle = box.head.y + box.head.h / 2;
+  const parts = headParts(view);
   context.font = fonts.symbol;
   context.fillStyle = palette.ink;
   context.textAlign = "left";
   context.textBaseline = "middle";
-  context.fillText(name, box.head.x, middleOf(box.head), headParts(view).name.width + 1);
-}
-
-/** The figures in the head that have space between the name and the ring. */
-function paintFigures(context, view) {
-  const { box, fonts, palette } = view;
-  const { change, figure, figureLeft } = headParts(view);
-  const middle = middleOf(box.head) + 0.5;
-  context.textAlign = "left";
-  context.textBaseline = "middle";
+  context.fillText(name, box.head.x, middle, parts.name.width + 1);
+  if (!state?.ready) return;
+  const { change, figure, figureLeft } = parts;
   if (change) {
     context.font = fonts.change;
     context.fillStyle = change.text.startsWith("+") ? palette.up : change.text.startsWith("−") ? palette.down : palette.dim;
-    context.fillText(change.text, change.x, middle);
+    context.fillText(change.text, change.x, middle + 0.5);
   }
   context.font = fonts.small;
   context.fillStyle = palette.dim;
-  if (figure) context.fillText(figure, figureLeft, middle);
-}
-
-function middleOf({ y, h }) {
-  return y + h / 2;
+  if (figure) context.fillText(figure, figureLeft, middle + 0.5);
 }
 
 /**

@@ -34,28 +34,46 @@ export function priceWidth(state, fonts) {
   return partsOf(state, fonts).reduce((sum, [text, font]) => sum + text.length * fonts.advance(font), 0);
 }
 
-/** The factor that makes a long price narrow enough for the space beside the arrow; 1 for most prices. */
-function squeeze(state, box, fonts) {
-  return Math.min(1, (box.price.w - box.price.h * 0.5) / priceWidth(state, fonts));
+/**
+ * The parts of a price with their places; a long price is made narrow enough for the space beside the arrow.
+ *
+ * @returns {{text: string, font: string, strong: boolean, x: number, y: number, width: number, isNarrow: boolean}[]} big figure, pips, pipette
+ */
+function placedParts({ state, box, fonts }) {
+  const { x: left, y: top, w, h } = box.price;
+  const factor = Math.min(1, (w - h * 0.5) / priceWidth(state, fonts)); // 1 for most prices
+  let x = left;
+  return partsOf(state, fonts).map(([text, font, strong], at) => {
+    const width = text.length * fonts.advance(font) * factor;
+    x += width;
+    return { text, font, strong, x: x - width, y: top + h * (at === 2 ? 0.54 : 0.84), width, isNarrow: factor < 1 };
+  });
 }
 
-/** Write the price; the direction has a shape in addition to the colour. */
-export function paintPrice(context, view) {
-  const { state, box, fonts, palette } = view;
-  const base = box.price.y + box.price.h * 0.84;
+function write(context, palette, { text, font, strong, x, y, width, isNarrow }) {
+  context.font = font;
+  context.fillStyle = strong ? palette.ink : palette.dim;
+  if (isNarrow) context.fillText(text, x, y, width);
+  else context.fillText(text, x, y);
+}
+
+/** Write the big figure, which most ticks leave as it is. */
+export function paintBigFigure(context, view) {
   context.textAlign = "left";
   context.textBaseline = "alphabetic";
-  const factor = squeeze(state, box, fonts);
-  let x = box.price.x;
-  partsOf(state, fonts).forEach(([text, font, strong], at) => {
-    context.font = font;
-    context.fillStyle = strong ? palette.ink : palette.dim;
-    const width = text.length * fonts.advance(font) * factor;
-    context.fillText(text, x, at === 2 ? base - box.price.h * 0.3 : base, ...(factor < 1 ? [width] : []));
-    x += width;
-  });
+  write(context, view.palette, placedParts(view)[0]);
+}
+
+/** Write pips and pipette; the direction has a shape in addition to the colour. */
+export function paintPips(context, view) {
+  const { state, box, fonts, palette } = view;
+  context.textAlign = "left";
+  context.textBaseline = "alphabetic";
+  const [, pips, pipette] = placedParts(view);
+  write(context, palette, pips);
+  if (pipette.text) write(context, palette, pipette);
   context.font = fonts.arrow;
   context.fillStyle = directionColour(state.direction, palette);
   context.textAlign = "right";
-  context.fillText(arrow(state.direction), box.price.x + box.price.w, base);
+  context.fillText(arrow(state.direction), box.price.x + box.price.w, box.price.y + box.price.h * 0.84);
 }

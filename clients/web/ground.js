@@ -3,14 +3,16 @@
  * direction are drawn on a copy of it.
  *
  * Profile, labels, sparkline and small figures are nearly all the work of a picture, and a tick changes them by a pixel or not at all. The
- * ground is painted at once when it does not suit the price, otherwise every `GROUND_MS`.
+ * ground is painted at once when it does not suit the price, otherwise at most every `GROUND_MS`.
  */
 
 import { hasPips, splitPrice } from "./format.js";
 import { paintGround } from "./paint.js";
-import { LINE_PX } from "./paint_labels.js";
 
 export const GROUND_MS = 250;
+
+const BAND_PX = 2; // of the line of the price, on each side; a label is placed further away
+const SHIFT_PX = 0.5; // of the scale, too little to be seen
 
 /** One picture's ground, and how old it is. */
 export class Ground {
@@ -21,6 +23,7 @@ export class Ground {
     this.key = null; // what must be the same for a price to be drawn on it; null: paint it again
     this.at = -Infinity; // ms, when it was painted
     this.labels = []; // boxes that the line of the price must not cross
+    this.low = this.high = NaN; // prices at its edges
   }
 
   /** Free its memory: a page may have many pictures outside of the screen. */
@@ -34,12 +37,20 @@ export class Ground {
     this.key = null;
   }
 
-  /** Whether a price drawn on it would be wrong: another scale, range of the day or big figure, or its line on a label. */
+  /** Whether a price drawn on it would be wrong: another scale, mark, name or big figure, or its line on a label. */
   isWrong(view) {
     if (this.key !== keyOf(view)) return true;
-    if (!view.state?.ready) return false;
-    const at = view.y(view.state.price);
-    return this.labels.some(({ y, h }) => at + LINE_PX > y && at - LINE_PX < y + h);
+    const { state, box } = view;
+    if (!state?.ready) return false;
+    if (this._shift(state, box.body.h) > SHIFT_PX) return true;
+    const at = view.y(state.price);
+    return this.labels.some(({ y, h }) => at + BAND_PX > y && at - BAND_PX < y + h);
+  }
+
+  /** How far the scale of a state is from this one, in pixels of a body of this height. */
+  _shift({ visual_low: low, visual_high: high }, height) {
+    const moved = Math.max(Math.abs(high - this.high), Math.abs(low - this.low));
+    return moved === 0 ? 0 : high > low ? (moved / (high - low)) * height : Infinity;
   }
 
   /** Whether it is time to paint it again. */
@@ -53,13 +64,14 @@ export class Ground {
     if (canvas.width !== width || canvas.height !== height) [canvas.width, canvas.height] = [width, height];
     context.setTransform(view.ratio, 0, 0, view.ratio, 0, 0);
     this.labels = paintGround(context, view);
+    [this.low, this.high] = [view.state?.visual_low, view.state?.visual_high];
     this.key = keyOf(view);
     this.at = now;
   }
 }
 
 function keyOf({ state, name, mark }) {
-  const { ready, visual_low: bottom, visual_high: top, high, low, price, digits } = state ?? {};
+  const { ready, price, digits } = state ?? {};
   const { big, pips } = splitPrice(price, digits, hasPips(state ?? {}));
-  return `${name} ${mark} ${ready} ${bottom} ${top} ${high} ${low} ${big} ${pips.length}`;
+  return `${name} ${mark} ${ready} ${big} ${pips.length}`;
 }

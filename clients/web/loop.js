@@ -12,7 +12,7 @@ import { flashStrength } from "./paint_flash.js";
 import { marketOf, nameOf } from "./store.js";
 
 const BUDGET_MS = 12;
-const GROUNDS = 2; // painted in a frame because they are old
+const CARDS_PER_GROUND = 24; // pictures that are behind, per old ground that a frame paints
 
 /** A canvas that shows a display. */
 export class Picture {
@@ -163,7 +163,7 @@ export class Loop {
   _frame() {
     const began = performance.now();
     const drawn = [];
-    this.grounds = GROUNDS;
+    this.grounds = Math.ceil(this.behind.size / CARDS_PER_GROUND);
     for (const picture of this.waiting) {
       this.waiting.delete(picture);
       if (!this._draw(picture, began)) continue;

@@ -23,17 +23,22 @@ function view(state = {}, more = {}) {
   return viewOf({ name: "EURUSD", state: someState(state), profile: null, ...SIZE, palette, box, fonts, mark: "", flash: 0, ratio: 1, ...more });
 }
 
-test("a ground is wrong for another scale, another range of the day, another mark or name, and a price of another length", () => {
+test("a ground is wrong for another scale, mark or name, and for a price of another length or big figure", () => {
   const ground = new Ground(fakeCanvas());
   assert.ok(ground.isWrong(view()));
   ground.paint(view(), 0, SIZE);
-  assert.ok(!ground.isWrong(view({ price: 1.10011, spread: 0.0001, poc: 1.1, ticks: 101 })));
-  for (const state of [{ visual_high: 1.105 }, { visual_low: 1.095 }, { high: 1.1021 }, { low: 1.0979 }, { price: 10.1, visual_high: 1.104 }, { ready: false }]) {
+  assert.ok(!ground.isWrong(view({ price: 1.10011, spread: 0.0001, poc: 1.1, ticks: 101, high: 1.1021, low: 1.0979 })));
+  assert.ok(!ground.isWrong(view({ visual_high: 1.10401, visual_low: 1.09599 })), "less than half a pixel");
+  const scales = [{ visual_high: 1.105 }, { visual_low: 1.095 }, { visual_high: 1.103 }, { visual_low: 1.097 }, { visual_low: 1.1, visual_high: 1.1 }];
+  for (const state of [...scales, { price: 10.1 }, { price: 1.09998 }, { ready: false }]) {
     assert.ok(ground.isWrong(view(state)), JSON.stringify(state));
   }
   for (const more of [{ mark: "no data" }, { name: "EURUSD ·1234" }]) assert.ok(ground.isWrong(view({}, more)), JSON.stringify(more));
   ground.expire();
   assert.ok(ground.isWrong(view()));
+  const one = { visual_low: 1.1, visual_high: 1.1 };
+  ground.paint(view(one), 0, SIZE);
+  assert.ok(!ground.isWrong(view({ ...one, poc: 1.10001 })), "a range without extent");
 });
 
 test("a ground is wrong when the line of the price would cross a label", () => {
@@ -103,10 +108,10 @@ test("a tick is drawn in the next frame on the ground there is, which follows wi
   const prices = pictures.map(({ context }) => context.calls.filter(([name, , text]) => name === "fillText" && text === "01").length);
   assert.deepEqual(prices, [1, 1, 1, 1, 1, 1]);
   assert.deepEqual(painted(pictures), [0, 0, 0, 0, 0, 0]);
-  for (let ms = GROUND_MS; ms < GROUND_MS + 5 * 16; ms += 16) {
+  for (let ms = GROUND_MS; ms < GROUND_MS + 8 * 16; ms += 16) {
     const before = painted(pictures);
     frame(ms);
-    assert.ok(painted(pictures).filter((at, index) => at !== before[index]).length <= 2);
+    assert.ok(painted(pictures).filter((at, index) => at !== before[index]).length <= 1);
   }
   assert.ok(painted(pictures).every((at) => at >= GROUND_MS));
   assert.equal(loop.behind.size, 0);

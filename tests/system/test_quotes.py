@@ -121,13 +121,19 @@ def test_malformed_ticks_are_counted_and_odd_ones_cost_no_other_symbol(bus, tabl
         "EARLY": {"bid": 1.0, "ask": 1.0, "timestamp": 0},
     }
     malformed = {"TEXT": {"bid": "1.0", "ask": 1.0}, "NOTIME": {"timestamp": None}, "LIST": {"bid": [], "ask": {}}}
-    table.turn()
+
+    def good(symbol, price):
+        return {"symbol": symbol, "bid": price, "ask": price, "timestamp": now_ms, "source": "x"}
+
     with UnnumberedFeed(bus) as feed:
+        for price in (1.0, 2.0):  # the second one arrives by the subscription: the last values alone have one tick of a symbol
+            feed.post_body("FIRST", good("FIRST", price))
+            table.until(FIRST=price)
         for number in range(3):
             for symbol, body in {**odd, **malformed}.items():
                 whole = {"symbol": symbol, "bid": 1.0, "ask": 1.0, "timestamp": now_ms + number * 1000, "source": "x", **body}
                 feed.post_body(symbol, {key: value for key, value in whole.items() if value is not None})
-        feed.post_body("LAST", {"symbol": "LAST", "bid": 1.0, "ask": 1.0, "timestamp": now_ms, "source": "x"})
+        feed.post_body("LAST", good("LAST", 1.0))
         table.until(LAST=1.0)
     assert table.rows.keys() >= odd.keys() - {"NAN"}
     assert not table.rows.keys() & malformed.keys()

@@ -45,6 +45,15 @@ ENVELOPE_BYTES = 1024  # of a frame of `broker.max_message_bytes`, in addition t
 SAFE_BYTES = 480  # a shorter value cannot exceed msgpack's nesting limit of 511 levels
 
 pack: Callable[[Any], bytes] = msgpack.packb
+pack_plain: Callable[[Any], bytes] = (
+    msgspec.msgpack.Encoder().encode
+)  # as `pack`, of plain values of our own: a quarter of the time
+
+Scalar = None | bool | int | float | str
+_Low = Scalar | list[Scalar] | dict[str, Scalar]
+_Middle = Scalar | list[_Low] | dict[str, _Low]
+Shallow = Scalar | list[_Middle] | dict[str, _Middle]  # as nearly all values are: the type says that they need no other check
+read_shallow = msgspec.msgpack.Decoder(Shallow).decode  # raises one of `UNREADABLE` also for other valid values
 
 
 class _Own(threading.local):
@@ -73,6 +82,10 @@ def unpack(data: bytes | memoryview) -> Any:
         ProtocolError: `BAD_BODY`, the bytes are not one msgpack value, hold a key that no map can have, or are nested so deep
             that they could not be packed again, with some levels around them.
     """
+    try:
+        return read_shallow(data)  # a third of the time
+    except UNREADABLE:
+        pass
     try:
         value = msgpack.unpackb(data, strict_map_key=False, ext_hook=record_extension)
         if len(data) > SAFE_BYTES:
@@ -123,7 +136,7 @@ def decode_publication(frame: bytes) -> Publication:
     return Publication(topic, Stamp(*STAMP.unpack_from(frame, cut + 1)), frame[cut + 1 + STAMP.size :])
 
 
-pack_tick: Callable[[Tick], bytes] = msgspec.msgpack.Encoder().encode  # the body of a tick: one msgpack map (section 3.3)
+pack_tick: Callable[[Tick], bytes] = pack_plain  # the body of a tick: one msgpack map (section 3.3)
 read_tick = msgspec.msgpack.Decoder(Tick).decode  # as `decode_tick`, but raises one of `UNREADABLE`: for hot loops
 read_ticks = msgspec.msgpack.Decoder(list[Tick]).decode  # likewise, as `decode_ticks`
 

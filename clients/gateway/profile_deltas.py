@@ -43,11 +43,13 @@ class ProfileDeltas:
             self._reset(levels, revision)
         else:
             changed = {index for index, level in levels.items() if before.get(index) != level}
-            removed = before.keys() - levels.keys()
+            appeared = changed - before.keys()
+            kept = len(levels) - len(appeared)
+            removed = before.keys() - levels.keys() if kept < len(before) else set()  # seldom: not to look saves a fifth
             if not changed and not removed and rest == self.rest:
                 return
             self._revisions.update(dict.fromkeys(changed | removed, revision))
-            self._appeared.update(dict.fromkeys(changed - before.keys(), revision))
+            self._appeared.update(dict.fromkeys(appeared, revision))
             if len(self._revisions) - len(levels) > MAX_REMOVED:
                 self._reset(levels, revision)
         self.rest, self.levels, self.changed = rest, levels, revision

@@ -184,7 +184,7 @@ class ManagedDisplay:
         """Return the next message of the topic `display.<id>`, PROTOCOL.md section 11; raises any exception of the state."""
         stamp = Stamp(self.token, self.running + 1, self.received_ns)
         return codec.encode_publication(
-            OWNED_BY_DISPLAYS + self.id.encode(), stamp, codec.pack(self.as_map(config_version, now_ns))
+            OWNED_BY_DISPLAYS + self.id.encode(), stamp, codec.pack_plain(self.as_map(config_version, now_ns))
         )
 
     def day(self) -> dict[str, Any]:

@@ -277,3 +277,21 @@ def test_a_done_result_is_encoded_as_any_other(number):
     for value in (None, 5, -1, 1 << 63, True, 0.5, "text", {"a": [1, 2.5]}, b"x" * 300):
         result = messages.Result(bytes(range(16)), number, True, value)
         assert fast_encode.encode_done(result) == codec.encode(result)
+
+
+PLAIN = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=3), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(PLAIN | st.dictionaries(st.integers(0, 9), PLAIN, max_size=2) | st.lists(st.binary(max_size=4)))
+def test_a_value_is_decoded_as_msgpack_decodes_it_by_whichever_decoder(value):
+    data = msgpack.packb(value)
+    assert repr(codec.unpack(data)) == repr(msgpack.unpackb(data, strict_map_key=False))
+
+
+@given(PLAIN)
+def test_plain_values_are_packed_to_the_same_bytes_as_any_others(value):
+    assert codec.pack_plain(value) == codec.pack(value)

@@ -126,11 +126,11 @@ TABLE = (
     ),
     _symbols("symbols_added", "symbols that the feed has in addition to those of its start"),
     _symbols("symbols_removed", "symbols of its start that the feed does not have"),
-    _number("frame_ms", "gateway", 16.0, Range(1, 1000), "ms", "interval of messages to a browser", setting="gateway.frame_ms"),
+    _number("frame_ms", "gateway", 8.0, Range(1, 1000), "ms", "interval of messages to a browser", setting="gateway.frame_ms"),
     _number(
         "states_per_s",
         "display",
-        50.0,
+        100.0,
         Range(0, 1000, low_open=True),
         "1/s",
         "highest rate of states that a display publishes",

@@ -257,7 +257,7 @@ class DisplaySettings(Section, frozen=True):
     """`[display]`: the displays, and the workers that compute them."""
 
     max_displays: Annotated[int, Meta(ge=1, le=100_000)] = 1000
-    states_per_s: Annotated[float, Meta(gt=0, le=1000)] = 50.0
+    states_per_s: Annotated[float, Meta(gt=0, le=1000)] = 100.0
 
 
 class GatewaySettings(Section, frozen=True):
@@ -271,7 +271,7 @@ class GatewaySettings(Section, frozen=True):
     tls_key: Path | None = None
     behind_proxy: bool = False
     local_users: Literal["owner", "open"] = "owner"
-    frame_ms: Annotated[float, Meta(ge=1, le=1000)] = 16.0
+    frame_ms: Annotated[float, Meta(ge=1, le=1000)] = 8.0
     client_bytes: Annotated[int, Meta(ge=1 << 14, le=1 << 28)] = 1 << 20
     max_clients: Annotated[int, Meta(ge=1, le=100_000)] = 500
 

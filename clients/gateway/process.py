@@ -27,7 +27,7 @@ from hulak.bus.process.member import Member
 from hulak.bus.process.settings import Settings
 from hulak.bus.subscriber.asyncio_wait import readable
 from hulak.clients.calls.async_client import AsyncBusClient
-from hulak.clients.gateway import journal_reads, metrics, protocol
+from hulak.clients.gateway import journal_reads, metrics, protocol, turn_pace
 from hulak.clients.gateway.access import SUBPROTOCOL
 from hulak.clients.gateway.admission import CHANGED, REVOKED, Admission
 from hulak.clients.gateway.api.app import Api
@@ -249,7 +249,7 @@ class Gateway:
             if changes or now - self.health.judged >= JUDGED_S:
                 self._update_health(now)
             self.sessions.send_updates(ticks, now, broker_up=self.health.is_broker_up(now))
-            rest_s = max(0.0, self._frame_ms() / 1000 - (time.monotonic() - now))
+            rest_s = turn_pace.rest_s(self._frame_ms() / 1000, time.monotonic() - now)
             due = time.monotonic() + rest_s
             await asyncio.sleep(rest_s)
             late_s = max(0.0, time.monotonic() - due)

@@ -17,7 +17,7 @@ class DisplayConfig:
         ConfigError: a value has the wrong type or is out of range.
     """
 
-    states_per_s: float = 50.0  # maximum of states published per second; used by the worker
+    states_per_s: float = 100.0  # maximum of states published per second; used by the worker
     price_bucket_multiplier: float = 1.0  # pipettes per level of the profile, above 0 to 1000
     distribution_depth_mode: str = ALL  # or "percentage": the profile of the newest ticks only
     distribution_percentage: float = 50.0  # of the day's ticks, 1 to 100

@@ -9,7 +9,7 @@
 import { hasPips, splitPrice } from "./format.js";
 import { paintGround } from "./paint.js";
 
-export const GROUND_MS = 250;
+export const GROUND_MS = 500;
 
 const BAND_PX = 2; // of the line of the price, on each side; a label is placed further away
 const SHIFT_PX = 0.5; // of the scale, too little to be seen

@@ -9,6 +9,7 @@ import { Ground } from "./ground.js";
 import { layout } from "./layout.js";
 import { fontsFor, paintFront, viewOf } from "./paint.js";
 import { flashStrength } from "./paint_flash.js";
+import { Scale } from "./scale.js";
 import { marketOf, nameOf } from "./store.js";
 
 const BUDGET_MS = 12;
@@ -21,6 +22,7 @@ export class Picture {
     Object.assign(this, { canvas, id, measured, width: 0, height: 0, ratio: 1, visible: false, counts: false, mark: "" });
     this.context = canvas.getContext("2d", { alpha: false });
     this.ground = new Ground(document.createElement("canvas"));
+    this.scale = new Scale();
     this.flashId = null;
     this.flashAt = -Infinity;
     this.flash = 0; // as drawn
@@ -218,8 +220,9 @@ export class Loop {
   }
 
   _content(picture, display, now) {
-    const { state, profile } = display;
+    const { profile } = display;
     const { context, width, height, ratio, mark } = picture;
+    const state = scaled(display.state, picture.scale, now);
     const { palette } = this;
     if (!picture.fonts) {
       picture.box = layout(width, height);
@@ -246,6 +249,12 @@ export class Loop {
       if (picture.flash === 0 && strength === 0) this.flashing.delete(picture);
     }
   }
+}
+
+/** A state with the scale of its picture. */
+function scaled(state, scale, now) {
+  const { low, high } = scale.of(state.visual_low, state.visual_high, now);
+  return Object.is(low, state.visual_low) && Object.is(high, state.visual_high) ? state : { ...state, visual_low: low, visual_high: high };
 }
 
 function measure(context, font, text) {

@@ -125,3 +125,26 @@ test("a tick is drawn in the next frame on the ground there is, which follows wi
   frame(2016);
   assert.deepEqual(pictures.map(({ ground }) => ground.canvas.width), [0, 0, 190, 190, 190, 190], "none is kept outside of the screen");
 });
+
+test("a picture keeps the wider of two scales between which its display jumps, for its figures too", async (context) => {
+  const { now } = performance;
+  context.after(() => (performance.now = now));
+  const { loop, store, pictures, frame } = await loopOf(1);
+  const [{ id, canvas, ground }] = pictures;
+  const scale = (state) => {
+    store.displays.get(id).state = someState({ display: id, ...state });
+    loop.changed(id);
+  };
+  const wide = { visual_low: 1.09, visual_high: 1.11 };
+  scale(wide);
+  frame(0);
+  for (const ms of [16, 32, 48]) {
+    scale(ms === 32 ? wide : { visual_low: 1.095, visual_high: 1.105 });
+    frame(ms);
+    assert.deepEqual([ground.at, ground.low, ground.high], [0, 1.09, 1.11]);
+    assert.deepEqual(loop.view(canvas).state.visual_low, 1.09);
+  }
+  scale({ visual_low: 1.095, visual_high: 1.105 });
+  frame(48 + 2000);
+  assert.deepEqual([ground.at, ground.low, ground.high], [2048, 1.095, 1.105]);
+});

@@ -13,6 +13,7 @@ import { Scale } from "./scale.js";
 import { marketOf, nameOf } from "./store.js";
 
 const BUDGET_MS = 12;
+const NEARBY = "1000px"; // around the screen; canvases beyond it are hidden: without a GPU, a browser copies every shown one in every frame
 const CARDS_PER_GROUND = 24; // pictures that are behind, per old ground that a frame paints
 
 /** A canvas that shows a display. */
@@ -55,6 +56,7 @@ export class Loop {
     this.grounds = 0; // that may still be painted in this frame because they are old
     this.sizes = new ResizeObserver((entries) => entries.forEach((entry) => this._resized(entry)));
     this.sights = new IntersectionObserver((entries) => entries.forEach((entry) => this._seen(entry)), { rootMargin: "160px" });
+    this.nearby = new IntersectionObserver((entries) => entries.forEach(showNearby), { rootMargin: NEARBY });
     this._frame = this._frame.bind(this);
   }
 
@@ -72,6 +74,7 @@ export class Loop {
     this.byDisplay.get(id).add(picture);
     this.sizes.observe(canvas);
     this.sights.observe(canvas);
+    this.nearby.observe(canvas);
     return picture;
   }
 
@@ -80,6 +83,7 @@ export class Loop {
     const picture = this.pictures.get(canvas);
     this.sizes.unobserve(canvas);
     this.sights.unobserve(canvas);
+    this.nearby.unobserve(canvas);
     this.pictures.delete(canvas);
     this.waiting.delete(picture);
     this.flashing.delete(picture);
@@ -249,6 +253,10 @@ export class Loop {
       if (picture.flash === 0 && strength === 0) this.flashing.delete(picture);
     }
   }
+}
+
+function showNearby({ target, isIntersecting }) {
+  target.style.visibility = isIntersecting ? "" : "hidden";
 }
 
 /** A state with the scale of its picture. */

@@ -14,7 +14,7 @@ const SIZE = { width: 190, height: 210 };
 
 function fakeCanvas() {
   const context = notingContext();
-  return { width: 0, height: 0, context, getContext: () => context };
+  return { width: 0, height: 0, style: {}, context, getContext: () => context };
 }
 
 function view(state = {}, more = {}) {
@@ -65,7 +65,7 @@ test("a ground is old after its time, and one that was released has no memory an
 /** A loop without a browser: `frame(ms)` runs a frame at a time. */
 async function loopOf(many) {
   let next = null;
-  const observer = class { observe() {} unobserve() {} };
+  const observer = class { constructor(call) { this.call = call; } observe() {} unobserve() {} };
   Object.assign(globalThis, {
     ResizeObserver: observer, IntersectionObserver: observer, devicePixelRatio: 1, requestAnimationFrame: (call) => (next = call),
     document: { createElement: fakeCanvas, addEventListener() {} },
@@ -147,4 +147,15 @@ test("a picture keeps the wider of two scales between which its display jumps, f
   scale({ visual_low: 1.095, visual_high: 1.105 });
   frame(48 + 2000);
   assert.deepEqual([ground.at, ground.low, ground.high], [2048, 1.095, 1.105]);
+});
+
+test("a canvas far outside of the screen is hidden, and shown before it comes into view", async (context) => {
+  const { now } = performance;
+  context.after(() => (performance.now = now));
+  const { loop, pictures } = await loopOf(2);
+  const [far, near] = pictures.map(({ canvas }) => canvas);
+  loop.nearby.call([{ target: far, isIntersecting: false }, { target: near, isIntersecting: true }]);
+  assert.deepEqual([far.style.visibility, near.style.visibility], ["hidden", ""]);
+  loop.nearby.call([{ target: far, isIntersecting: true }]);
+  assert.equal(far.style.visibility, "");
 });

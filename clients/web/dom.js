@@ -13,6 +13,28 @@ export function h(tag, properties = {}, ...children) {
   return element;
 }
 
+/**
+ * Give an element these children, in place of the ones that it has. Equal nodes stay: a selected text stays selected, a scrolled list where
+ * it is, and the browser lays out only the nodes that differ. The children have no listeners.
+ */
+export function renew(root, ...children) {
+  const [before, after] = [[...root.childNodes], children.flat()];
+  after.forEach((node, at) => (before[at] ? patch(before[at], node) : root.append(node)));
+  for (const node of before.slice(after.length)) node.remove();
+}
+
+function patch(node, wanted) {
+  if (node.nodeName !== wanted.nodeName) {
+    node.replaceWith(wanted);
+  } else if (node.nodeType === Node.TEXT_NODE) {
+    if (node.data !== wanted.data) node.data = wanted.data;
+  } else {
+    for (const { name } of [...node.attributes]) if (!wanted.hasAttribute(name)) node.removeAttribute(name);
+    for (const { name, value } of wanted.attributes) if (node.getAttribute(name) !== value) node.setAttribute(name, value);
+    renew(node, ...wanted.childNodes);
+  }
+}
+
 /** Set the text of an element; an equal text does not touch the page. */
 export function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;

@@ -1,6 +1,6 @@
 /** The panel of the bridge to other sites: a row for each way, as `hulak bridge status` has them. It is shown while a bridge reports. */
 
-import { chip, table } from "./dom.js";
+import { chip, renew, table } from "./dom.js";
 import { age, count } from "./format.js";
 
 const STATES = { sending: "good", receiving: "good", waiting: "calm", "standing by": "calm", connecting: "calm" };
@@ -30,7 +30,7 @@ export function paintBridge(section, root, stats) {
   const ways = waysOf(stats);
   section.hidden = !(stats.processes ?? []).some((process) => process.kind === "bridge");
   if (section.hidden) return;
-  root.replaceChildren(table("Ways of the bridge", ["site and way", "state", { text: "number", num: true }, { text: "behind", num: true }, { text: "missing", num: true }], ways.map((row) => [
+  renew(root, table("Ways of the bridge", ["site and way", "state", { text: "number", num: true }, { text: "behind", num: true }, { text: "missing", num: true }], ways.map((row) => [
     `${row.site} ${row.way}`, state(row), count(row.number), behind(row), row.missing > 0 ? chip(count(row.missing), "warn") : count(row.missing ?? NaN),
   ]), "It connects to NATS."));
 }

@@ -1,6 +1,6 @@
 /** The live configuration: its version, the processes that apply it, the set values, and a form to change a key. */
 
-import { byId, chip, h, setProse, setText, table } from "./dom.js";
+import { byId, chip, h, renew, setProse, setText, table } from "./dom.js";
 import { timeOfDay } from "./format.js";
 import { appliedBy } from "./store.js";
 
@@ -81,7 +81,7 @@ export class ConfigPanel {
     const all = applied.length + behind.length;
     const names = behind.map((process) => `${process.kind} ${process.name} (${process.config_version})`);
     const text = all ? `applied by ${applied.length} of ${all}` : "no process reports its version";
-    byId("config-applied").replaceChildren(chip(names.length ? `${text}; not yet: ${names.join(", ")}` : text, names.length ? "warn" : all ? "good" : "calm"));
+    renew(byId("config-applied"), chip(names.length ? `${text}; not yet: ${names.join(", ")}` : text, names.length ? "warn" : all ? "good" : "calm"));
   }
 
   _unsetButton(scope, key) {

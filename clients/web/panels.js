@@ -1,6 +1,6 @@
 /** The panels beside the displays: pool, feeds, processes. Each shows a part of the statistics in its section. */
 
-import { chip, cut, figures, prose, table } from "./dom.js";
+import { chip, cut, figures, prose, renew, table } from "./dom.js";
 import { age, bytes, count, quantile, span } from "./format.js";
 import { isSilent, keyOf, processesOf } from "./store.js";
 
@@ -22,7 +22,8 @@ export function paintPool(root, store, letters) {
   const { stats } = store;
   const tasks = stats.tasks ?? {};
   const wanted = Object.entries(stats.scaling ?? {}).map(([service, scaling]) => `${service} ${scaling.workers === "auto" ? "scales automatically" : `held at ${scaling.workers}`}`);
-  root.replaceChildren(
+  renew(
+    root,
     figures([
       ["queued", count(tasks.queued)], ["waiting", count(tasks.waiting)], ["running", count(tasks.running)],
       ["done", count(tasks.done)], ["done/s", count(tasks.per_s, 1)], ["failed", count(tasks.failed), tasks.failed > 0 ? "bad" : null],
@@ -68,7 +69,8 @@ export function paintFeeds(root, store) {
   const feeds = processesOf(stats).filter((process) => process.kind === "feed");
   const journal = stats.journal ?? {};
   const ticks = stats.ticks ?? {};
-  root.replaceChildren(
+  renew(
+    root,
     figures([
       ["ticks/s", count(ticks.per_s)], ["ticking", `${count(ticks.ticking ?? ticks.symbols)}/${count(ticks.symbols)}`], ["taken", count(ticks.taken)],
       ["journal", journal.state ?? "–", journal.state === "live" ? null : "bad"], ["size", bytes(journal.bytes)],
@@ -110,7 +112,7 @@ export function paintProcesses(root, store) {
     ["displays", count(displays.displays)], ["assigned", count(displays.assigned), displays.assigned < displays.displays ? "bad" : null],
     ["their workers", count(displays.workers)], ["moved", count(displays.moved)], ["states", count(displays.states)],
   ]);
-  root.replaceChildren(...(held ? [held] : []), table("Processes", heads, rows, "No process reports."), ...slowSubscribers(stats));
+  renew(root, ...(held ? [held] : []), table("Processes", heads, rows, "No process reports."), ...slowSubscribers(stats));
 }
 
 /** The subscribers that do not read, or missed messages in the last ten minutes. */

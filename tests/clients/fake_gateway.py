@@ -242,7 +242,7 @@ class FakeGateway:
         worker = {"service": "nepse", "credit": 1, "failed": 0, "age_s": 90.0, "rss_bytes": 57_000_000, "cpu_s": uptime * 0.02}
         return {
             "broker": {"version": "fake", "pid": 999, "rss_bytes": 54_000_000, "cpu_s": uptime * 0.21, "uptime_s": uptime},
-            "ticks": {"per_s": self.rate, "symbols": len(self.markets), "taken": 12_345_678},
+            "ticks": {"per_s": self.rate, "symbols": len(self.markets), "taken": 12_345_678 + int(uptime * self.rate)},
             "journal": {"state": "live", "bytes": 412_000_000, "lost": 0},
             "tasks": {
                 "queued": 2,

@@ -15,6 +15,7 @@ PIXELS = """() => [...document.querySelectorAll('#displays canvas')].map((canvas
 })"""
 CUT = """[...document.querySelectorAll('.status *')]
   .filter((part) => part.clientWidth && part.scrollWidth > part.clientWidth + 1).map((part) => part.textContent)"""
+TAKEN = "[...document.querySelectorAll('#feeds dt')].find((name) => name.textContent === 'taken').nextSibling.textContent"
 CORNERS = "() => document.querySelector('#displays canvas').getContext('2d').getImageData(2, 2, 1, 1).data[0]"
 COLOURS_OF_A_PICTURE = 12  # background, type, bars of both sides and their pale ones, lines; smoothing makes more
 
@@ -58,6 +59,19 @@ def test_every_display_is_painted_and_the_browser_has_nothing_to_complain_of(chr
             page.locator(f"#{panel}").get_by_text(word).first.wait_for(timeout=WITHIN_MS)
         labels = page.locator("#displays .card").evaluate_all("cards => cards.map((card) => card.ariaLabel)")
         assert all("volatility" in label for label in labels)
+        assert complaints == []
+
+
+def test_a_text_selected_in_a_panel_stays_selected_while_the_figures_change(chrome, gateway):
+    with opened(chrome, gateway.url) as (page, complaints):
+        live(page)
+        page.locator("#processes").get_by_text("display_0").first.wait_for(timeout=WITHIN_MS)
+        taken = page.evaluate(TAKEN)
+        page.evaluate("getSelection().selectAllChildren(document.querySelector('#processes tbody th'))")
+        name = page.evaluate("getSelection().toString()")
+        until(page, f"({TAKEN}) !== {taken!r}")
+        assert name
+        assert page.evaluate("getSelection().toString()") == name
         assert complaints == []
 
 

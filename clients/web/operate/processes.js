@@ -1,6 +1,6 @@
 /** The view of processes: workers to drain, restart and scale, all processes, and the subscribers and connections. */
 
-import { byId, chip, figures, h, table } from "../dom.js";
+import { byId, chip, figures, h, renew, table } from "../dom.js";
 import { age, bytes, count } from "../format.js";
 import { processesOf, keyOf } from "../store.js";
 import { button, confirmed, say, why } from "./common.js";
@@ -36,9 +36,9 @@ export class Processes {
     if (!this.isShown || !stats) return;
     this._restarted(stats);
     this._workers(stats);
-    byId("all-processes").replaceChildren(processTable(stats, cpu));
-    byId("subscribers").replaceChildren(...subscriberParts(stats));
-    byId("connections").replaceChildren(...connectionParts(stats));
+    renew(byId("all-processes"), processTable(stats, cpu));
+    renew(byId("subscribers"), ...subscriberParts(stats));
+    renew(byId("connections"), ...connectionParts(stats));
   }
 
   _workers(stats) {

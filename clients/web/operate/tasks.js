@@ -1,6 +1,6 @@
 /** The view of tasks: posted ones by state, calls in progress, dead letters to retry and drop; a task with all that is known of it. */
 
-import { byId, chip, cut, h, setText, table } from "../dom.js";
+import { byId, chip, cut, h, renew, setText, table } from "../dom.js";
 import { age, count } from "../format.js";
 import { button, confirmed, each, Poll, say, why } from "./common.js";
 import { actionsOf, confirmation, detailOf, matching, moment, OPEN, seconds, TONES } from "./task_rows.js";
@@ -50,7 +50,7 @@ export class Tasks {
   paintStats() {
     const { tasks = {}, store = {} } = this.store.stats ?? {};
     const figures = [["queued", tasks.queued], ["running", tasks.running], ["waiting", tasks.waiting], ["done/s", tasks.per_s, 1], ["dead letters", store.dead_letters]];
-    byId("tasks-figures").replaceChildren(...figures.map(([name, value, digits = 0]) => h("div", {}, h("dt", {}, name), h("dd", {}, count(value ?? NaN, digits)))));
+    renew(byId("tasks-figures"), ...figures.map(([name, value, digits = 0]) => h("div", {}, h("dt", {}, name), h("dd", {}, count(value ?? NaN, digits)))));
     const services = [...new Set([...Object.keys(tasks.attempts ?? {}), ...Object.keys(tasks.services ?? {}), ...(this.store.stats?.workers ?? []).map((row) => row.service)])].sort();
     if (this.services === services.join(" ")) return;
     this.services = services.join(" ");

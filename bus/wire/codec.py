@@ -43,6 +43,7 @@ TOPIC_CHARACTERS = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVW
 UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)  # raised by msgspec's decoders
 ENVELOPE_BYTES = 1024  # of a frame of `broker.max_message_bytes`, in addition to the values of clients and workers
 SAFE_BYTES = 480  # a shorter value cannot exceed msgpack's nesting limit of 511 levels
+QUICK_BYTES = 1 << 16  # a longer value is decoded once only: of a hostile one, `read_shallow` may refuse the last byte
 
 pack: Callable[[Any], bytes] = msgpack.packb
 pack_plain: Callable[[Any], bytes] = (
@@ -82,10 +83,16 @@ def unpack(data: bytes | memoryview) -> Any:
         ProtocolError: `BAD_BODY`, the bytes are not one msgpack value, hold a key that no map can have, or are nested so deep
             that they could not be packed again, with some levels around them.
     """
-    try:
-        return read_shallow(data)  # a third of the time
-    except UNREADABLE:
-        pass
+    if len(data) <= QUICK_BYTES:
+        try:
+            return read_shallow(data)  # a third of the time
+        except (*UNREADABLE, TypeError):  # of a damaged database: a text in place of bytes
+            pass
+    return unpack_any(data)
+
+
+def unpack_any(data: bytes | memoryview) -> Any:
+    """Read exactly one msgpack value as `unpack` does; for one that `read_shallow` has refused."""
     try:
         value = msgpack.unpackb(data, strict_map_key=False, ext_hook=record_extension)
         if len(data) > SAFE_BYTES:

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import msgspec
 
 from hulak.bus.errors import ProtocolError
-from hulak.bus.wire.codec import UNREADABLE, Shallow, read_shallow, unpack
+from hulak.bus.wire.codec import UNREADABLE, Shallow, read_shallow, unpack_any
 from hulak.bus.wire.messages import END_MS, FIRST_MS, Tick
 from hulak.bus.wire.names import DERIVED, TICK_TOPICS
 
@@ -43,7 +43,7 @@ def read_map(body: bytes) -> dict[str, Any]:
         return _read_shallow_map(body)
     except UNREADABLE:
         pass
-    value = unpack(body)
+    value = unpack_any(body)
     if not _is_nested_at_most(LEVELS, value):
         raise ProtocolError("BAD_BODY", f"a body of {len(body)} bytes is nested deeper than {LEVELS} levels")
     if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
@@ -64,7 +64,7 @@ def check_value(topic: str, body: bytes) -> None:
     else:
         return
     try:
-        value = unpack(body)
+        value = unpack_any(body)
     except ProtocolError as error:
         raise ProtocolError("BAD_BODY", f"the body for topic {topic!r} is refused: {error}") from error
     if not _is_nested_at_most(LEVELS, value):

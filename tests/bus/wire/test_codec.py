@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hulak.bus.broker import dialects
+from hulak.bus.core.ticks import tick_bodies
 from hulak.bus.errors import ProtocolError
 from hulak.bus.wire import codec, fast_encode, messages
 from hulak.bus.wire.messages import HeldTask, Publication, Stamp, Tick
@@ -295,3 +296,38 @@ def test_a_value_is_decoded_as_msgpack_decodes_it_by_whichever_decoder(value):
 @given(PLAIN)
 def test_plain_values_are_packed_to_the_same_bytes_as_any_others(value):
     assert codec.pack_plain(value) == codec.pack(value)
+
+
+# All forms of msgpack, valid or not: a first byte, perhaps a length, and whatever follows
+PIECES = st.sampled_from([bytes((first,)) for first in range(256)]) | st.binary(max_size=3)
+PIECES |= st.sampled_from(
+    [b"\xca\x7f\xc0\0\0", b"\xcb\x80" + bytes(7), b"\xd9\x01a", b"\xda\0\x01a", b"\xdb\0\0\0\x01a", b"\xce\0\0\0\x05"]
+)
+PIECES |= st.sampled_from(
+    [b"\x82\xa1a\x01\xa1a", b"\xa1\xff", b"\xa3\xed\xa0\x80", b"\xd6\xff" + bytes(4), b"\xdd\xff\xff\xff\xff", b"\xc4\x01a"]
+)
+
+
+def _outcome(decode, data):
+    try:
+        return repr(decode(data))
+    except ProtocolError as refusal:
+        return refusal.code, str(refusal)
+
+
+@given(st.lists(PIECES, max_size=9).map(b"".join), st.sampled_from([bytes, bytearray, memoryview]))
+def test_any_bytes_are_decoded_or_refused_by_whichever_decoder(data, kind):
+    assert _outcome(codec.unpack, kind(data)) == _outcome(codec.unpack_any, data)
+
+
+def test_a_text_of_a_damaged_database_is_refused_like_malformed_bytes():
+    with pytest.raises(ProtocolError, match="4 bytes are not one msgpack value"):
+        codec.unpack("text")
+
+
+def test_a_long_value_and_the_body_of_a_feed_are_not_decoded_twice_by_the_quick_decoder(monkeypatch):
+    begun = []
+    monkeypatch.setattr(codec, "read_shallow", begun.append)
+    assert len(codec.unpack(msgpack.packb([1] * codec.QUICK_BYTES))) == codec.QUICK_BYTES
+    assert tick_bodies.read_map(msgpack.packb({"a": b"x"})) == {"a": b"x"}
+    assert begun == []

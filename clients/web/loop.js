@@ -212,7 +212,8 @@ export class Loop {
       return;
     }
     this.grounds -= 1;
-    this.behind.delete(picture);
+    if (picture.scale.isWaiting) this.behind.add(picture);
+    else this.behind.delete(picture);
     ground.paint({ ...view, spark: this.store.sparks.line(view.state.symbol) }, now, picture.canvas);
   }
 

@@ -14,13 +14,18 @@ export class Scale {
     this.since = NaN; // ms, when less began to suffice; NaN: it does not
   }
 
+  /** Whether less suffices, but not for long enough: it will narrow without a further state. */
+  get isWaiting() {
+    return !Number.isNaN(this.since);
+  }
+
   /**
    * The scale for a state's range at `now` in ms: the range itself, or the wider one that is still kept.
    *
    * @returns {{low: number, high: number}} not numbers without a range
    */
   of(low, high, now) {
-    const isNarrower = low >= this.low && high <= this.high && high - low < this.high - this.low;
+    const isNarrower = low !== null && high !== null && low >= this.low && high <= this.high && high - low < this.high - this.low;
     if (isNarrower && !(now - this.since >= NARROWS_MS)) {
       if (Number.isNaN(this.since)) this.since = now;
     } else {

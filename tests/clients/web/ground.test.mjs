@@ -149,6 +149,24 @@ test("a picture keeps the wider of two scales between which its display jumps, f
   assert.deepEqual([ground.at, ground.low, ground.high], [2048, 1.095, 1.105]);
 });
 
+test("a picture whose scale may be narrower is drawn with it in time, also when no further state comes", async (context) => {
+  const { now } = performance;
+  context.after(() => (performance.now = now));
+  const { loop, store, pictures, frame } = await loopOf(1);
+  const [{ id, canvas, ground }] = pictures;
+  for (const [ms, low, high] of [[0, 1.09, 1.11], [16, 1.095, 1.105]]) {
+    store.displays.get(id).state = someState({ display: id, visual_low: low, visual_high: high });
+    loop.changed(id);
+    frame(ms);
+  }
+  for (let ms = 32; ms < 2016; ms += 16) frame(ms);
+  assert.deepEqual([ground.low, ground.high], [1.09, 1.11]);
+  loop.view(canvas); // of the pointer: it draws nothing
+  for (let ms = 2016; ms <= 2600; ms += 16) frame(ms);
+  assert.deepEqual([ground.low, ground.high], [1.095, 1.105]);
+  assert.equal(loop.behind.size, 0, "then it rests");
+});
+
 test("a canvas far outside of the screen is hidden, and shown before it comes into view", async (context) => {
   const { now } = performance;
   context.after(() => (performance.now = now));

@@ -30,6 +30,19 @@ test("a range that the scale does not contain is taken at once, also a narrower 
   assert.deepEqual(scaleOf([WIDE, 0], [NARROW, 10], [WIDE, 20], [NARROW, 10 + NARROWS_MS]).at(-1), WIDE);
 });
 
+test("a display whose range ends has none at once, also where its prices were on both sides of zero", () => {
+  const none = { low: null, high: null };
+  assert.deepEqual(scaleOf([{ low: -1, high: 1 }, 0], [none, 1]), [{ low: -1, high: 1 }, none]);
+});
+
+test("odd ranges are taken as they are: without a number, without an extent", () => {
+  for (const odd of [{ low: NaN, high: NaN }, { low: 1.1, high: NaN }, { low: undefined, high: undefined }]) {
+    assert.deepEqual(scaleOf([WIDE, 0], [odd, 1], [NARROW, 2]), [WIDE, odd, NARROW]);
+  }
+  const point = { low: 1.1, high: 1.1 };
+  assert.deepEqual(scaleOf([WIDE, 0], [point, 1], [point, 1 + NARROWS_MS], [NARROW, 5000]), [WIDE, WIDE, point, NARROW]);
+});
+
 test("a display without a range has none, and its first range is taken", () => {
   const none = { low: null, high: null };
   assert.deepEqual(scaleOf([none, 0], [WIDE, 1], [none, 2], [NARROW, 3]), [none, WIDE, none, NARROW]);

@@ -4,7 +4,7 @@ Each level has the gateway's revision at which it last changed and the one at wh
 same for every client at that revision, and is encoded once. A removed level is sent with volume 0.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -39,10 +39,16 @@ class ProfileDeltas:
         rest = {name: value for name, value in profile.items() if name != "levels"}
         levels = {level[0]: level for level in profile["levels"]}
         before = self.levels
+        if not isinstance(rest["ticks"], int):
+            raise TypeError(
+                f"ticks is {rest['ticks']!r:.40}, must be an integer"
+            )  # the next profile could not be compared with it
         if rest["bucket"] != self.rest.get("bucket") or rest["ticks"] < self.rest["ticks"]:
+            _check_levels(levels.items())
             self._reset(levels, revision)
         else:
             changed = {index for index, level in levels.items() if before.get(index) != level}
+            _check_levels((index, levels[index]) for index in changed)
             appeared = changed - before.keys()
             kept = len(levels) - len(appeared)
             removed = before.keys() - levels.keys() if kept < len(before) else set()  # seldom: not to look saves a fifth
@@ -89,3 +95,10 @@ class ProfileDeltas:
             rest = {name: value for name, value in self.rest.items() if name != "bucket"}
             delta = self._deltas[revision] = encode({**rest, "levels": sorted([*added, *updated], key=lambda level: level[0])})
         return delta
+
+
+def _check_levels(levels: Iterable[tuple[Any, Any]]) -> None:
+    """Raise `TypeError` for levels of which no delta can be made: clients would never get what changed beside them."""
+    for index, level in levels:
+        if type(index) is not int or type(level) is not list or len(level) != 4:
+            raise TypeError(f"a level is {level!r:.60}, must be an array of four numbers, the first one an integer")

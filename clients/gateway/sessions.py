@@ -118,8 +118,9 @@ class Sessions:
     def _record_age(self, now: float, sent_ms: float) -> None:
         """Record the age of the newest state when it was sent."""
         entry = next(reversed(self.cache.displays.values()), None)
-        published_ms = entry.state.get("published_ms") if entry is not None and entry.revision > self.sent_revision else None
-        if published_ms is not None:
+        if entry is None or entry.pending is not None or entry.revision <= self.sent_revision:
+            return  # none is new, or it was for no client: its state is an older one
+        if (published_ms := entry.state.get("published_ms")) is not None:
             self.state_age_us.add((sent_ms - published_ms) * 1000, now)
 
     def figures(self, now: float) -> dict[str, Any]:

@@ -170,10 +170,13 @@ class StateCache:
         state: Any = codec.unpack(body)
         profile = state.pop("profile", None)
         for key in ("received", "published"):
+            state.pop(f"{key}_ms", None)  # made here, of times in ns
             if isinstance(ns := state.pop(f"{key}_ns", None), int):
                 state[f"{key}_ms"] = ns / NS_PER_MS
         head = encode(state)[:-1]
         symbol = state["symbol"]
+        if not isinstance(symbol, str):
+            raise TypeError(f"symbol is {symbol!r:.40}, must be a text")
         if profile is not None:
             entry.profile.update(profile, entry.revision)
         entry.state, entry.head = state, head

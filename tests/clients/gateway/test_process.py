@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import math
 import socket
 import urllib.error
 import urllib.request
@@ -59,6 +60,31 @@ def test_a_client_gets_greeting_frames_and_answers(monkeypatch):
             assert list(json.loads(await client.recv())["ticks"]) == ["EURUSD"]
             refusal = await request(client, type="display.create", symbol="EURUSD", id=4)
             assert (refusal["type"], refusal["id"], refusal["code"]) == ("error", 4, "TIMEOUT"), "there is no broker"
+
+    serving(work)
+
+
+def test_an_odd_state_does_not_end_the_loop_and_the_age_is_that_of_states_that_were_sent():
+    async def work(gateway, url):
+        async with connect(url) as client:
+            await client.recv()
+            await client.send(json.dumps({"type": "subscribe", "displays": ["d1"], "ticks": ["EURUSD"]}))
+            for odd in ("x", [], math.inf, math.nan, {}):
+                gateway.cache.take_state("d1", msgpack.packb({"symbol": "EURUSD", "price": 1.1, "published_ms": odd}))
+                gateway.woken.set()
+                assert "published_ms" not in json.loads(await client.recv())["displays"]["d1"]
+            assert gateway.sessions.figures(0.0)["state_age_us"] is None
+            gateway.cache.take_state("d1", msgpack.packb({"symbol": "EURUSD", "price": 1.1, "published_ns": 5}))
+            gateway.woken.set()
+            await client.recv()
+            await client.send(json.dumps({"type": "unsubscribe", "displays": ["d1"]}))
+            assert (await request(client, type="ping", id=1)) == {"type": "pong", "id": 1}
+            for bid in (1.0, 2.0):
+                gateway.cache.take_state("d1", msgpack.packb({"symbol": "EURUSD", "price": 1.2, "published_ns": 6}))
+                gateway.cache.take_ticks([Tick("EURUSD", bid, 3.0, 5, "x")])
+                gateway.woken.set()
+                await client.recv()
+            assert gateway.sessions.figures(0.0)["state_age_us"]["count"] == 1
 
     serving(work)
 

@@ -190,6 +190,29 @@ def test_a_malformed_state_is_counted_and_does_not_affect_the_others():
     assert cache.malformed == 3
 
 
+@pytest.mark.parametrize("symbol", [None, 5, ["EURUSD"], {}])
+def test_a_display_whose_symbol_is_no_text_is_malformed_and_can_be_removed(symbol):
+    cache = StateCache()
+    reader = Reader(Fanout(cache))
+    cache.take_displays(["odd", "good"])
+    cache.take_state("odd", state(symbol=symbol))
+    cache.take_state("good", state())
+    assert list(reader.read()["displays"]) == ["good"]
+    assert cache.malformed == 1
+    cache.take_displays(["good"])
+    assert reader.read() == {"type": "frame", "sent_ms": 1.5, "removed": ["odd"]}
+
+
+@pytest.mark.parametrize("odd", ["x", None, [], math.inf, math.nan])
+def test_the_times_of_a_state_in_ms_are_those_of_its_times_in_ns(odd):
+    cache = StateCache()
+    reader = Reader(Fanout(cache))
+    cache.take_state("d1", state(published_ns=odd, published_ms=odd, received_ms=odd))
+    display = reader.read()["displays"]["d1"]
+    assert "published_ms" not in display
+    assert display["received_ms"] == 2.5
+
+
 def test_a_symbol_gets_another_of_its_displays_when_one_is_removed():
     cache = StateCache()
     reader = Reader(Fanout(cache))

@@ -3,6 +3,7 @@
 import signal
 
 import pytest
+from axe import violations
 from browser import FakeGateway, browser, opened, until
 
 pytestmark = [pytest.mark.system]
@@ -230,6 +231,33 @@ def test_many_displays_are_searched_sorted_and_grouped_and_the_choice_is_kept(ch
         assert page.locator("#find").input_value() == "eur"
         page.locator("#find").fill("")
         until(page, f"document.querySelectorAll('#displays .group').length === {len(groups)}")
+        assert complaints == []
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 390), ("dark", 1600)])
+def test_the_cards_with_groups_and_layouts_violate_no_rule_of_axe_and_fit_the_width(chrome, scheme, width):
+    with (
+        FakeGateway("--displays", 26, "--rate", 100) as gateway,
+        opened(chrome, gateway.url, scheme=scheme, width=width) as (page, complaints),
+    ):
+        until(page, "window.hulak?.status().displays >= 26 && window.hulak.latency().count > 4")
+        page.locator("#group").select_option("market")
+        layouts = page.locator("#tools .layouts")
+        layouts.locator("input").fill("axe")
+        layouts.locator("button", has_text="Keep layout").press("Enter")
+        layouts.locator("output", has_text="kept as axe").wait_for(timeout=WITHIN_MS)
+        assert layouts.locator("select").input_value() == "own:axe"
+        assert violations(page) == []
+        page.locator("#displays .card").first.press("Enter")
+        until(page, "document.querySelectorAll('#detail-figures dd').length > 15")
+        assert violations(page) == []
+        page.keyboard.press("Escape")
+        layouts.locator("button", has_text="Remove").press("Enter")
+        layouts.locator("output", has_text="axe removed").wait_for(timeout=WITHIN_MS)
+        page.locator("#find").fill("nothing")
+        page.locator("#none").wait_for(timeout=WITHIN_MS)
+        assert violations(page) == []
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
         assert complaints == []
 
 

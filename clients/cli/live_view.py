@@ -178,7 +178,7 @@ def _numbers(snapshot: Snapshot, width: int) -> list[Text]:
     return [
         first,
         _row("tasks", (f"{tasks['done']:>9,}", "bold"), " done  ", failed, open_tasks, (snapshot.last_task, "dim")),
-        _row("latency", f"  feed to broker {duration(ticks['feed_to_broker_us'])}, to view {duration(snapshot.view_us)}"),
+        _row("latency", f"  to broker {duration(ticks['feed_to_broker_us'])}, to view {duration(snapshot.view_us)}"),
     ]
 
 
@@ -239,14 +239,18 @@ def _process_row(process: Process, worker: Mapping[str, Any] | None, silent: str
     return process.name, silent or state, str(process.pid or "-"), mb(process.rss_bytes), does
 
 
+def _cut(text: str, style: str = "") -> Text:
+    return Text(text, style, no_wrap=True, overflow="ellipsis")
+
+
 def _processes(rows: Sequence[Cells], total: str) -> RenderableType:
     table = Table(box=None, pad_edge=True, header_style="dim", padding=(0, 2, 0, 0))
     for at, (head, justify) in enumerate(
         (("process", "left"), ("state", "left"), ("pid", "right"), ("memory", "right"), (total, "left"))
     ):
         least = 0 if head == total else max([7, *(cell_len(row[at]) for row in rows)])  # only the last column is cut
-        table.add_column(head, justify="right" if justify == "right" else "left", no_wrap=True, min_width=least)
+        table.add_column(_cut(head), justify="right" if justify == "right" else "left", no_wrap=head != total, min_width=least)
     for name, state, pid, rss, does in rows:
         style = "green" if state in GOOD else "dim" if state in ("spare", "unknown", "") else "bold red"
-        table.add_row(name, Text(state, style=style), pid, rss, Text(does, style="dim"))
+        table.add_row(name, Text(state, style=style), pid, rss, _cut(does, "dim"))
     return table

@@ -66,7 +66,7 @@ def _figures(stats: Mapping[str, Any], history: Sequence[float], width: int) -> 
     ticks, tasks = stats["ticks"], stats["tasks"]
     rate = _line(
         ("ticks    ", "dim"),
-        f"{ticks['per_s']:,.0f}/s, {ticks['taken']:,} taken, {stats_tables.symbols(stats)}, {_latency(ticks)} ",
+        f"{ticks['per_s']:,.0f}/s, {_latency(ticks)}, {stats_tables.symbols(stats)}, {ticks['taken']:,} taken ",
     )
     room = max(0, width - rate.cell_len - 1)
     rate.append(sparkline(list(history)[-room:] if room else ()), style="cyan")

@@ -262,6 +262,23 @@ def test_a_slot_whose_worker_was_sent_away_is_spare_and_a_feed_that_ended_is_not
     assert any(row.split()[:2] == ["feed", "exited"] for row in lines)
 
 
+def test_what_is_cut_in_80_columns_ends_with_dots_and_slow_latencies_are_whole():
+    model = full_model()
+    model.processes += tuple(Process(f"display_0{at}", "stopped", 0, None) for at in range(1, 9))
+    slow = stats()
+    slow["ticks"]["feed_to_broker_us"] |= {"p50": 10_400.0, "p99": 121_300.0}
+    model.add_stats(slow, 104.0)
+    for _ in range(100):
+        model.add_tick({"symbol": "EURUSD", "bid": 1.0, "ask": 1.1}, 121_300.0, 104.0)
+    lines = screen(model.snapshot(105.0), 80, 40)
+    spare = next(row for row in lines if "12 stopped" in row)
+    assert spare.rstrip().endswith("…")
+    assert "nepse_01 nepse_02" in spare
+    latency = next(row for row in lines if row.startswith(" latency "))
+    assert "…" not in latency
+    assert latency.endswith(" ms")
+
+
 def test_a_symbol_that_no_longer_ticks_does_not_count_as_ticking():
     model = full_model()
     model.add_stats(stats(ticking=20), 104.0)

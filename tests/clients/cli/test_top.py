@@ -87,7 +87,7 @@ def test_one_screen_has_everything_in_80_columns():
     lines = drawn(with_stats(stats()))
     assert lines[0] == " Hulak top  broker 0.1.0 up 90 s  WARNING, 1 problem"
     assert lines[1] == "WARNING: feed binance is late: its loop stands still for 4 s", "it would be cut in the first line"
-    assert "250/s, 5,000 taken, 28 symbols" in lines[2]
+    assert "28 symbols, 5,000 taken" in lines[2]
     assert "5 queued, 1 waiting" in lines[3]
     assert "ticks.early 4" in lines[4]
     assert all(len(line) <= 80 for line in lines)
@@ -298,10 +298,18 @@ def test_updates_are_dropped_while_the_view_is_paused():
     assert "999/s" in drawn(state)[2]
 
 
+def test_the_latency_is_whole_in_80_columns_also_with_many_ticks():
+    values = stats(per_s=123_456.0)
+    values["ticks"] |= {"taken": 12_345_678_901, "symbols": 5_000, "ticking": 4_321}
+    values["ticks"]["feed_to_broker_us"]["p99"] = 121_300.0
+    line = next(line for line in drawn(with_stats(values)) if line.startswith("ticks "))
+    assert "p99 121.3 ms, 4,321 of 5,000 symbols ticking" in line
+
+
 def test_symbols_that_no_longer_tick_are_counted_apart():
     values = stats()
     values["ticks"]["ticking"] = 20
-    assert "5,000 taken, 20 of 28 symbols ticking" in drawn(with_stats(values), width=100)[1]
+    assert "20 of 28 symbols ticking, 5,000 taken" in drawn(with_stats(values), width=100)[1]
 
 
 def with_actions():

@@ -163,6 +163,8 @@ def test_a_problem_moves_nothing_on_a_desktop_is_whole_on_a_phone_and_all_are_sh
             assert frozen.bounding_box()["width"] > 130, "the second problem, which is what is frozen, is seen too"
         else:
             assert page.evaluate(CUT) == []
+            last_line = "[...document.querySelectorAll('#health .chip')].at(-1).getBoundingClientRect().bottom"
+            assert page.evaluate(f"document.querySelector('#health').getBoundingClientRect().bottom - {last_line}") < 4
         page.locator("#health").press("Enter")
         first, frozen, last = page.locator("#problems li").all_inner_texts()
         assert (first[:30], last) == ("▲ warning: tasks wait for serv", "▲ warning: 2 new dead letters; see hulak dead ls")

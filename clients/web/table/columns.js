@@ -20,7 +20,7 @@ const isPair = (quote) => quote.digits === 5 || quote.digits === 3;
 
 /** @type {Column[]} */
 export const COLUMNS = [
-  column("symbol", "Symbol", "The symbol, with the prefix of its feed", "7.5rem", (quote) => quote.symbol, (quote) => quote.symbol),
+  column("symbol", "Symbol", "The symbol, with the prefix of its feed", "9.2rem", (quote) => quote.symbol, (quote) => quote.symbol),
   column("last", "Last", "The last trade, or the middle of bid and ask", "5.5rem", (quote) => quote.price, (quote) => price(quote.price, quote.digits)),
   column("change", "Change", "Change since the open of the day (00:00 UTC; an exchange's own open)", "5.2rem", (quote) => quote.change, (quote) => changeText(quote.change), true),
   column("prev", "Prev. close", "Change since the close of the day before", "5.8rem", (quote) => quote.previous_change, (quote) => changeText(quote.previous_change), true),

@@ -100,7 +100,7 @@ export class Grid {
     if (!row.element.isConnected) this.space.append(row.element);
     row.element.hidden = false;
     row.symbol = item.symbol;
-    row.name.textContent = item.symbol;
+    row.name.textContent = row.name.title = item.symbol; // it may be longer than its column
     row.element.classList.toggle("pinned", item.pinned);
     row.pin.textContent = item.pinned ? "★" : "☆";
     row.pin.setAttribute("aria-label", item.pinned ? `Unpin ${item.symbol}` : `Pin ${item.symbol}`);

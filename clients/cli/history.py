@@ -96,7 +96,7 @@ def last(call: Call, topic: str) -> None:
     write = as_json if call.as_json else as_text
     with call.client() as client:
         events = last_events(client, topic, call.timeout_s or 5.0)
-        near = "" if events or topic.endswith(("*", ".")) else nearest.topic(client, topic)
+        near = "" if events or topic.endswith(("*", ".")) else nearest.below(client, topic) or nearest.topic(client, topic)
     for event in sorted(events, key=lambda event: event.topic):
         for line in line_of(event, write):
             click.echo(line)

@@ -62,6 +62,11 @@ def topic(client: "BusClient", wanted: str) -> str:
     return near or ("" if names else suggestion(wanted, _topics(client, "")))
 
 
+def below(client: "BusClient", wanted: str) -> str:
+    """Return a suggestion for the beginning of topics without its dot, such as `tick`; empty if no topic is below it."""
+    return f"; did you mean {f'{wanted}.*'!r}?" if wanted and _topics(client, f"{wanted}.") else ""
+
+
 def unpublished(client: "BusClient", wanted: str, hint: str = "") -> str:
     """Return that there is no message on a topic or below a prefix, and the nearest one; empty if there is one.
 
@@ -80,7 +85,8 @@ def unpublished(client: "BusClient", wanted: str, hint: str = "") -> str:
         return f"no message was published below {wanted!r} yet{_beginning(client, wanted)}"
     if not wanted:
         return "no message was published yet"
-    return f"no message was published on {wanted!r} yet{topic(client, wanted) or (f'; {hint}' if hint else '')}"
+    near = below(client, wanted) or topic(client, wanted) or (f"; {hint}" if hint else "")
+    return f"no message was published on {wanted!r} yet{near}"
 
 
 def _beginning(client: "BusClient", wanted: str) -> str:

@@ -33,6 +33,15 @@ def test_a_topic_in_other_letters_or_with_a_typo_is_suggested(topics, wanted, ne
     assert nearest.topic(None, wanted) == near
 
 
+@pytest.mark.parametrize(
+    ("wanted", "near"), [("tick", "; did you mean 'tick.*'?"), ("tick.kraken", "; did you mean 'tick.kraken.*'?")]
+)
+def test_the_beginning_of_topics_without_its_dot_is_suggested_with_it(topics, monkeypatch, wanted, near):
+    monkeypatch.setattr("hulak.clients.history.last_events", lambda client, wanted, wait_s: [])
+    assert nearest.unpublished(None, wanted) == f"no message was published on {wanted!r} yet{near}"
+    assert nearest.below(None, "app") == nearest.below(None, "") == ""
+
+
 def test_only_the_error_of_an_unknown_topic_gets_a_suggestion(topics):
     with (
         pytest.raises(BusError, match=r"no tick; did you mean 'EURUSD'\?") as caught,

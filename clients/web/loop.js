@@ -1,5 +1,5 @@
 /**
- * The animation loop: each frame draws the changed pictures on the screen, the longest waiting first.
+ * The animation loop: each frame draws the changed pictures, those on the screen and the longest waiting first.
  *
  * A frame stops at its time budget; the other pictures wait for the next frame, and are drawn in their newest state. A slow machine
  * therefore draws fewer pictures per second and never falls behind.
@@ -170,7 +170,7 @@ export class Loop {
     const began = performance.now();
     const drawn = [];
     this.grounds = Math.ceil(this.behind.size / CARDS_PER_GROUND);
-    for (const picture of this.waiting) {
+    for (const picture of this._due()) {
       this.waiting.delete(picture);
       if (!this._draw(picture, began)) continue;
       drawn.push(picture);
@@ -182,6 +182,12 @@ export class Loop {
     this._keepFlashing(ended);
     for (const picture of this.behind) if (picture.visible && picture.ground.isOld(ended)) this.waiting.add(picture);
     requestAnimationFrame(this._frame);
+  }
+
+  /** The waiting pictures, those on the screen before the others: after a change of the size of the window all wait. */
+  *_due() {
+    for (const picture of this.waiting) if (picture.visible) yield picture;
+    yield* this.waiting;
   }
 
   /** Draw a picture; false without a size, or when its display is removed. */

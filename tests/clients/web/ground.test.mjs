@@ -126,6 +126,22 @@ test("a tick is drawn in the next frame on the ground there is, which follows wi
   assert.deepEqual(pictures.map(({ ground }) => ground.canvas.width), [0, 0, 190, 190, 190, 190], "none is kept outside of the screen");
 });
 
+test("pictures on the screen are drawn before the others, which follow", async (context) => {
+  const { now } = performance;
+  context.after(() => (performance.now = now));
+  const { loop, pictures, frame } = await loopOf(4);
+  const order = [];
+  const draw = loop._draw.bind(loop);
+  loop._draw = (picture, ...more) => {
+    order.push(picture.id);
+    return draw(picture, ...more);
+  };
+  pictures[0].visible = pictures[2].visible = false;
+  frame(0);
+  assert.deepEqual(order, ["d1", "d3", "d0", "d2"]);
+  assert.equal(loop.waiting.size, 0);
+});
+
 test("a picture keeps the wider of two scales between which its display jumps, for its figures too", async (context) => {
   const { now } = performance;
   context.after(() => (performance.now = now));

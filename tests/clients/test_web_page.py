@@ -129,6 +129,19 @@ def test_everything_can_be_done_with_the_keyboard(chrome, gateway):
         assert not focused(page).endswith("-1"), "the grid is one stop of the tab order"
 
 
+def test_the_card_with_the_focus_and_its_ring_are_whole_below_the_head(chrome, gateway):
+    whole = """(() => {
+      const card = document.activeElement.getBoundingClientRect();
+      return card.top - 3 >= document.querySelector('.bar').offsetHeight && card.bottom + 3 <= innerHeight;
+    })()"""
+    with opened(chrome, gateway.url, height=600) as (page, _):
+        live(page)
+        page.locator("#displays .card").first.focus()
+        for key in ("End", "ArrowUp", "ArrowUp", "ArrowUp", "ArrowDown", "ArrowDown", "ArrowDown"):
+            page.keyboard.press(key)
+            until(page, whole, within_s=10)
+
+
 def test_every_view_is_reached_with_the_keyboard_and_the_content_by_the_first_link(chrome, gateway):
     with opened(chrome, gateway.url) as (page, complaints):
         live(page)

@@ -146,8 +146,10 @@ export class Loop {
 
   _resized(entry) {
     const picture = this.pictures.get(entry.target);
-    if (!picture) return;
-    picture.resize(entry.contentRect.width, entry.contentRect.height, devicePixelRatio || 1);
+    const { width, height } = entry.contentRect;
+    if (!picture || !width) return; // without a width, its view is closed: it is shown as it was when the view is opened
+    const ratio = devicePixelRatio || 1;
+    if (width !== picture.width || height !== picture.height || ratio !== picture.ratio) picture.resize(width, height, ratio);
     this.waiting.add(picture); // a resized canvas is black: it is drawn once, also outside of the screen
   }
 

@@ -193,3 +193,20 @@ test("a canvas far outside of the screen is hidden, and shown before it comes in
   loop.nearby.call([{ target: far, isIntersecting: true }]);
   assert.equal(far.style.visibility, "");
 });
+
+test("a picture whose view is closed and opened again keeps its canvas until it is drawn", async (context) => {
+  const { now } = performance;
+  context.after(() => (performance.now = now));
+  const { loop, pictures, frame } = await loopOf(1);
+  const [picture] = pictures;
+  frame(0);
+  const resized = (width, height) => loop._resized({ target: picture.canvas, contentRect: { width, height } });
+  let resizes = 0;
+  const { resize } = picture;
+  picture.resize = (...size) => (resizes++, resize.apply(picture, size));
+  resized(0, 0);
+  resized(SIZE.width, SIZE.height);
+  assert.deepEqual([resizes, picture.blank, loop.waiting.has(picture)], [0, false, true]);
+  resized(SIZE.width + 1, SIZE.height);
+  assert.deepEqual([resizes, picture.blank], [1, true]);
+});

@@ -202,8 +202,8 @@ def read_count(ctx: click.Context, param: click.Parameter, value: str) -> int | 
     epilog=examples("hulak scale nepse 3", "hulak scale nepse auto", "hulak scale display 4"),
 )
 @click.argument("service", metavar="SERVICE")
-@click.argument("count", metavar="COUNT|auto", callback=read_count)
-def scale(call: Call, service: str, count: int | str) -> None:
+@click.argument("workers", metavar="COUNT|auto", callback=read_count)  # named as the argument of hulak.scale
+def scale(call: Call, service: str, workers: int | str) -> None:
     """Set the number of workers of a service: nepse, display, or one of `hulak workers add`; auto lets the scaler choose it.
 
     The number holds until it is set again, also after a restart of the broker. Sends REQUEST hulak.scale to the frontend;
@@ -211,11 +211,11 @@ def scale(call: Call, service: str, count: int | str) -> None:
     """
     from hulak.clients import supervisord
 
-    reply = call.request("hulak.scale", args={"service": service, "workers": count})
+    reply = call.request("hulak.scale", args={"service": service, "workers": workers})
     if call.as_json:
         print_json(reply)
     else:
-        click.echo(f"{service}: automatic scaling" if count == "auto" else f"{service}: target of {count} workers")
+        click.echo(f"{service}: automatic scaling" if workers == "auto" else f"{service}: target of {workers} workers")
     if problem := supervisord.unreached(call.home):
         raise BusError("UNREACHED", f"the number is set, but no worker can be started: {problem}")
 

@@ -17,6 +17,8 @@ PLACES = {  # a command, and an error of the broker about one of its options -> 
     ("alert add high EURUSD --stale 1s", "argument after_s is 1, must be"): "argument after_s is 1",
     ("displays create EURUSD --display a:b", "argument display is 'a:b', must be"): "--display is 'a:b'",
     ("task call hulak.scale --arg service=zz", "argument service is 'zz', must be"): "argument service is 'zz'",
+    ("scale nepse 99", "argument workers is 99, must be 'auto' or a number from 1 to 5"): "COUNT is 99, must be 'auto' or",
+    ("scale nepse 99", "argument service is 'nepse', must be"): "SERVICE is 'nepse', must",
     ("scale nosuch 3", "there is no such service"): "there is no such",
 }
 

@@ -77,7 +77,7 @@ def bars(call: Call, symbol: str, interval: str, since: int | None, last: int | 
     else:
         decimals = digits_for(past, name) + 1  # a middle has one more
         rows = [
-            [time_of(bar["start"]), *_prices(bar[side], decimals), bar["ticks"], "yes" if bar["final"] else "no", bar["revision"]]
+            [time_of(bar["start"]), *_prices(bar[side], decimals), bar["ticks"], bool(bar["final"]), bar["revision"]]
             for bar in past.bars
         ]
         table.show(["start", *PARTS, "ticks", "final", "revision"], rows)

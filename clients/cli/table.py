@@ -70,9 +70,11 @@ def show_value(value: Any) -> None:
 
 
 def text(value: Any) -> str:
-    """Format a cell, with its control characters shown; a list, a map or bytes as JSON; `-` for no value and an empty text."""
+    """Format a cell, its control characters shown: yes or no; a list, a map or bytes as JSON; `-` for no value and no text."""
     if value is None or value == "":
         return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     if isinstance(value, float):
         return number(value)
     if isinstance(value, dict | list | bytes):
@@ -171,7 +173,7 @@ def _within(value: Any, width: int) -> str:
 
 
 def _is_numeric(rows: Sequence[Row], at: int) -> bool:
-    return all(isinstance(row[at], int | float) for row in rows)
+    return all(isinstance(row[at], int | float) and not isinstance(row[at], bool) for row in rows)
 
 
 def columns(heads: Sequence[str], rows: Iterable[Row]) -> "Table":

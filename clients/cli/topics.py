@@ -62,7 +62,7 @@ def ls(call: Call, pattern: str | None) -> None:
 def _cells(row: dict[str, Any]) -> list[Any]:
     is_own = row["topic"].startswith(OWN)
     named = row["owner"] if is_own else row["source"]
-    return [row["topic"], row["number"], named, "yes" if row["journalled"] else "no", fine_age(row["age_s"])]
+    return [row["topic"], row["number"], named, bool(row["journalled"]), fine_age(row["age_s"])]
 
 
 def _checked(pattern: str) -> str:

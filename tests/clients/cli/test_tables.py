@@ -13,7 +13,7 @@ from hulak.clients.cli.nepse_output import BOOK_HEADS, graph_points, order_book,
 from hulak.clients.cli.nepse_output import show as show_nepse
 from hulak.clients.cli.status import mb, us
 from hulak.clients.cli.sub import as_text
-from hulak.clients.cli.table import flat, narrowest, number, records, sections, shape, show, show_value, text
+from hulak.clients.cli.table import columns, flat, narrowest, number, records, sections, shape, show, show_value, text
 from hulak.clients.durations import age
 from hulak.clients.judge.facts import one_line
 from hulak.clients.printable import printable
@@ -82,6 +82,13 @@ def test_lists_of_maps_within_a_map_are_separate_tables():
 def test_nothing_is_written_as_python_writes_it(capsys):
     show_value({"days": [{"a": [1, {"b": None}], "c": b"\1"}]})
     assert capsys.readouterr().out == 'days:\na\tc\n[1,{"b":null}]\t"01"\n'
+    show_value({"open": True, "inner": {"closed": False}, "list": [True, None]})
+    assert capsys.readouterr().out == "name\tvalue\nopen\tyes\ninner.closed\tno\nlist\t[true,null]\n"
+
+
+def test_a_column_of_yes_and_no_is_one_of_texts():
+    sides = [columns(["name", "open"], [["a", value], ["b", value]]).columns[1].justify for value in (True, 1)]
+    assert sides == ["left", "right"]
 
 
 def test_an_order_book_has_buyers_and_sellers_side_by_side(capsys):
@@ -208,7 +215,7 @@ def test_progress_is_one_line_for_a_list_that_comes_in_several_answers(capsys):
 
 
 def test_a_value_that_is_not_there_is_a_dash_in_every_table():
-    assert [text(value) for value in (None, "", 0, False, " ")] == ["-", "-", "0", "False", " "]
+    assert [text(value) for value in (None, "", 0, False, " ")] == ["-", "-", "0", "no", " "]
     never = {"name": "high", "symbol": "EURUSD", "on": "price", "above": 1.0, "last": None, "note": "", "enabled": True}
     assert [text(cell) for cell in cells(never, 0.0)][-4:] == ["-", "-", "once", "-"]
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -18,6 +18,7 @@ from hulak.clients.cli.journal import ARCHIVE
 from hulak.clients.cli.journal_files import SegmentContents, journal_id, segments
 from hulak.clients.cli.output_file import Folder, OutputFile
 from hulak.clients.cli.query_limits import bounded_memory, interruptible
+from hulak.clients.cli.query_progress import QueryProgress, Result
 from hulak.clients.cli.table import show
 from hulak.clients.json_text import to_json
 from hulak.clients.whole_file import whole_file
@@ -76,8 +77,8 @@ def query(
     need_arrow("hulak query")
     from hulak.clients.tables.sql import Database
 
-    with tempfile.TemporaryDirectory(prefix="hulak-query-") as temporary:
-        sources = Sources(call, folder, archive=archive)
+    with tempfile.TemporaryDirectory(prefix="hulak-query-") as temporary, QueryProgress() as progress:
+        sources = Sources(call, folder, progress, archive=archive)
         files = sources.files()
         names = sources.tables(files)
         database = Database(sources.frames, files, names, sources.folder, f"{memory_mb}MB", Path(temporary))
@@ -86,7 +87,9 @@ def query(
                 if sql is None:
                     _list_tables(call, database, names)
                 else:
-                    _print_result(call, database, sql, as_csv=as_csv, parquet=parquet)
+                    with database.errors(sql):
+                        result = progress.result(database.query(sql), printed=parquet is None)
+                        _print_result(call, result, as_csv=as_csv, parquet=parquet)
         finally:
             database.close()
 
@@ -98,7 +101,7 @@ class Sources:
         ConfigError: there is neither, or the export is of another journal, or has another format.
     """
 
-    def __init__(self, call: Call, folder: Path | None, *, archive: bool) -> None:
+    def __init__(self, call: Call, folder: Path | None, progress: QueryProgress, *, archive: bool) -> None:
         from hulak.clients.tables.export_folder import ExportFolder
 
         self.folder = None if folder is None else folder.resolve()
@@ -106,6 +109,7 @@ class Sources:
         if self.folder is not None:
             export = ExportFolder(self.folder)
             self._notes = {name: note for name, note in _notes(call, export).items() if self._is_from_export(export, note)}
+        self._progress = progress
         self._read = [row for name, row in self._segments.items() if name not in self._notes]
 
     def _is_from_export(self, export: "ExportFolder", note: "SegmentNote") -> bool:
@@ -138,11 +142,13 @@ class Sources:
         """
         from hulak.clients.cli.journal_frames import frames_of
 
+        self._progress.begin(sum(row.size for row in self._read))
         for row in self._read:
             data = row.read()
             if not data and row.size:
                 raise HulakError(f"the broker has removed {row.path.name} meanwhile, as the oldest one; repeat the query")
             yield from frames_of(data[: row.size] if row is self._read[-1] else data)  # each time up to the same tick
+            self._progress.advance(row.size)
 
 
 def _listed(call: Call, folder: Path | None, archive: bool) -> dict[str, SegmentContents]:
@@ -173,11 +179,11 @@ def _list_tables(call: Call, database: "Database", names: list[str]) -> None:
         show(["table", "column", "type"], [list(row.values()) for row in rows])
 
 
-def _values(reader: Any) -> Iterator[list[Any]]:
+def _values(result: Result) -> Iterator[list[object]]:
     """Yield the rows of a result; a decimal number is whole, or the nearest float."""
     from hulak.clients.tables.sql import plain_rows
 
-    for row in plain_rows(reader):
+    for row in plain_rows(result):
         yield [_number(cell) if isinstance(cell, Decimal) else cell for cell in row]
 
 
@@ -185,44 +191,42 @@ def _number(value: Decimal) -> int | float:
     return int(value) if value == value.to_integral_value() else float(value)
 
 
-def _print_result(call: Call, database: "Database", sql: str, *, as_csv: bool, parquet: Path | None) -> None:
+def _print_result(call: Call, result: Result, *, as_csv: bool, parquet: Path | None) -> None:
     """Write the result as it is computed."""
-    reader = database.query(sql)
-    with database.errors(sql):
-        if parquet is not None:
-            _write_parquet(reader, parquet)
-        elif call.as_json:
-            _print_json(reader)
-        elif as_csv:
-            writer = csv.writer(sys.stdout, lineterminator="\n")
-            writer.writerow(reader.schema.names)
-            writer.writerows(map(_cells, _values(reader)))
-        else:
-            rows = _values(reader)
-            show(reader.schema.names, list(map(_cells, islice(rows, SHOWN))))
-            if next(rows, None) is not None:
-                click.echo(f"hulak: only the first {SHOWN:,} rows are shown; --csv, --json and --parquet have all", err=True)
+    if parquet is not None:
+        _write_parquet(result, parquet)
+    elif call.as_json:
+        _print_json(result)
+    elif as_csv:
+        writer = csv.writer(sys.stdout, lineterminator="\n")
+        writer.writerow(result.schema.names)
+        writer.writerows(map(_cells, _values(result)))
+    else:
+        rows = _values(result)
+        show(result.schema.names, list(map(_cells, islice(rows, SHOWN))))
+        if next(rows, None) is not None:
+            click.echo(f"hulak: only the first {SHOWN:,} rows are shown; --csv, --json and --parquet have all", err=True)
 
 
-def _cells(row: list[Any]) -> list[Any]:
+def _cells(row: list[object]) -> list[object]:
     return [to_json(cell) if isinstance(cell, list | dict) else cell.hex() if isinstance(cell, bytes) else cell for cell in row]
 
 
-def _print_json(reader: Any) -> None:
+def _print_json(result: Result) -> None:
     """Print an array of maps, without holding all of it."""
     begin = "["
-    for row in _values(reader):
-        click.echo(begin + to_json(dict(zip(reader.schema.names, row, strict=True))), nl=False)
+    for row in _values(result):
+        click.echo(begin + to_json(dict(zip(result.schema.names, row, strict=True))), nl=False)
         begin = ",\n"
     click.echo("[]" if begin == "[" else "]")
 
 
-def _write_parquet(reader: Any, path: Path) -> None:
+def _write_parquet(result: Result, path: Path) -> None:
     import pyarrow.parquet
 
     rows = 0
-    with whole_file(path) as part, pyarrow.parquet.ParquetWriter(part, reader.schema) as writer:
-        for batch in reader:
+    with whole_file(path) as part, pyarrow.parquet.ParquetWriter(part, result.schema) as writer:
+        for batch in result:
             writer.write_batch(batch)
             rows += batch.num_rows
     click.echo(f"{rows:,} rows written to {path}", err=True)

@@ -1,5 +1,6 @@
 """`python -m hulak.bus`: the broker, the same as `hulak broker`."""
 
+import argparse
 import sys
 from pathlib import Path
 
@@ -54,4 +55,6 @@ def _reload(broker: loop.Broker, home: Path, file: Path | None) -> None:
 
 
 if __name__ == "__main__":
+    about = "Run the broker of HULAK_HOME until a signal stops it. `hulak broker` takes options."
+    argparse.ArgumentParser(prog="python -m hulak.bus", description=about).parse_args()
     sys.exit(main())

@@ -36,6 +36,11 @@ export function detailRows(display, now) {
   ];
 }
 
+/** The title of a display: its symbol, and its id unless that is the symbol in small letters. */
+export function titleOf({ id, state }) {
+  return id === state.symbol.toLowerCase() ? state.symbol : `${state.symbol}, ${id}`;
+}
+
 /** The ignored ticks of the day by reason: "late 3, ahead 1". */
 function leftOut(counts) {
   return Object.entries(counts ?? {}).filter(([, number]) => number > 0).map(([reason, number]) => `${reason} ${count(number)}`).join(", ") || "–";
@@ -92,7 +97,7 @@ export class Detail {
       this.dialog.close();
       return;
     }
-    setText(this.title, `${display.state.symbol}, ${display.id}`);
+    setText(this.title, titleOf(display));
     this.canvas.setAttribute("aria-label", spoken(display.state.symbol, display.state, mark));
     const rows = display.state.ready ? detailRows(display, now) : [];
     if (this.cells.length !== rows.length) {

@@ -5,7 +5,7 @@ import { nextIndex } from "../../../clients/web/grid.js";
 import { healthText, marketTexts, markOf, silentBroker, staleAfter, statusText, whyEmpty } from "../../../clients/web/marks.js";
 import { keysText, keyText, readValue, scopesOf } from "../../../clients/web/panel_config.js";
 import { dataAgeOf } from "../../../clients/web/store.js";
-import { detailRows } from "../../../clients/web/detail.js";
+import { detailRows, titleOf } from "../../../clients/web/detail.js";
 import { someState } from "./context.mjs";
 
 test("a duration that was set has the largest unit that has it whole", () => {
@@ -204,4 +204,10 @@ test("a number that no date can hold has no time, and stops nothing", () => {
     assert.equal(dayAndTime(ms), "–");
   }
   assert.equal(timeOfDay(0), "00:00:00 UTC");
+});
+
+test("the title of a display has its id if it says more than the symbol", () => {
+  assert.equal(titleOf({ id: "eurjpy", state: { symbol: "EURJPY" } }), "EURJPY");
+  assert.equal(titleOf({ id: "gold", state: { symbol: "XAUUSD" } }), "XAUUSD, gold");
+  assert.equal(titleOf({ id: "eurjpy-2", state: { symbol: "EURJPY" } }), "EURJPY, eurjpy-2");
 });

@@ -4,7 +4,8 @@
  *     cc -O2 -pthread -o ring_readers ring_readers.c
  *     ./ring_readers /dev/shm/hulak-0123456789abcdef.ring 20
  *
- * Prints `ready` when all of them sleep. At the end of its input it prints how many records the slowest and the fastest have. */
+ * Prints `ready` when all of them sleep. At the end of its input they read on to the record that is then the newest, all to the same,
+ * and it prints how many records the slowest and the fastest have. */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <linux/futex.h>
@@ -27,9 +28,11 @@
 typedef struct {
     const char *ring;
     uint64_t capacity;
-    volatile uint64_t records;
+    volatile uint64_t records, position;
     volatile int sleeps;
 } Reader;
+
+static volatile uint64_t end = UINT64_MAX; /* the position at which all readers stop */
 
 static uint64_t word(const Reader *reader, int at) { return *(volatile const uint64_t *)(reader->ring + at); }
 static uint32_t turn_of(const Reader *reader) { return *(volatile const uint32_t *)(reader->ring + 144); }
@@ -49,11 +52,11 @@ static void sleep_on(Reader *reader, uint32_t turn) {
 static void *run(void *argument) {
     static __thread char copy[1 << 16];
     Reader *reader = argument;
-    uint64_t position = word(reader, 128);
+    uint64_t position = reader->position = word(reader, 128);
     for (;;) {
         uint32_t turn = turn_of(reader);
         uint64_t head = word(reader, 128);
-        while (position < head) {
+        while (position < head && position < end) {
             uint64_t at = position % reader->capacity;
             const char *record = reader->ring + HEADER + at;
             uint32_t size = *(const uint32_t *)record;
@@ -64,7 +67,7 @@ static void *run(void *argument) {
             memcpy(copy, record, size < sizeof copy ? size : sizeof copy);
             if (word(reader, 64) - position > reader->capacity) return fputs("a reader was too slow\n", stderr), exit(1), NULL;
             position += size;
-            reader->records++;
+            reader->records++, reader->position = position;
         }
         sleep_on(reader, turn);
     }
@@ -91,6 +94,11 @@ int main(int count, char **words) {
         while (!readers[n].sleeps) usleep(1000);
     puts("ready"), fflush(stdout);
     while (getchar() != EOF);
+    /* If the head is still the same after `end` is seen by all, no reader can have a record beyond it. */
+    do end = word(readers, 128), __sync_synchronize();
+    while (word(readers, 128) != end);
+    for (int n = 0; n < number; n++)
+        while (readers[n].position < end) usleep(1000);
     uint64_t slowest = readers[0].records, fastest = slowest;
     for (int n = 1; n < number; n++) {
         if (readers[n].records < slowest) slowest = readers[n].records;

@@ -40,9 +40,7 @@ class ProfileDeltas:
         levels = {level[0]: level for level in profile["levels"]}
         before = self.levels
         if not isinstance(rest["ticks"], int):
-            raise TypeError(
-                f"ticks is {rest['ticks']!r:.40}, must be an integer"
-            )  # the next profile could not be compared with it
+            raise TypeError(f"ticks is {rest['ticks']!r:.40}, must be an integer")
         if rest["bucket"] != self.rest.get("bucket") or rest["ticks"] < self.rest["ticks"]:
             _check_levels(levels.items())
             self._reset(levels, revision)

@@ -24,7 +24,6 @@ REQUESTS, TASKS, ANSWERS = b"q", b"t", b"r"  # ANSWERS: results from a worker, r
 Message = TypeVar("Message")
 Refused = list[tuple[bytes, ProtocolError]]  # the frame that the message alone would be, and its error
 split = msgspec.msgpack.Decoder(Annotated[list[msgspec.Raw], msgspec.Meta(max_length=MOST)]).decode
-_write = msgspec.msgpack.Encoder().encode
 
 
 def bundle(alone: Sequence[bytes]) -> list[bytes]:
@@ -50,7 +49,7 @@ def encode(messages: Sequence[Any]) -> list[bytes]:
         return [frame for at in range(0, len(messages), BUNDLE) for frame in encode(messages[at : at + BUNDLE])]
     if len(messages) > 1 and not codec.extensions:
         try:
-            frame: bytes = messages[0].KIND.lower() + _write(messages)
+            frame: bytes = messages[0].KIND.lower() + codec.pack_plain(messages)
             if len(frame) <= BUNDLE_BYTES:
                 return [frame]
         except (TypeError, OverflowError, RecursionError):  # timestamps: only msgpack keeps them unchanged

@@ -2,13 +2,10 @@
 
 from typing import Any
 
-import msgspec
-
-from hulak.bus.wire.codec import encode, extensions, own
+from hulak.bus.wire.codec import encode, extensions, own, pack_plain
 from hulak.bus.wire.messages import Result
 
 SCALARS = frozenset((type(None), bool, int, float, str, bytes))  # msgspec encodes or refuses them exactly as msgpack does
-_write = msgspec.msgpack.Encoder().encode
 
 
 def encode_own(message: Any) -> bytes:
@@ -19,7 +16,7 @@ def encode_own(message: Any) -> bytes:
     """
     if not extensions:
         try:
-            return message.KIND + _write(message)  # type: ignore[no-any-return]
+            return message.KIND + pack_plain(message)  # type: ignore[no-any-return]
         except (TypeError, OverflowError, RecursionError):  # timestamps: only msgpack keeps them unchanged
             pass
     return encode(message)
@@ -29,5 +26,5 @@ def encode_done(result: Result) -> bytes:
     """Encode a `Result` that is done as `encode` does; its value may have any origin."""
     value = result.value
     if type(value) in SCALARS:
-        return b"R" + _write(result)
+        return b"R" + pack_plain(result)
     return b"R\x94\xc4\x10%b%b\xc3%b" % (result.task, own.pack(result.attempt), own.pack(value))

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import msgspec
 
 from hulak.bus.errors import ProtocolError
-from hulak.bus.wire.codec import MAX_TOPIC, NUL, STAMP
+from hulak.bus.wire.codec import MAX_TOPIC, NUL, STAMP, pack_plain
 from hulak.bus.wire.names import MARKET_TOPICS, TICK_TOPICS, TRADE_TOPICS
 
 ROOT = "hulak"
@@ -31,7 +31,6 @@ _NUMBER = re.compile(r"0|[1-9][0-9]{0,18}")
 _TOPIC = re.compile(rb"(tick|trade|market)\.[A-Za-z0-9._-]*[A-Za-z0-9_-]")
 _Frame = Annotated[bytes, msgspec.Meta(min_length=1 + STAMP.size + 1)]
 _read_rows = msgspec.msgpack.Decoder(list[tuple[int, _Frame]]).decode
-_pack = msgspec.msgpack.Encoder().encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +61,7 @@ def live_subjects(site: str) -> str:
 
 def encode_turn(site: str, span: Span, bridge: str) -> tuple[str, bytes, dict[str, str]]:
     """Make one message of all ticks of a span; return subject, body and headers."""
-    return f"{ROOT}.{site}.{TURN}", _pack(span.rows), _headers(span, bridge)
+    return f"{ROOT}.{site}.{TURN}", pack_plain(span.rows), _headers(span, bridge)
 
 
 def encode_tick(site: str, span: Span, bridge: str) -> tuple[str, bytes, dict[str, str]]:

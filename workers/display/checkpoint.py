@@ -19,7 +19,7 @@ from typing import Any
 import msgspec
 
 from hulak.bus.errors import ProtocolError
-from hulak.bus.wire.codec import pack
+from hulak.bus.wire.codec import pack, pack_plain
 
 MAGIC = b"HDCP"
 VERSION = 4  # increase it whenever the form or the meaning of a state's dump changes
@@ -43,13 +43,12 @@ class Checkpoint(msgspec.Struct, frozen=True):
     state: dict[str, Any]  # see `DisplayState.dump`
 
 
-_encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Checkpoint).decode
 
 
 def encode(checkpoint: Checkpoint) -> bytes:
     """Return the bytes of a file."""
-    body = _encode(checkpoint)
+    body = pack_plain(checkpoint)
     return HEAD.pack(MAGIC, VERSION, zlib.crc32(body)) + body
 
 

@@ -16,13 +16,12 @@ from hulak.bus.core.tasks.moments import Moment
 from hulak.bus.core.tasks.posted import Posting
 from hulak.bus.core.tasks.task_queue import STATES, TaskState
 from hulak.bus.errors import ProtocolError
-from hulak.bus.wire.codec import own, unpack
+from hulak.bus.wire.codec import own, pack_plain, unpack
 from hulak.bus.wire.messages import Error, Reply
 
 TROUBLE_CHARACTERS = 500
 MOST_SHOWN = 1 << 17  # bytes of the arguments, and of the answer, of a task that is shown
 NEWEST = (1 << 63) - 1  # no number of a row is greater
-encode_runs = msgspec.msgpack.Encoder().encode
 decode_runs = msgspec.msgpack.Decoder(list[Run]).decode
 DONE = TaskState.DONE.value
 ENDED = {state.value for state in (TaskState.DONE, TaskState.FAILED, TaskState.EXPIRED, TaskState.CANCELLED)}
@@ -149,7 +148,7 @@ def end_values(
     answer = message.value if isinstance(message, Reply) else [message.code, message.text, message.details]
     last = "" if isinstance(message, Reply) else _last_trouble(message)
     packed = own.pack(answer)
-    return (task, state, attempt, moment.now_ns, moment.age_s, packed, last, worker, encode_runs(runs) if runs else None)
+    return (task, state, attempt, moment.now_ns, moment.age_s, packed, last, worker, pack_plain(runs) if runs else None)
 
 
 def end_and_read(

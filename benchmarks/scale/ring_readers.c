@@ -4,8 +4,8 @@
  *     cc -O2 -pthread -o ring_readers ring_readers.c
  *     ./ring_readers /dev/shm/hulak-0123456789abcdef.ring 20
  *
- * Prints `ready` when all of them sleep. At the end of its input they read on to the record that is then the newest, all to the same,
- * and it prints how many records the slowest and the fastest have. */
+ * All begin at the same record. It prints `ready` when all of them sleep. At the end of its input they read on to the record that is
+ * then the newest, all to the same, and it prints how many records the slowest and the fastest have. */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <linux/futex.h>
@@ -52,7 +52,7 @@ static void sleep_on(Reader *reader, uint32_t turn) {
 static void *run(void *argument) {
     static __thread char copy[1 << 16];
     Reader *reader = argument;
-    uint64_t position = reader->position = word(reader, 128);
+    uint64_t position = reader->position;
     for (;;) {
         uint32_t turn = turn_of(reader);
         uint64_t head = word(reader, 128);
@@ -83,11 +83,13 @@ int main(int count, char **words) {
     Reader *readers = calloc(number, sizeof *readers);
     pthread_attr_t small;
     pthread_attr_init(&small), pthread_attr_setstacksize(&small, 1 << 17);
+    uint64_t begin = 0;
     for (int n = 0; n < number; n++) {
         pthread_t thread;
         readers[n].ring = mmap(NULL, file.st_size, PROT_READ, MAP_SHARED, fd, 0);
         if (readers[n].ring == MAP_FAILED) return perror("mmap"), 1;
         readers[n].capacity = word(&readers[n], 16);
+        readers[n].position = begin = n ? begin : word(readers, 128);
         if (pthread_create(&thread, &small, run, &readers[n])) return fputs("no more threads\n", stderr), 1;
     }
     for (int n = 0; n < number; n++)

@@ -18,6 +18,7 @@ from hulak.clients.judge.verdict import Verdict, judge
 
 LATENCY_WINDOW_S = 5.0
 HISTORY = 60  # most values of ticks per second, one per second
+STARTS_WITHIN_S = 60.0  # a start that takes longer waits for something that is not about to come
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,7 @@ class Snapshot:
     verdict: Verdict  # health of all processes
     silent: Mapping[int, str]  # pid -> "hangs 12 s" of each process that is late, hangs or has an unknown state
     supervisor_silent_s: float  # seconds since the last answer of supervisord, or since the start
+    was_complete: bool = False  # a snapshot before this one was of a complete start
 
     @property
     def workers(self) -> list[Mapping[str, Any]]:
@@ -94,6 +96,11 @@ class Snapshot:
     def trouble(self) -> str:
         """Headline of the findings; empty without any."""
         return self.verdict.headline() if self.verdict.findings else ""
+
+    @property
+    def is_starting(self) -> bool:
+        """The start is not complete yet, and may be at any moment; a part that is missing later is no reason to hurry again."""
+        return not self.was_complete and self.up_s < STARTS_WITHIN_S and bool(self.waits_for())
 
     def waits_for(self) -> str:
         """Return the next thing that is missing for a complete start; empty if nothing is."""
@@ -161,6 +168,7 @@ class LiveModel:
         self._view_us = Histogram(LATENCY_WINDOW_S, self.started)
         self.heartbeats = Heartbeats(self.started)
         self.supervised_at = self.started
+        self._was_complete = False
 
     def add_tick(self, body: Any, age_us: float, now: float) -> None:
         """Add one tick.
@@ -211,7 +219,7 @@ class LiveModel:
             expects_feed=self.expects_feed,
             min_workers=self.min_workers,
         )
-        return Snapshot(
+        snapshot = Snapshot(
             up_s=now - self.started,
             stats=self.stats,
             silent_s=silent_s,
@@ -229,7 +237,10 @@ class LiveModel:
             verdict=judge(facts, self.limits),
             silent={} if self.stats is None else _silent(self.stats, silent_s),
             supervisor_silent_s=now - self.supervised_at,
+            was_complete=self._was_complete,
         )
+        self._was_complete = self._was_complete or not snapshot.waits_for()
+        return snapshot
 
 
 def _silent(stats: Mapping[str, Any], age_s: float) -> dict[int, str]:

@@ -25,7 +25,7 @@ from hulak.clients.judge.situations import limits_of
 from hulak.clients.supervisord import Supervisor, processes
 
 POLL_PROCESSES_S = 1.0  # between two queries of supervisord
-EAGER_S = 0.05  # the same until the start is complete; each query wakes supervisord, which otherwise blocks for up to 1 s
+EAGER_S = 0.05  # the same during the start; each query wakes supervisord, which otherwise blocks for up to 1 s
 TASK_EVERY_S = 3.0
 TASK_S = 10.0
 POLL_S = 0.2
@@ -130,8 +130,7 @@ class LiveThreads:
             shown = tuple(Process(name, state, pid, _rss(pid)) for name, state, pid in rows)
             with self._lock:
                 self._model.add_processes(shown, supervised, now := time.monotonic())
-                complete = not self._model.snapshot(now).waits_for()
-            wait_s = POLL_PROCESSES_S if complete else EAGER_S
+                wait_s = EAGER_S if self._model.snapshot(now).is_starting else POLL_PROCESSES_S
 
     def _request_tasks(self) -> None:
         with BusClient(self.settings, self.home) as client:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 START_S = 60.0  # that --detach waits for a complete start; after it the processes run on
 FRAME_S = 0.25  # between two frames of the live view
 SLOW_S = 3.0  # of a stop, after which the processes that remain are named
-STARTING_S = 0.05  # between two checks until the start is complete
+STARTING_S = 0.05  # between two checks during the start
 STOP_MARGIN_S = 10.0  # of the time that the service manager has to wait for a stop
 SHOWN = 24  # currency pairs with a display in the demo
 DEMO_FEED = "demo-nepse"  # in etc/supervisord.conf
@@ -263,7 +263,7 @@ class Run:
                     f"start incomplete after {self.start_s:g} s, still waiting for {snapshot.waits_for()}; "
                     f"see the logs in {self.call.home / 'log'}{runs_on}"
                 )
-            self._wait(FRAME_S if self.output.complete else STARTING_S)
+            self._wait(STARTING_S if snapshot.is_starting else FRAME_S)
 
     def report_stop(self) -> None:
         """Send the longest time of a stop to the service manager."""

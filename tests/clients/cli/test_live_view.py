@@ -78,6 +78,19 @@ def test_what_is_missing_is_named_in_the_order_in_which_it_comes():
     assert model.snapshot(1.0).waits_for() == ""
 
 
+def test_a_start_ends_when_it_is_complete_or_has_taken_too_long():
+    model = LiveModel(0.0, wanted_symbols=28)
+    assert model.snapshot(59.9).is_starting
+    assert not model.snapshot(60.0).is_starting
+    model.add_stats(stats(ticking=20), 1.0)
+    assert model.snapshot(2.0).is_starting
+    model.add_stats(stats(), 3.0)
+    assert not model.snapshot(3.0).is_starting
+    model.add_stats(stats(ticking=20), 4.0)
+    assert model.snapshot(4.0).waits_for() == "symbols to tick, 20 of 28"
+    assert not model.snapshot(4.0).is_starting, "supervisord was asked 20 times a second for as long as a symbol did not tick"
+
+
 def test_a_start_with_displays_is_complete_when_all_that_it_creates_have_a_worker():
     model = LiveModel(0.0, wanted_displays=24)
     for displays, assigned, missing in (

@@ -20,12 +20,10 @@ from websockets.datastructures import Headers
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Response
 
+from hulak.clients.gateway.static_files import page_headers
+
 WEB = Path(__file__).resolve().parents[2] / "clients" / "web"
 TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".mjs": "text/javascript", ".svg": "image/svg+xml"}
-POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-)
 FRAME_S = 0.016
 LONG = "tasks wait for services that have no worker: report, statements, settlement; and the feed of the simulated venue is late"
 SILENT = "nepse_00 is silent: no sign of life for 2 s, it is frozen or dead"
@@ -280,8 +278,8 @@ def serve_file(connection, request):
     if not file.is_file() or not file.resolve().is_relative_to(WEB):
         return Response(404, "Not Found", Headers(), b"")
     body = file.read_bytes()
-    headers = {"Content-Type": TYPES[file.suffix], "Content-Length": str(len(body)), "Content-Security-Policy": POLICY}
-    return Response(200, "OK", Headers(**headers, Connection="close"), body)
+    headers = {"Content-Type": TYPES[file.suffix], "Content-Length": str(len(body)), "Connection": "close"}
+    return Response(200, "OK", Headers({**page_headers(request.headers["Host"]), **headers}), body)
 
 
 async def main(gateway, port):

@@ -142,8 +142,15 @@ CREATE TABLE layouts (
     version INTEGER NOT NULL,   -- grows with each change
     by TEXT NOT NULL,           -- author of the last change
     at_ns INTEGER NOT NULL,     -- when; ns since 1970 UTC
-    request BLOB NOT NULL,      -- id of the request that did
+    request BLOB NOT NULL,      -- ids of the last requests that did, the newest first
     document BLOB NOT NULL      -- msgpack map
+)""",
+    ),
+    (
+        """
+CREATE TABLE layout_floor (     -- at most one row: the versions of new layouts begin above those that were removed
+    id INTEGER PRIMARY KEY,
+    version INTEGER NOT NULL
 )""",
     ),
 )

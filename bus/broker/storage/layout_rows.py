@@ -6,8 +6,10 @@ from typing import Any
 from hulak.bus.core.layout_requests import LayoutPutArguments, LayoutRemoveArguments
 from hulak.bus.errors import ProtocolError
 from hulak.bus.wire.codec import pack, unpack
+from hulak.bus.wire.messages import ID_BYTES
 
 MOST = 200  # layouts
+REQUESTS = 16  # of each layout the ids of the last ones are kept, to recognise one that is repeated
 HEAD = ("name", "view", "version", "by", "at_ns", "bytes")
 _COLUMNS = "name, view, version, by, at_ns, length(document)"
 LayoutRow = dict[str, Any]
@@ -46,16 +48,18 @@ def put(
         now_ns: ns since 1970 UTC.
     """
     there = _head(connection, args.name)
-    if connection.execute("SELECT 1 FROM layouts WHERE name = ? AND request = ?", (args.name, request)).fetchone():
-        return there or {}
-    version = 0 if there is None else there["version"]
-    if args.if_version is not None and args.if_version != version:
+    requests = _requests(connection, args.name)
+    if there is not None and request in requests:
+        return there
+    if args.if_version is not None and args.if_version != (0 if there is None else there["version"]):
         return _other(args.name, args.if_version, there)
     if there is None:
         (count,) = connection.execute("SELECT count(*) FROM layouts").fetchone()
         if count >= MOST:
             return ProtocolError("BUSY", f"{count} layouts are kept, no more are; `hulak layout rm` removes some")
-    values = (args.name, args.document["view"], version + 1, by, now_ns, request, pack(args.document))
+    version = 1 + (_floor(connection) if there is None else there["version"])
+    kept = b"".join([request, *requests][:REQUESTS])
+    values = (args.name, args.document["view"], version, by, now_ns, kept, pack(args.document))
     connection.execute(
         "INSERT OR REPLACE INTO layouts (name, view, version, by, at_ns, request, document) VALUES (?, ?, ?, ?, ?, ?, ?)", values
     )
@@ -70,7 +74,22 @@ def remove(connection: sqlite3.Connection, args: LayoutRemoveArguments) -> Layou
     if args.if_version is not None and args.if_version != there["version"]:
         return _other(args.name, args.if_version, there)
     connection.execute("DELETE FROM layouts WHERE name = ?", (args.name,))
+    # Else a later layout of this name would reach versions of this one, and somebody who still has this one would replace it.
+    floor = max(_floor(connection), there["version"])
+    connection.execute("INSERT OR REPLACE INTO layout_floor (id, version) VALUES (1, ?)", (floor,))
     return there
+
+
+def _floor(connection: sqlite3.Connection) -> int:
+    (version,) = connection.execute("SELECT coalesce(max(version), 0) FROM layout_floor").fetchone()
+    return int(version)
+
+
+def _requests(connection: sqlite3.Connection, name: str) -> list[bytes]:
+    """Read the ids of the last requests that changed a layout, the newest first."""
+    row = connection.execute("SELECT request FROM layouts WHERE name = ?", (name,)).fetchone()
+    ids = b"" if row is None else bytes(row[0])
+    return [ids[at : at + ID_BYTES] for at in range(0, len(ids), ID_BYTES)]
 
 
 def _head(connection: sqlite3.Connection, name: str) -> LayoutRow | None:

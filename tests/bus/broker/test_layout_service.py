@@ -86,6 +86,23 @@ def test_a_change_of_another_version_is_refused(fixture):
 def test_a_repeated_request_changes_nothing(fixture):
     assert fixture.keep(request_id=b"r" * 16, if_version=0)["version"] == 1
     assert fixture.keep(request_id=b"r" * 16, if_version=0)["version"] == 1
+    other = {**DOCUMENT, "columns": ["bid"]}
+    for version in range(2, layout_rows.REQUESTS + 1):
+        assert fixture.keep(document=other)["version"] == version
+    assert fixture.keep(request_id=b"r" * 16)["version"] == layout_rows.REQUESTS
+    assert fixture.ask("show", name="desk")["document"] == other, "a repeated put replaced what others had put since"
+
+
+def test_a_new_layout_has_no_version_of_one_that_was_removed(fixture):
+    for version in (1, 2, 3):
+        assert fixture.keep(by="ada")["version"] == version
+    fixture.ask("remove", name="desk")
+    fixture.keep("other")
+    fixture.ask("remove", name="other")
+    assert fixture.keep(if_version=0, by="bob")["version"] == 5
+    for known_to_ada in (1, 2, 3):
+        assert fixture.keep(if_version=known_to_ada, by="ada") == "OTHER_VERSION"
+    assert fixture.ask("show", name="desk")["by"] == "bob"
 
 
 def test_the_author_is_the_key(fixture):
@@ -101,7 +118,7 @@ def test_the_number_of_layouts_is_bounded(fixture, monkeypatch):
     assert fixture.keep("c") == "BUSY"
     assert fixture.keep("b")["version"] == 2
     fixture.ask("remove", name="a")
-    assert fixture.keep("c")["version"] == 1
+    assert fixture.keep("c")["name"] == "c"
 
 
 def test_a_layout_that_cannot_be_read_is_named_and_can_be_put_again_and_removed(fixture, tmp_path):

@@ -74,7 +74,7 @@ def remove(connection: sqlite3.Connection, args: LayoutRemoveArguments) -> Layou
     if args.if_version is not None and args.if_version != there["version"]:
         return _other(args.name, args.if_version, there)
     connection.execute("DELETE FROM layouts WHERE name = ?", (args.name,))
-    # Else a later layout of this name would reach versions of this one, and somebody who still has this one would replace it.
+    # Else a later layout of this name would have the versions of this one, and a page that still shows this one would replace it.
     floor = max(_floor(connection), there["version"])
     connection.execute("INSERT OR REPLACE INTO layout_floor (id, version) VALUES (1, ?)", (floor,))
     return there

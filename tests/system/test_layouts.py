@@ -56,7 +56,7 @@ def test_layouts_are_put_listed_shown_exported_imported_and_removed_and_outlive_
     code, answer = bus.json("import", all_)
     assert (code, answer["put"], list(answer["refused"])) == (1, ["desk"], ["नेप्से"])
     assert bus.json("import", all_, "--replace") == (0, {"put": ["desk", "नेप्से"], "refused": {}})
-    assert bus.json("show", "desk")[1]["version"] == 2
+    assert bus.json("show", "desk")[1]["version"] == 3, "1 was removed, 2 imported, 3 replaces it"
 
 
 def test_odd_files_are_refused_with_what_is_wrong(bus, tmp_path):

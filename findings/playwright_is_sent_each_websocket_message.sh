@@ -4,7 +4,7 @@
 # Playwright enables the browser's network events for every page that it opens, and has no option against it. With them the
 # browser reports each message of a WebSocket with its content: the page's thread makes the report, the browser passes it on, the
 # driver (a process of Node.js) parses it. A page that shows a stream is therefore slower in the test that measures it than in the
-# hands of its users; Hulak's page with 24 cards and about 100 messages a second took a tenth of a core more. The documentation of
+# hands of its users; Hulak's page with 28 cards and about 100 messages a second took a tenth of a core more. The documentation of
 # the `websocket` events of a page lets one expect that it costs something to listen, not that it costs the same not to.
 #
 # What to do: open the page to be measured in a browser context that was made by a session of the DevTools protocol

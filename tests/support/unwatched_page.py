@@ -1,7 +1,8 @@
 """A page of the browser that Playwright does not watch, to measure what people have.
 
-Of a page that it watches, Playwright is sent each message of each WebSocket. With 24 cards at 1,000 ticks/s that is a tenth of a
-core, partly of the page's own thread. This page has one session, which only evaluates expressions.
+Of a page that it watches, Playwright is sent each message of each WebSocket. With 28 cards at 1,000 ticks/s that is a tenth of a
+core, partly of the page's own thread. This page has one session, which evaluates expressions and receives the browser's
+complaints.
 """
 
 import contextlib
@@ -10,24 +11,29 @@ import json
 from waiting import eventually
 
 WITHIN_S = 30
+COMPLAINTS = {  # event of the DevTools protocol -> its text; None: not a complaint
+    "Runtime.exceptionThrown": lambda event: event["exceptionDetails"]["text"],
+    "Runtime.consoleAPICalled": lambda event: str(event["args"]) if event["type"] in {"error", "warning", "assert"} else None,
+    "Log.entryAdded": lambda event: event["entry"]["text"] if event["entry"]["level"] in {"error", "warning"} else None,
+}
 
 
 class UnwatchedPage:
-    """A page with `evaluate`, for values of JSON."""
+    """A page with `evaluate`, for values of JSON, and `complaints`, texts: errors, refused resources, policy."""
 
     def __init__(self, running, width, height):
         self.browser = running.new_browser_cdp_session()
-        self.context = self.browser.send("Target.createBrowserContext")[
-            "browserContextId"
-        ]  # Playwright leaves those of others alone
+        # Playwright leaves pages of a context alone that it has not made.
+        self.context = self.browser.send("Target.createBrowserContext")["browserContextId"]
         where = {"url": "about:blank", "browserContextId": self.context, "width": width, "height": height}
         target = self.browser.send("Target.createTarget", where)["targetId"]
-        self.answers, self.sent = {}, 0
+        self.answers, self.sent, self.complaints = {}, 0, []
         self.browser.on("Target.receivedMessageFromTarget", self._take)
         self.session = self.browser.send("Target.attachToTarget", {"targetId": target, "flatten": False})["sessionId"]
-        self._send(
-            "Emulation.setDeviceMetricsOverride", {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
-        )
+        for domain in ("Runtime", "Log"):
+            self._send(f"{domain}.enable", {})
+        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+        self._send("Emulation.setDeviceMetricsOverride", size)
 
     def goto(self, url):
         """Open an address."""
@@ -46,7 +52,10 @@ class UnwatchedPage:
 
     def _take(self, event):
         message = json.loads(event["message"])
-        self.answers[message.get("id")] = message
+        if "id" in message:
+            self.answers[message["id"]] = message
+        elif message["method"] in COMPLAINTS and (text := COMPLAINTS[message["method"]](message["params"])):
+            self.complaints.append(text)
 
     def _send(self, method, parameters):
         self.sent += 1

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import click
 
+SAME = ({"ls", "list"}, {"rm", "remove", "delete"}, {"add", "create"})  # words that groups use for the same
 MOST_NAMED = 12  # commands that an error lists; it leads to the help of a group with more
 
 
@@ -11,7 +12,8 @@ def unknown_command(ctx: click.Context, name: str, known: Sequence[str]) -> clic
     """Return the error for a command that is not known."""
     from hulak.bus.wire.plain_values import suggestion
 
-    near = suggestion(name, known)
+    others = {other for words in SAME if name in words for other in words}
+    near = suggestion(next((word for word in known if word in others), name), known)
     if not near:
         listed = f"commands are {', '.join(known)}" if len(known) <= MOST_NAMED else f"`{ctx.command_path} --help` lists all"
         near = f"; {listed}"

@@ -87,6 +87,8 @@ def show(call: Call, name: str) -> None:
 def put(call: Call, name: str, file: Path, if_version: int | None) -> None:
     """Add layout NAME, or replace it, from the JSON document in FILE; `-` reads it from standard input.
 
+    The broker's version of a layout grows with each change; a new one begins above those of all that were removed.
+
     Sends REQUEST hulak.layout.put to the frontend.
     """
     document = _read(file)

@@ -59,7 +59,7 @@ class Snapshot:
     wanted_symbols: int  # symbols with ticks that a complete start of the demo has
     expects_feed: bool  # a complete start has a feed that reports, also while its venue is closed
     expects_task: bool  # a complete start has a first NEPSE task
-    wanted_displays: int  # displays with a worker that a complete start has
+    wanted_displays: int | None  # displays with a worker that a complete start has at least; None: they do not matter
     page: str  # address of the page; empty: none
     verdict: Verdict  # health of all processes
     silent: Mapping[int, str]  # pid -> "hangs 12 s" of each process that is late, hangs or has an unknown state
@@ -115,8 +115,8 @@ class Snapshot:
         if self.expects_task and not self.first_task:
             return "the first NEPSE task"
         total, assigned = self.displays
-        wanted = max(total, self.wanted_displays)
-        return f"displays, {assigned} of {wanted}" if self.wanted_displays and assigned < wanted else ""
+        wanted = 0 if self.wanted_displays is None else max(total, self.wanted_displays)
+        return f"displays, {assigned} of {wanted}" if assigned < wanted else ""
 
     def standing(self, *, with_symbols: bool = True) -> str:
         """Return a summary of the start: "1 worker, 28 symbols ticking, first NEPSE task done"."""
@@ -149,7 +149,7 @@ class LiveModel:
     started: float
     wanted_symbols: int = 0
     expects_task: bool = False
-    wanted_displays: int = 0
+    wanted_displays: int | None = None
     page: str = ""
     expects_feed: bool = False
     min_workers: int = 1
@@ -195,6 +195,18 @@ class LiveModel:
         """Add the broker's statistics; `now` in monotonic seconds."""
         self.stats, self.stats_at = stats, now
         self.history.append(stats["ticks"]["per_s"])
+        self._find_displays()
+
+    def add_displays(self, count: int) -> None:
+        """Add the number of displays that the demo has found or created: a complete start has them."""
+        self.wanted_displays = count
+        self._find_displays()
+
+    def _find_displays(self) -> None:
+        """Want no number of displays after the wanted ones came: a display that is removed later is not missing."""
+        there = (self.stats or {}).get("displays", {}).get("displays", 0)
+        if self.wanted_displays is not None and there >= self.wanted_displays:
+            self.wanted_displays = 0
 
     def add_processes(self, processes: Sequence[Process], supervised: Sequence[Mapping[str, Any]], now: float) -> None:
         """Add an answer of supervisord; `supervised` is empty if it did not answer."""

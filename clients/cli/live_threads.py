@@ -62,7 +62,7 @@ class LiveThreads:
             time.monotonic(),
             wanted_symbols,
             demo,
-            len(shown),
+            len(shown) or None,
             page=settings.gateway.url,
             expects_feed=settings.feed.runs,
             min_workers=settings.scaling.min_workers,
@@ -141,13 +141,20 @@ class LiveThreads:
                 self._closing.wait(TASK_EVERY_S if done else POLL_S)
 
     def _create_displays(self) -> None:
-        """Create the displays of the demo, once."""
+        """Create the displays of the demo if there are none; after an error go on with those that are missing."""
         with DisplayClient(self.settings, self.home, timeout_s=TASK_S) as client:
+            wanted: Sequence[str] | None = None
             while not self._closing.wait(POLL_S):
                 with contextlib.suppress(BusError):
-                    if not client.rows():
-                        for symbol in self._shown:
+                    there = {row["display"] for row in client.rows()}
+                    if wanted is None:
+                        wanted = () if there else self._shown
+                    for symbol in wanted:
+                        if symbol.lower() not in there:
                             client.create_worker_for_symbol(symbol, symbol.lower(), history=True)
+                    count = len(client.rows())
+                    with self._lock:
+                        self._model.add_displays(count)
                     return
 
 

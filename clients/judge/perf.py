@@ -71,7 +71,7 @@ def summary(facts: Facts, known: Sequence[Process]) -> str:
     return ", ".join(parts)
 
 
-def performance(facts: Facts, values: Mapping[str, float | None], limits: Mapping[str, Limit]) -> str:
+def performance(facts: Facts, known: Sequence[Process], values: Mapping[str, float | None], limits: Mapping[str, Limit]) -> str:
     """Format performance data: 'name'=value[unit];warn;critical;min."""
     parts = []
     for name, limit in limits.items():
@@ -86,7 +86,7 @@ def performance(facts: Facts, values: Mapping[str, float | None], limits: Mappin
         "tasks_failed": f"{stats['tasks']['failed']}c",
         "dead_letters_total": f"{facts.figure('store.dead_letters'):.0f}",
         "workers": len(stats["workers"]),
-        "processes": len(stats["processes"]),
+        "processes": len(known),
         "journal_lost": f"{stats['journal'].get('lost', 0)}c",
         "broker_rss": f"{stats['broker'].get('rss_bytes', 0)}B",
     }

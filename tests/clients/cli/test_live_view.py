@@ -105,6 +105,23 @@ def test_a_start_with_displays_is_complete_when_all_that_it_creates_have_a_worke
         assert model.snapshot(1.0).waits_for() == missing
 
 
+def test_a_display_that_was_removed_is_not_missing():
+    model = LiveModel(0.0, wanted_displays=28)
+    with_displays = {number: {**stats(), "displays": {"displays": number, "assigned": number}} for number in (27, 28)}
+    model.add_stats(with_displays[27], 1.0)  # of an earlier run, in which one of 28 was removed
+    assert model.snapshot(1.0).waits_for() == "displays, 27 of 28"
+    model.add_displays(27)
+    assert model.snapshot(1.5).waits_for() == ""
+    again = LiveModel(0.0, wanted_displays=28)
+    again.add_displays(28)
+    again.add_stats(with_displays[27], 1.0)
+    assert again.snapshot(1.0).waits_for() == "displays, 27 of 28", "the 28th is created, the broker's statistics are older"
+    again.add_stats(with_displays[28], 2.0)
+    assert again.snapshot(2.0).waits_for() == ""
+    again.add_stats(with_displays[27], 3.0)
+    assert again.snapshot(3.0).waits_for() == "", "its user removed it"
+
+
 def test_the_standing_line_counts_workers_and_symbols():
     assert full_model().snapshot(105.0).standing() == "1 worker, 28 symbols ticking, first NEPSE task done"
     model = LiveModel(0.0)

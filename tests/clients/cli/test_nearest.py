@@ -114,6 +114,10 @@ def test_a_wrong_choice_gets_the_nearest_one(words, near):
     ("words", "near"),
     [
         (("alert", "ad"), "No such command 'ad'; did you mean 'add'?"),
+        (("displays", "rm"), "No such command 'rm'; did you mean 'remove'?"),
+        (("layout", "remove"), "No such command 'remove'; did you mean 'rm'?"),
+        (("key", "ls"), "No such command 'ls'; did you mean 'list'?"),
+        (("alert", "create"), "No such command 'create'; did you mean 'add'?"),
         (("schedule", "calendar", "updat"), "No such command 'updat'; did you mean 'update'?"),
         (("gateway", "token", "x"), "No such command 'x'; commands are list, new, revoke"),
         (("nepse", "x"), "No such command 'x'; `cli nepse --help` lists all"),
